@@ -1,0 +1,721 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * bgtoken: background work whose owner can be freed at once.
+ *
+ * The contract is in bgtoken.h; here is why it holds.
+ *
+ * Tokens
+ * ======
+ *
+ * A token is a refcount, a lock and a pointer; the pointer is also the flag.
+ * It has two states, alive (owner != NULL) and cancelled (owner == NULL), and
+ * one transition, made by xchg() in bgtoken_refuse(), by whoever comes first.
+ *
+ * A scope is a lock section in which the owner was read as not NULL after the
+ * lock was taken.  A cancel clears the owner first, and takes and drops the
+ * lock (for writing, where scopes share it) after that:
+ *
+ *	scope				cancel
+ *
+ *	(1) lock			(a) owner = xchg(&token->owner, NULL)
+ *	(2) read token->owner		(b) wake sleepers, expedite works
+ *	    NULL: unlock, leave		(c) lock
+ *	(3) use the owner		(d) unlock
+ *	(4) unlock			(e) return; the owner may be freed
+ *
+ * Either (1) comes after (d) on the lock; then (2) sees NULL, as (a) is before
+ * (d).  Or (4), or the unlock under (2), comes before (c), so the scope is over
+ * at (e).  There is no third order, and the same is true of a cancel that
+ * finds at (a) that another was first.
+ *
+ * A crowd that queued for the lock before (c) finds NULL at (2) and leaves at
+ * once, and whoever comes after (a) does not even queue: bgtoken_enter() looks
+ * at the pointer before it takes the lock.  So a cancel waits for the scopes
+ * that were live at (a), and for nothing else.
+ *
+ * The lock lives in the token, not in the owner, and each who takes it holds a
+ * reference until its unlock has returned.  That mutex_unlock() may still touch
+ * a mutex that the next holder already has (see its kernel-doc) is thus no
+ * danger, whoever drops the last reference.
+ *
+ * Works
+ * =====
+ *
+ * References on a work: the caller's from init, and one for each time that it
+ * is queued, from the claim of work->pending in a queueing function to the end
+ * of bgtoken_work_run().  The last put calls release, and then drops the
+ * work's reference on the token.
+ *
+ *	idle ---- queue ----> queued --------------------> running ---> idle
+ *	   \                    ^                        /   |
+ *	    queue_delayed       | expires, cancel, drain     queue (itself)
+ *	      \---> on a timer -/
+ *
+ * work->pending is 1 from the claim until just before the function is called,
+ * so that the function can queue its own work again.  Whoever sets it owns the
+ * queue step, and the reference travels with it: to the timer, from there to
+ * the workqueue, from there to bgtoken_work_run().  From the timer it is taken
+ * by one of three: the timer's function, a cancel, or a drain.  The one for
+ * which the timer was still pending, which timer_delete() decides, queues it.
+ *
+ * A delayed work that is not yet running is on two lists, its token's and its
+ * background workqueue's, so that a cancel and a drain find it.  It is added
+ * under both locks together with the check that neither is over; as a cancel
+ * clears the owner, and a drain sets closing, before they take the lock and
+ * walk the list, they find it there or it is refused.
+ *
+ * Draining
+ * ========
+ *
+ * (1) closing is set: no new work is queued by who looks from now on.
+ * (2) Delayed works are expedited.
+ * (3) synchronize_rcu(): who looked before (1) has queued by now, and a timer
+ *     function or a cancel that took a work off its timer has queued it.
+ *     All of them are RCU read-side sections.
+ * (4) destroy_workqueue(): what is queued is dropped without its function
+ *     being called, what runs is waited for.  Nothing can be queued any more.
+ *
+ * Protection
+ * ==========
+ *
+ * I: set at init, then only read.
+ * A: atomic; read by anyone, changed by xchg() from not NULL to NULL.
+ * S: the token's scope lock.
+ * T: token->lock, taken inside W.
+ * W: wq->lock.
+ * P: belongs to whoever claimed work->pending.
+ */
+#include <linux/device.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/wait_bit.h>
+
+#include "bgtoken.h"
+#include "live.h"
+
+#define CREATE_TRACE_POINTS
+#include "bgtoken_trace.h"
+
+struct bgtoken_wq {
+	struct workqueue_struct *wq;	/* I */
+	struct hlist_head delayed;	/* W: works that may be on a timer */
+	spinlock_t lock;
+	bool closing;			/* W to write */
+};
+
+LIVE_COUNTER(tokens, "how many tokens are alive");
+LIVE_COUNTER(works, "how many works are alive");
+
+/* Tokens */
+
+static int bgtoken_lock_init(struct bgtoken *token, const char *name,
+			     struct lock_class_key *key)
+{
+	switch (token->kind) {
+	case BGTOKEN_MUTEX:
+		mutex_init(&token->mutex);
+		lockdep_set_class_and_name(&token->mutex, key, name);
+		return 0;
+	case BGTOKEN_SHARED:
+		init_rwsem(&token->rwsem);
+		lockdep_set_class_and_name(&token->rwsem, key, name);
+		return 0;
+	case BGTOKEN_SPIN:
+		spin_lock_init(&token->spin);
+		lockdep_set_class_and_name(&token->spin, key, name);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
+				 const char *name, struct lock_class_key *key)
+{
+	struct bgtoken *token;
+
+	if (!owner)
+		return ERR_PTR(-EINVAL);
+	token = kzalloc(sizeof(*token), gfp);
+	if (!token)
+		return ERR_PTR(-ENOMEM);
+
+	token->owner = owner;
+	token->kind = kind;
+	kref_init(&token->kref);	/* put by the creator */
+	spin_lock_init(&token->lock);
+	if (bgtoken_lock_init(token, name, key)) {
+		kfree(token);
+		return ERR_PTR(-EINVAL);
+	}
+	live_inc(tokens);
+	trace_bgtoken_create(token, owner, kind);
+	return token;
+}
+EXPORT_SYMBOL_GPL(__bgtoken_create);
+
+static void bgtoken_cancel_and_put(void *token)
+{
+	bgtoken_cancel(token);
+	bgtoken_put(token);
+}
+
+struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
+				      enum bgtoken_kind kind, const char *name,
+				      struct lock_class_key *key)
+{
+	struct bgtoken *token;
+	int err;
+
+	token = __bgtoken_create(owner, kind, GFP_KERNEL, name, key);
+	if (IS_ERR(token))
+		return token;
+	err = devm_add_action_or_reset(dev, bgtoken_cancel_and_put, token);
+	return err ? ERR_PTR(err) : token;
+}
+EXPORT_SYMBOL_GPL(__devm_bgtoken_create);
+
+static void bgtoken_free(struct kref *kref)
+{
+	struct bgtoken *token = container_of(kref, struct bgtoken, kref);
+
+	trace_bgtoken_free(token);
+	if (token->kind == BGTOKEN_MUTEX)
+		mutex_destroy(&token->mutex);
+	kfree(token);
+	live_dec(tokens);
+}
+
+/**
+ * bgtoken_put() - drop a reference
+ * @token:	the token; NULL or an ERR_PTR is let pass
+ *
+ * The last put frees the token and touches nothing else: neither the owner nor
+ * a work.  The token need not have been cancelled.
+ *
+ * Context: Any but NMI; on PREEMPT_RT, any that may free memory.  Never waits.
+ */
+void bgtoken_put(struct bgtoken *token)
+{
+	if (!IS_ERR_OR_NULL(token))
+		kref_put(&token->kref, bgtoken_free);
+}
+EXPORT_SYMBOL_GPL(bgtoken_put);
+
+/**
+ * bgtoken_enter_nested() - begin a scope inside another of the same class
+ * @token:	the token to enter
+ * @subclass:	lockdep's, other than that of the scope around it
+ *
+ * For two tokens that were created at the same place.  The caller orders them,
+ * and leaves them in reverse.  Otherwise as bgtoken_enter().
+ *
+ * Context: As bgtoken_enter().
+ * Return: As bgtoken_enter().
+ */
+void *bgtoken_enter_nested(struct bgtoken *token, unsigned int subclass)
+{
+	unsigned long flags;
+	void *owner;
+
+	if (bgtoken_cancelled(token))
+		return NULL;
+
+	switch (token->kind) {
+	case BGTOKEN_MUTEX:
+		mutex_lock_nested(&token->mutex, subclass);
+		break;
+	case BGTOKEN_SHARED:
+		down_read_nested(&token->rwsem, subclass);
+		break;
+	case BGTOKEN_SPIN:
+		spin_lock_irqsave_nested(&token->spin, flags, subclass);
+		token->irqflags = flags;
+		break;
+	}
+
+	owner = READ_ONCE(token->owner);
+	if (unlikely(!owner))
+		bgtoken_exit(token);
+	return owner;
+}
+EXPORT_SYMBOL_GPL(bgtoken_enter_nested);
+
+/**
+ * bgtoken_exit() - end a scope
+ * @token:	the token that bgtoken_enter() returned an owner for
+ *
+ * The owner may be gone when this returns, and before.
+ *
+ * Context: The one that entered.
+ */
+void bgtoken_exit(struct bgtoken *token)
+{
+	switch (token->kind) {
+	case BGTOKEN_MUTEX:
+		mutex_unlock(&token->mutex);
+		break;
+	case BGTOKEN_SHARED:
+		up_read(&token->rwsem);
+		break;
+	case BGTOKEN_SPIN:
+		spin_unlock_irqrestore(&token->spin, token->irqflags);
+		break;
+	}
+}
+EXPORT_SYMBOL_GPL(bgtoken_exit);
+
+/* For all who entered before the owner was cleared. */
+static void bgtoken_wait_for_scopes(struct bgtoken *token, unsigned int subclass)
+{
+	unsigned long flags;
+
+	switch (token->kind) {
+	case BGTOKEN_MUTEX:
+		mutex_lock_nested(&token->mutex, subclass);
+		mutex_unlock(&token->mutex);
+		break;
+	case BGTOKEN_SHARED:
+		down_write_nested(&token->rwsem, subclass);
+		up_write(&token->rwsem);
+		break;
+	case BGTOKEN_SPIN:
+		spin_lock_irqsave_nested(&token->spin, flags, subclass);
+		spin_unlock_irqrestore(&token->spin, flags);
+		break;
+	}
+}
+
+/*
+ * Have a delayed work run now, unless its timer has already seen to that.  The
+ * caller holds the lock of the list that it was found on, so that the work
+ * cannot run, and go, before this is done with it.
+ */
+static void bgtoken_expedite(struct bgtoken_delayed_work *dwork)
+{
+	rcu_read_lock();	/* see Draining (3) */
+	if (timer_delete(&dwork->timer))
+		queue_work(dwork->work.wq->wq, &dwork->work.work);
+	rcu_read_unlock();
+}
+
+/* Drops the lock after each work, so that interrupts are not off for long. */
+static void bgtoken_expedite_token(struct bgtoken *token)
+{
+	struct bgtoken_delayed_work *dwork;
+	unsigned long flags;
+
+	spin_lock_irqsave(&token->lock, flags);
+	while (!hlist_empty(&token->delayed)) {
+		dwork = hlist_entry(token->delayed.first,
+				    struct bgtoken_delayed_work, token_node);
+		hlist_del_init(&dwork->token_node);
+		bgtoken_expedite(dwork);
+		spin_unlock_irqrestore(&token->lock, flags);
+		spin_lock_irqsave(&token->lock, flags);
+	}
+	spin_unlock_irqrestore(&token->lock, flags);
+}
+
+/* Steps (a) and (b); the xchg() is a full barrier before the wake-up. */
+static bool bgtoken_refuse(struct bgtoken *token)
+{
+	bool first = xchg(&token->owner, NULL);
+
+	trace_bgtoken_cancel(token, first);
+	if (first) {
+		wake_up_var(&token->owner);
+		bgtoken_expedite_token(token);
+	}
+	return first;
+}
+
+/**
+ * bgtoken_cancel_nested() - cancel from inside a scope of the same class
+ * @token:	the token to cancel
+ * @subclass:	lockdep's, other than that of the scope around it
+ *
+ * For two tokens that were created at the same place.  Otherwise as
+ * bgtoken_cancel().
+ *
+ * Context: As bgtoken_cancel().
+ * Return: As bgtoken_cancel().
+ */
+bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass)
+{
+	bool first = bgtoken_refuse(token);
+
+	bgtoken_wait_for_scopes(token, subclass);
+	trace_bgtoken_cancel_done(token);
+	return first;
+}
+EXPORT_SYMBOL_GPL(bgtoken_cancel_nested);
+
+/**
+ * bgtoken_cancel_locked() - cancel from inside a scope of this token
+ * @token:	the token
+ *
+ * No new scope begins after it.  The owner stays pinned by the scope around,
+ * and still calls bgtoken_cancel() before it frees itself.
+ *
+ * Context: Inside a scope.  Does not wait.
+ */
+void bgtoken_cancel_locked(struct bgtoken *token)
+{
+	bgtoken_refuse(token);
+}
+EXPORT_SYMBOL_GPL(bgtoken_cancel_locked);
+
+/**
+ * bgtoken_sleep() - sleep unless and until the token is cancelled
+ * @token:	the caller holds a reference
+ * @timeout:	jiffies, or MAX_SCHEDULE_TIMEOUT
+ *
+ * Not disturbed by signals, and not counted as load.
+ *
+ * Context: Process context; sleeps.  Inside a scope only if scopes may sleep.
+ * Return: 0 when the time is over, else the jiffies that were left, at least 1,
+ * when the token was cancelled.
+ */
+long bgtoken_sleep(struct bgtoken *token, long timeout)
+{
+	might_sleep();
+	if (timeout <= 0)
+		return 0;
+	return ___wait_var_event(&token->owner,
+				 ___wait_cond_timeout(bgtoken_cancelled(token)),
+				 TASK_IDLE, 0, timeout,
+				 __ret = schedule_timeout(__ret));
+}
+EXPORT_SYMBOL_GPL(bgtoken_sleep);
+
+/* Works */
+
+static void bgtoken_work_free(struct kref *kref)
+{
+	struct bgtoken_work *work = container_of(kref, struct bgtoken_work, kref);
+	struct bgtoken *token = work->token;
+
+	work->release(work);
+	bgtoken_put(token);	/* taken in bgtoken_work_setup() */
+	live_dec(works);
+}
+
+/**
+ * bgtoken_work_put() - drop a reference on a work
+ * @work:	the work
+ *
+ * The last put calls the work's release function.
+ *
+ * Context: Process context; may sleep if release does.
+ */
+void bgtoken_work_put(struct bgtoken_work *work)
+{
+	might_sleep();
+	if (work->token)	/* else its init was refused */
+		kref_put(&work->kref, bgtoken_work_free);
+}
+EXPORT_SYMBOL_GPL(bgtoken_work_put);
+
+static void bgtoken_work_run(struct bgtoken_work *work)
+{
+	struct bgtoken *token = work->token;
+	bool drop = bgtoken_cancelled(token) || READ_ONCE(work->wq->closing);
+
+	/* From here on work->wq may be another's.  Pairs with the claim. */
+	atomic_set_release(&work->pending, 0);
+	if (drop) {
+		trace_bgtoken_work_drop(work, token);
+	} else {
+		trace_bgtoken_work_start(work, token);
+		work->fn(work);
+		trace_bgtoken_work_end(work, token);
+	}
+	bgtoken_work_put(work);		/* taken in bgtoken_work_claim() */
+}
+
+static void bgtoken_workfn(struct work_struct *work)
+{
+	bgtoken_work_run(container_of(work, struct bgtoken_work, work));
+}
+
+static void bgtoken_delayed_workfn(struct work_struct *ws)
+{
+	struct bgtoken_work *work = container_of(ws, struct bgtoken_work, work);
+	struct bgtoken_delayed_work *dwork =
+		container_of(work, struct bgtoken_delayed_work, work);
+	unsigned long flags;
+
+	spin_lock_irqsave(&work->wq->lock, flags);
+	spin_lock(&work->token->lock);
+	hlist_del_init(&dwork->token_node);
+	hlist_del_init(&dwork->wq_node);
+	spin_unlock(&work->token->lock);
+	spin_unlock_irqrestore(&work->wq->lock, flags);
+	bgtoken_work_run(work);
+}
+
+/* A softirq, and so an RCU read-side section. */
+static void bgtoken_timerfn(struct timer_list *timer)
+{
+	struct bgtoken_delayed_work *dwork =
+		container_of(timer, struct bgtoken_delayed_work, timer);
+
+	queue_work(dwork->work.wq->wq, &dwork->work.work);
+}
+
+static void bgtoken_work_setup(struct bgtoken_work *work, struct bgtoken *token,
+			       void (*fn)(struct bgtoken_work *work),
+			       void (*release)(struct bgtoken_work *work))
+{
+	work->token = NULL;
+	if (WARN_ON_ONCE(IS_ERR_OR_NULL(token) || !fn || !release))
+		return;
+	work->token = bgtoken_get(token);	/* put in bgtoken_work_free() */
+	work->wq = NULL;
+	work->fn = fn;
+	work->release = release;
+	kref_init(&work->kref);			/* put by the caller */
+	atomic_set(&work->pending, 0);
+	live_inc(works);
+}
+
+/**
+ * bgtoken_work_init() - make a work ready to be queued
+ * @work:	memory of the caller's, never part of the owner
+ * @token:	the work takes a reference of its own on it
+ * @fn:		called in process context each time that the work runs; what it
+ *		needs of the owner it reaches through a scope on work->token
+ * @release:	called once, in process context, when the last reference on the
+ *		work is gone; frees @work
+ *
+ * The caller has one reference afterwards, and drops it with
+ * bgtoken_work_put(); that may be at once after queueing.  A missing argument
+ * is a bug in the caller: it is warned of, and the work can never be queued.
+ *
+ * Context: Any.
+ */
+void bgtoken_work_init(struct bgtoken_work *work, struct bgtoken *token,
+		       void (*fn)(struct bgtoken_work *work),
+		       void (*release)(struct bgtoken_work *work))
+{
+	bgtoken_work_setup(work, token, fn, release);
+	INIT_WORK(&work->work, bgtoken_workfn);
+}
+EXPORT_SYMBOL_GPL(bgtoken_work_init);
+
+/**
+ * bgtoken_delayed_work_init() - make a delayed work ready to be queued
+ * @dwork:	memory of the caller's, never part of the owner
+ * @token:	the work takes a reference of its own on it
+ * @fn:		as for bgtoken_work_init(); it is given &dwork->work
+ * @release:	as for bgtoken_work_init(); it is given &dwork->work
+ *
+ * Put it with bgtoken_work_put(&dwork->work).  Otherwise as
+ * bgtoken_work_init().
+ *
+ * Context: Any.
+ */
+void bgtoken_delayed_work_init(struct bgtoken_delayed_work *dwork,
+			       struct bgtoken *token,
+			       void (*fn)(struct bgtoken_work *work),
+			       void (*release)(struct bgtoken_work *work))
+{
+	bgtoken_work_setup(&dwork->work, token, fn, release);
+	INIT_WORK(&dwork->work.work, bgtoken_delayed_workfn);
+	timer_setup(&dwork->timer, bgtoken_timerfn, 0);
+	INIT_HLIST_NODE(&dwork->token_node);
+	INIT_HLIST_NODE(&dwork->wq_node);
+}
+EXPORT_SYMBOL_GPL(bgtoken_delayed_work_init);
+
+/*
+ * Take the right to queue a work, and the reference that goes with it.  The
+ * caller is in an RCU read-side section until it has queued.
+ */
+static bool bgtoken_work_claim(struct bgtoken_wq *wq, struct bgtoken_work *work,
+			       unsigned long delay)
+{
+	enum bgtoken_refusal reason;
+
+	if (unlikely(!work->token))
+		return false;
+
+	if (bgtoken_cancelled(work->token)) {
+		reason = BGTOKEN_REFUSED_CANCELLED;
+	} else if (READ_ONCE(wq->closing)) {
+		reason = BGTOKEN_REFUSED_CLOSING;
+	} else if (atomic_cmpxchg_acquire(&work->pending, 0, 1)) {
+		/* Acquire: pairs with the release in bgtoken_work_run(). */
+		reason = BGTOKEN_REFUSED_PENDING;
+	} else {
+		kref_get(&work->kref);	/* put in bgtoken_work_run() */
+		work->wq = wq;
+		trace_bgtoken_work_queue(work, work->token, delay);
+		return true;
+	}
+	trace_bgtoken_work_refuse(work, work->token, reason);
+	return false;
+}
+
+/**
+ * bgtoken_queue_work() - queue a work
+ * @wq:		the background workqueue
+ * @work:	the caller holds a reference, or is the work's own function
+ *
+ * If the token is cancelled, or the workqueue closed, before the work starts,
+ * its function is not called; either way the reference that the queue holds is
+ * dropped.  A work never runs on two CPUs at once.
+ *
+ * Context: Any but NMI; on PREEMPT_RT, as queue_work().
+ * Return: True if it was queued.  False, with nothing kept, if the token is
+ * cancelled, the workqueue is closing, or the work is pending already.
+ */
+bool bgtoken_queue_work(struct bgtoken_wq *wq, struct bgtoken_work *work)
+{
+	bool queued;
+
+	rcu_read_lock();
+	queued = bgtoken_work_claim(wq, work, 0);
+	if (queued)
+		queue_work(wq->wq, &work->work);
+	rcu_read_unlock();
+	return queued;
+}
+EXPORT_SYMBOL_GPL(bgtoken_queue_work);
+
+/**
+ * bgtoken_queue_delayed_work() - queue a work for later
+ * @wq:		the background workqueue
+ * @dwork:	the caller holds a reference, or is the work's own function
+ * @delay:	jiffies to wait before it is queued; 0 for at once
+ *
+ * If the token is cancelled, or the workqueue closed, while the timer runs,
+ * the work is taken off it then and there, and released without its function
+ * being called.  Otherwise as bgtoken_queue_work().
+ *
+ * Context: As bgtoken_queue_work().
+ * Return: As bgtoken_queue_work().
+ */
+bool bgtoken_queue_delayed_work(struct bgtoken_wq *wq,
+				struct bgtoken_delayed_work *dwork,
+				unsigned long delay)
+{
+	struct bgtoken *token = dwork->work.token;
+	unsigned long flags;
+	bool queued;
+
+	if (!delay || unlikely(!token))
+		return bgtoken_queue_work(wq, &dwork->work);
+
+	spin_lock_irqsave(&wq->lock, flags);
+	spin_lock(&token->lock);
+	queued = bgtoken_work_claim(wq, &dwork->work, delay);
+	if (queued) {
+		hlist_add_head(&dwork->token_node, &token->delayed);
+		hlist_add_head(&dwork->wq_node, &wq->delayed);
+		dwork->timer.expires = jiffies + delay;
+		add_timer(&dwork->timer);
+	}
+	spin_unlock(&token->lock);
+	spin_unlock_irqrestore(&wq->lock, flags);
+	return queued;
+}
+EXPORT_SYMBOL_GPL(bgtoken_queue_delayed_work);
+
+/* Background workqueues */
+
+/**
+ * bgtoken_wq_create() - make a background workqueue
+ * @name:	shown for its kworkers
+ * @flags:	WQ_*, as for alloc_workqueue(); WQ_UNBOUND for long work
+ * @max_active:	as for alloc_workqueue(); 0 for the default
+ *
+ * One for each module that uses works, so that its exit can drain them.
+ *
+ * Context: Process context; may sleep.
+ * Return: The background workqueue, for bgtoken_wq_destroy(), or
+ * ERR_PTR(-EINVAL) without a name, ERR_PTR(-ENOMEM).
+ */
+struct bgtoken_wq *bgtoken_wq_create(const char *name, unsigned int flags,
+				     int max_active)
+{
+	struct bgtoken_wq *wq;
+
+	if (!name)
+		return ERR_PTR(-EINVAL);
+	wq = kzalloc(sizeof(*wq), GFP_KERNEL);
+	if (!wq)
+		return ERR_PTR(-ENOMEM);
+	spin_lock_init(&wq->lock);
+	wq->wq = alloc_workqueue("%s", flags, max_active, name);
+	if (!wq->wq) {
+		kfree(wq);
+		return ERR_PTR(-ENOMEM);
+	}
+	return wq;
+}
+EXPORT_SYMBOL_GPL(bgtoken_wq_create);
+
+static void bgtoken_wq_expedite(struct bgtoken_wq *wq)
+{
+	struct bgtoken_delayed_work *dwork;
+
+	spin_lock_irq(&wq->lock);
+	WRITE_ONCE(wq->closing, true);
+	while (!hlist_empty(&wq->delayed)) {
+		dwork = hlist_entry(wq->delayed.first,
+				    struct bgtoken_delayed_work, wq_node);
+		hlist_del_init(&dwork->wq_node);
+		bgtoken_expedite(dwork);
+		spin_unlock_irq(&wq->lock);
+		cond_resched();
+		spin_lock_irq(&wq->lock);
+	}
+	spin_unlock_irq(&wq->lock);
+}
+
+/**
+ * bgtoken_wq_destroy() - drop what is pending, wait for what runs
+ * @wq:		the background workqueue; NULL or an ERR_PTR is let pass
+ *
+ * For module exit: when it returns, no function of a work that was queued here
+ * is running or will run, and the last reference that the queue held on a work
+ * is gone, so that the text of functions may be unloaded.  It is the only call
+ * that waits for works, for as long as the slowest one that is running; cancel
+ * the owners first, so that works see it and leave.  From one of its own works
+ * it is a deadlock, which lockdep names.
+ *
+ * Context: Process context; sleeps.
+ */
+void bgtoken_wq_destroy(struct bgtoken_wq *wq)
+{
+	if (IS_ERR_OR_NULL(wq))
+		return;
+	trace_bgtoken_wq_drain(wq, false);
+	bgtoken_wq_expedite(wq);	/* (1), (2) */
+	synchronize_rcu();		/* (3) */
+	destroy_workqueue(wq->wq);	/* (4) */
+	trace_bgtoken_wq_drain(wq, true);
+	kfree(wq);
+}
+EXPORT_SYMBOL_GPL(bgtoken_wq_destroy);
+
+/* The module */
+
+static void __exit bgtoken_module_exit(void)
+{
+	live_check_none(tokens);
+	live_check_none(works);
+}
+module_exit(bgtoken_module_exit);
+
+static int __init bgtoken_module_init(void)
+{
+	return 0;
+}
+module_init(bgtoken_module_init);
+
+MODULE_DESCRIPTION("Background work whose owner can be freed at once");
+MODULE_AUTHOR("the bgtoken developers");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * bgtoken: background work whose owner can be freed at once.
+ *
+ * An owner has slow work running for it on a workqueue and wants to go away.
+ * Between them stands a token: kref'ed, with a lock that guards a pointer to
+ * the owner.  Works hold references on the token, never on the owner, and
+ * reach the owner only inside a scope:
+ *
+ *	scoped_bgtoken(work->token, struct foo *, foo) {
+ *		... foo is here, and stays until the scope ends ...
+ *	}
+ *	... foo may be gone; this part may take as long as it likes ...
+ *
+ * The promise: when bgtoken_cancel() returns, no scope on that token is live
+ * on any CPU and none can ever begin, so the caller may free the owner at
+ * once.  It has waited for no more than the scopes that were live when it was
+ * called: never for a work function, a slow step or a grace period.
+ *
+ * What follows from it:
+ *
+ *  - The owner is freed only by the one who cancelled, never by a work's last
+ *    put.
+ *  - What a work needs outside a scope is pinned separately, by reference,
+ *    inside a scope.
+ *  - Each work is released exactly once on every way out.
+ *
+ * When not to use it: if the work is short, or the caller can wait and holds
+ * no lock that the work takes, cancel_work_sync() or disable_work_sync() is
+ * simpler and right.
+ *
+ * Who holds a reference on a token:
+ *
+ *	the creator		from bgtoken_create() to its bgtoken_put()
+ *	the device		from devm_bgtoken_create() to unbind
+ *	each work		from bgtoken_work_init() to its release
+ *	whoever is in a scope	the caller's own, for the whole scope
+ *
+ * The idea comes from V8's BackgroundCompileToken (2019); its scope is
+ * BackgroundCompileScope there.
+ */
+#ifndef _BGTOKEN_H
+#define _BGTOKEN_H
+
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/gfp_types.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/mutex.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/timer.h>
+#include <linux/workqueue.h>
+
+struct device;
+
+/**
+ * enum bgtoken_kind - what the scopes of a token may do
+ * @BGTOKEN_MUTEX:	one scope at a time; a scope may sleep.  Cancel from
+ *			process context.
+ * @BGTOKEN_SHARED:	scopes run in parallel and may sleep; what they share
+ *			in the owner has a lock of its own.  Cancel from process
+ *			context.
+ * @BGTOKEN_SPIN:	one scope at a time with interrupts off; a scope may not
+ *			sleep.  Enter and cancel from any context but NMI; on
+ *			PREEMPT_RT, from any that may take a spinlock_t.
+ */
+enum bgtoken_kind {
+	BGTOKEN_MUTEX,
+	BGTOKEN_SHARED,
+	BGTOKEN_SPIN,
+};
+
+/**
+ * struct bgtoken - stands between an owner and its background work
+ *
+ * Use the functions below; the fields are open only so that the small ones can
+ * be inline.
+ */
+struct bgtoken {
+	/* private: the letters are explained at the top of bgtoken.c */
+	void *owner;			/* A: NULL from the cancel on */
+	union {
+		struct mutex mutex;
+		struct rw_semaphore rwsem;
+		struct {
+			spinlock_t spin;
+			unsigned long irqflags;	/* S: of the scope */
+		};
+	};
+	struct hlist_head delayed;	/* T: works that may be on a timer */
+	spinlock_t lock;
+	struct kref kref;
+	enum bgtoken_kind kind;		/* I */
+};
+
+struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
+				 const char *name, struct lock_class_key *key);
+struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
+				      enum bgtoken_kind kind, const char *name,
+				      struct lock_class_key *key);
+
+/**
+ * bgtoken_create() - make a token for an owner
+ * @_owner:	the object that may go away; not NULL, and not touched here
+ * @_kind:	what its scopes may do
+ * @_gfp:	how to allocate
+ *
+ * Every place in the source that creates tokens has a lockdep class of its own.
+ *
+ * Context: Any that @_gfp allows.  Never waits for a scope.
+ * Return: A token with one reference, which is the caller's, or
+ * ERR_PTR(-EINVAL) for a NULL owner or an unknown kind, ERR_PTR(-ENOMEM).
+ */
+#define bgtoken_create(_owner, _kind, _gfp)				\
+({									\
+	static struct lock_class_key __key;				\
+									\
+	__bgtoken_create(_owner, _kind, _gfp, "bgtoken:" #_owner, &__key); \
+})
+
+/**
+ * devm_bgtoken_create() - make a token that is cancelled when a device unbinds
+ * @_dev:	the device
+ * @_owner:	the object that may go away, most often the driver's data
+ * @_kind:	what its scopes may do
+ *
+ * Managed resources go in reverse order: create the token after the owner was
+ * allocated, and the owner is freed after the token was cancelled.
+ *
+ * Context: Process context; may sleep.
+ * Return: A token whose reference belongs to the device: it is cancelled and
+ * put at unbind.  Whoever keeps it for longer takes a reference of its own.
+ * Else an ERR_PTR as bgtoken_create().
+ */
+#define devm_bgtoken_create(_dev, _owner, _kind)			\
+({									\
+	static struct lock_class_key __key;				\
+									\
+	__devm_bgtoken_create(_dev, _owner, _kind, "bgtoken:" #_owner, &__key); \
+})
+
+/**
+ * bgtoken_get() - take a reference
+ * @token:	a token on which the caller, or someone it can rely on, holds one
+ *
+ * Context: Any.
+ * Return: @token.
+ */
+static inline struct bgtoken *bgtoken_get(struct bgtoken *token)
+{
+	kref_get(&token->kref);
+	return token;
+}
+
+void bgtoken_put(struct bgtoken *token);
+
+void *bgtoken_enter_nested(struct bgtoken *token, unsigned int subclass);
+void bgtoken_exit(struct bgtoken *token);
+
+/**
+ * bgtoken_enter() - begin a scope
+ * @token:	the caller holds a reference until after bgtoken_exit()
+ *
+ * Context: Process context; may sleep.  For BGTOKEN_SPIN any but NMI, and the
+ * scope runs with interrupts off.  Never waits on a token that was cancelled
+ * before the call.
+ * Return: The owner, pinned until bgtoken_exit().  NULL if the token is
+ * cancelled: then there is no scope, and no bgtoken_exit().
+ */
+static inline void *bgtoken_enter(struct bgtoken *token)
+{
+	return bgtoken_enter_nested(token, 0);
+}
+
+bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass);
+void bgtoken_cancel_locked(struct bgtoken *token);
+
+/**
+ * bgtoken_cancel() - end all access to the owner
+ * @token:	the caller holds a reference
+ *
+ * Refuses new scopes without waiting, wakes what sleeps in bgtoken_sleep(),
+ * takes delayed works off their timers, and then waits out the live scopes.
+ * Permanent.  From inside a scope of the same token it is a deadlock, which
+ * lockdep names; see bgtoken_cancel_locked().
+ *
+ * Context: Process context; may sleep.  For BGTOKEN_SPIN any but NMI.
+ * Return: True for the one call that did it, which may now free the owner.
+ * False for any other; it has the same guarantee, but not the owner.
+ */
+static inline bool bgtoken_cancel(struct bgtoken *token)
+{
+	return bgtoken_cancel_nested(token, 0);
+}
+
+/**
+ * bgtoken_cancelled() - has the token been cancelled?
+ * @token:	the caller holds a reference
+ *
+ * A hint for long steps: false may be out of date at once, true never is.
+ * Takes no lock.
+ *
+ * Context: Any.
+ * Return: True from the moment that new scopes are refused.
+ */
+static inline bool bgtoken_cancelled(const struct bgtoken *token)
+{
+	return !READ_ONCE(token->owner);
+}
+
+long bgtoken_sleep(struct bgtoken *token, long timeout);
+
+DEFINE_FREE(bgtoken_put, struct bgtoken *, bgtoken_put(_T))
+
+struct bgtoken_scope {
+	struct bgtoken *token;
+	void *owner;
+};
+
+static inline struct bgtoken_scope bgtoken_scope_enter(struct bgtoken *token)
+{
+	return (struct bgtoken_scope){ token, bgtoken_enter(token) };
+}
+
+static inline void bgtoken_scope_exit(struct bgtoken_scope *scope)
+{
+	if (scope->owner)
+		bgtoken_exit(scope->token);
+	scope->owner = NULL;
+}
+
+/* The outer loop is the scope, the inner one declares the owner's name. */
+#define __scoped_bgtoken(_token, _type, _name, _scope)			\
+	for (struct bgtoken_scope _scope __cleanup(bgtoken_scope_exit) = \
+	     bgtoken_scope_enter(_token);				\
+	     _scope.owner; bgtoken_scope_exit(&_scope))			\
+		for (_type _name = _scope.owner; _name; _name = NULL)
+
+/**
+ * scoped_bgtoken() - run the body that follows inside a scope
+ * @_token:	the token; the caller holds a reference
+ * @_type:	the owner's type, a pointer
+ * @_name:	declared for the body: the owner
+ *
+ * The body runs once, or not at all if the token is cancelled.  The scope ends
+ * however the body is left: at its end, by break, continue, return or goto.
+ */
+#define scoped_bgtoken(_token, _type, _name)				\
+	__scoped_bgtoken(_token, _type, _name, __UNIQUE_ID(bgtoken_scope))
+
+/**
+ * struct bgtoken_work - a work item that carries a token reference
+ * @token:	the token, for the work's function
+ *
+ * An object of its own, most often the first member of one.  Never embed it in
+ * the owner: the owner is freed while works are still queued.
+ */
+struct bgtoken_work {
+	struct bgtoken *token;		/* I */
+	/* private: */
+	struct work_struct work;
+	struct bgtoken_wq *wq;		/* P */
+	void (*fn)(struct bgtoken_work *work);		/* I */
+	void (*release)(struct bgtoken_work *work);	/* I */
+	struct kref kref;
+	atomic_t pending;
+};
+
+/**
+ * struct bgtoken_delayed_work - a work that can be queued for later
+ * @work:	the work, as in struct delayed_work
+ */
+struct bgtoken_delayed_work {
+	struct bgtoken_work work;
+	/* private: */
+	struct timer_list timer;
+	struct hlist_node token_node;	/* T */
+	struct hlist_node wq_node;	/* W */
+};
+
+struct bgtoken_wq *bgtoken_wq_create(const char *name, unsigned int flags,
+				     int max_active);
+void bgtoken_wq_destroy(struct bgtoken_wq *wq);
+
+void bgtoken_work_init(struct bgtoken_work *work, struct bgtoken *token,
+		       void (*fn)(struct bgtoken_work *work),
+		       void (*release)(struct bgtoken_work *work));
+void bgtoken_work_put(struct bgtoken_work *work);
+bool bgtoken_queue_work(struct bgtoken_wq *wq, struct bgtoken_work *work);
+
+void bgtoken_delayed_work_init(struct bgtoken_delayed_work *dwork,
+			       struct bgtoken *token,
+			       void (*fn)(struct bgtoken_work *work),
+			       void (*release)(struct bgtoken_work *work));
+bool bgtoken_queue_delayed_work(struct bgtoken_wq *wq,
+				struct bgtoken_delayed_work *dwork,
+				unsigned long delay);
+
+#endif /* _BGTOKEN_H */

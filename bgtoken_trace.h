@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Trace events of tokens and works: one for each transition.
+ *
+ *	echo 1 > /sys/kernel/tracing/events/bgtoken/enable
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM bgtoken
+
+#if !defined(_BGTOKEN_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _BGTOKEN_TRACE_H
+
+#include <linux/tracepoint.h>
+
+struct bgtoken;
+struct bgtoken_work;
+struct bgtoken_wq;
+
+#ifndef _BGTOKEN_TRACE_ENUM
+#define _BGTOKEN_TRACE_ENUM
+/* Why a work was not queued. */
+enum bgtoken_refusal {
+	BGTOKEN_REFUSED_CANCELLED,
+	BGTOKEN_REFUSED_CLOSING,
+	BGTOKEN_REFUSED_PENDING,
+};
+#endif
+
+TRACE_DEFINE_ENUM(BGTOKEN_MUTEX);
+TRACE_DEFINE_ENUM(BGTOKEN_SHARED);
+TRACE_DEFINE_ENUM(BGTOKEN_SPIN);
+TRACE_DEFINE_ENUM(BGTOKEN_REFUSED_CANCELLED);
+TRACE_DEFINE_ENUM(BGTOKEN_REFUSED_CLOSING);
+TRACE_DEFINE_ENUM(BGTOKEN_REFUSED_PENDING);
+
+/**
+ * bgtoken_create - a token was made
+ * @token:	the token
+ * @owner:	what it guards
+ * @kind:	what its scopes may do
+ */
+TRACE_EVENT(bgtoken_create,
+	TP_PROTO(struct bgtoken *token, void *owner, int kind),
+	TP_ARGS(token, owner, kind),
+	TP_STRUCT__entry(
+		__field(void *,	token)
+		__field(void *,	owner)
+		__field(int,	kind)
+	),
+	TP_fast_assign(
+		__entry->token = token;
+		__entry->owner = owner;
+		__entry->kind = kind;
+	),
+	TP_printk("token=%p owner=%p kind=%s", __entry->token, __entry->owner,
+		  __print_symbolic(__entry->kind,
+				   { BGTOKEN_MUTEX,	"mutex" },
+				   { BGTOKEN_SHARED,	"shared" },
+				   { BGTOKEN_SPIN,	"spin" }))
+);
+
+/**
+ * bgtoken_cancel - the token refuses new scopes from here on
+ * @token:	the token
+ * @first:	this call did it; false if it was cancelled before
+ *
+ * Live scopes may still be running; bgtoken_cancel_done says that none is.
+ */
+TRACE_EVENT(bgtoken_cancel,
+	TP_PROTO(struct bgtoken *token, bool first),
+	TP_ARGS(token, first),
+	TP_STRUCT__entry(
+		__field(void *,	token)
+		__field(bool,	first)
+	),
+	TP_fast_assign(
+		__entry->token = token;
+		__entry->first = first;
+	),
+	TP_printk("token=%p first=%d", __entry->token, __entry->first)
+);
+
+DECLARE_EVENT_CLASS(bgtoken_token,
+	TP_PROTO(struct bgtoken *token),
+	TP_ARGS(token),
+	TP_STRUCT__entry(
+		__field(void *,	token)
+	),
+	TP_fast_assign(
+		__entry->token = token;
+	),
+	TP_printk("token=%p", __entry->token)
+);
+
+/**
+ * bgtoken_cancel_done - a cancel has waited out the live scopes
+ * @token:	the token; its owner may now be freed
+ */
+DEFINE_EVENT(bgtoken_token, bgtoken_cancel_done,
+	TP_PROTO(struct bgtoken *token), TP_ARGS(token));
+
+/**
+ * bgtoken_free - the last reference on a token is gone
+ * @token:	the token, not to be followed any more
+ */
+DEFINE_EVENT(bgtoken_token, bgtoken_free,
+	TP_PROTO(struct bgtoken *token), TP_ARGS(token));
+
+/**
+ * bgtoken_work_queue - a work was queued
+ * @work:	the work
+ * @token:	the token that it carries
+ * @delay:	jiffies until it is due
+ */
+TRACE_EVENT(bgtoken_work_queue,
+	TP_PROTO(struct bgtoken_work *work, struct bgtoken *token,
+		 unsigned long delay),
+	TP_ARGS(work, token, delay),
+	TP_STRUCT__entry(
+		__field(void *,		work)
+		__field(void *,		token)
+		__field(unsigned long,	delay)
+	),
+	TP_fast_assign(
+		__entry->work = work;
+		__entry->token = token;
+		__entry->delay = delay;
+	),
+	TP_printk("work=%p token=%p delay=%lu", __entry->work, __entry->token,
+		  __entry->delay)
+);
+
+/**
+ * bgtoken_work_refuse - a work was not queued, and nothing was kept
+ * @work:	the work
+ * @token:	the token that it carries
+ * @reason:	which of the three it was
+ */
+TRACE_EVENT(bgtoken_work_refuse,
+	TP_PROTO(struct bgtoken_work *work, struct bgtoken *token, int reason),
+	TP_ARGS(work, token, reason),
+	TP_STRUCT__entry(
+		__field(void *,	work)
+		__field(void *,	token)
+		__field(int,	reason)
+	),
+	TP_fast_assign(
+		__entry->work = work;
+		__entry->token = token;
+		__entry->reason = reason;
+	),
+	TP_printk("work=%p token=%p reason=%s", __entry->work, __entry->token,
+		  __print_symbolic(__entry->reason,
+				   { BGTOKEN_REFUSED_CANCELLED,	"cancelled" },
+				   { BGTOKEN_REFUSED_CLOSING,	"closing" },
+				   { BGTOKEN_REFUSED_PENDING,	"pending" }))
+);
+
+DECLARE_EVENT_CLASS(bgtoken_work_token,
+	TP_PROTO(struct bgtoken_work *work, struct bgtoken *token),
+	TP_ARGS(work, token),
+	TP_STRUCT__entry(
+		__field(void *,	work)
+		__field(void *,	token)
+	),
+	TP_fast_assign(
+		__entry->work = work;
+		__entry->token = token;
+	),
+	TP_printk("work=%p token=%p", __entry->work, __entry->token)
+);
+
+/**
+ * bgtoken_work_start - the function of a work is about to be called
+ * @work:	the work
+ * @token:	the token that it carries
+ */
+DEFINE_EVENT(bgtoken_work_token, bgtoken_work_start,
+	TP_PROTO(struct bgtoken_work *work, struct bgtoken *token),
+	TP_ARGS(work, token));
+
+/**
+ * bgtoken_work_end - the function of a work has returned
+ * @work:	the work
+ * @token:	the token that it carries
+ */
+DEFINE_EVENT(bgtoken_work_token, bgtoken_work_end,
+	TP_PROTO(struct bgtoken_work *work, struct bgtoken *token),
+	TP_ARGS(work, token));
+
+/**
+ * bgtoken_work_drop - a queued work left the queue without being called
+ * @work:	the work
+ * @token:	the token that it carries, cancelled, or else its queue closes
+ */
+DEFINE_EVENT(bgtoken_work_token, bgtoken_work_drop,
+	TP_PROTO(struct bgtoken_work *work, struct bgtoken *token),
+	TP_ARGS(work, token));
+
+/**
+ * bgtoken_wq_drain - a background workqueue is being destroyed
+ * @wq:		the background workqueue
+ * @done:	false as it closes, true when its last work has returned
+ */
+TRACE_EVENT(bgtoken_wq_drain,
+	TP_PROTO(struct bgtoken_wq *wq, bool done),
+	TP_ARGS(wq, done),
+	TP_STRUCT__entry(
+		__field(void *,	wq)
+		__field(bool,	done)
+	),
+	TP_fast_assign(
+		__entry->wq = wq;
+		__entry->done = done;
+	),
+	TP_printk("wq=%p %s", __entry->wq, __entry->done ? "done" : "begin")
+);
+
+#endif /* _BGTOKEN_TRACE_H */
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE bgtoken_trace
+#include <trace/define_trace.h>

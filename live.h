@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Counts of what a module has alive, for people to read as
+ * /sys/module/MODULE/parameters/NAME, and for the module's exit to look at.
+ *
+ * Per CPU, so that counting costs an instruction and no shared cache line.  A
+ * thing may go on another CPU than it came from: only the sum means anything.
+ */
+#ifndef _BGTOKEN_LIVE_H
+#define _BGTOKEN_LIVE_H
+
+#include <linux/moduleparam.h>
+#include <linux/percpu.h>
+#include <linux/sysfs.h>
+
+static inline long live_sum(const long __percpu *counter)
+{
+	long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(*per_cpu_ptr(counter, cpu));
+	return sum;
+}
+
+/* The counter of _name, and its read-only parameter. */
+#define LIVE_COUNTER(_name, _desc)					\
+static DEFINE_PER_CPU(long, live_##_name);				\
+static int live_##_name##_get(char *buffer, const struct kernel_param *kp) \
+{									\
+	return sysfs_emit(buffer, "%ld\n", live_sum(&live_##_name));	\
+}									\
+static const struct kernel_param_ops live_##_name##_ops = {		\
+	.get = live_##_name##_get,					\
+};									\
+module_param_cb(_name, &live_##_name##_ops, NULL, 0444);		\
+MODULE_PARM_DESC(_name, _desc " (read-only)")
+
+#define live_add(_name, _n)	this_cpu_add(live_##_name, _n)
+#define live_inc(_name)		live_add(_name, 1)
+#define live_dec(_name)		live_add(_name, -1)
+
+/* For a module's exit: nobody is left who could free them. */
+#define live_check_none(_name)						\
+do {									\
+	long __left = live_sum(&live_##_name);				\
+									\
+	WARN(__left, "%s: %ld " #_name " left behind\n", KBUILD_MODNAME, __left); \
+} while (0)
+
+#endif /* _BGTOKEN_LIVE_H */
