@@ -1,0 +1,885 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * bgcompile: compilation in the background, in tiers, cancellable at once.
+ *
+ * The contract is in bgcompile.h; here is why it holds.
+ *
+ * What is reached how
+ * ===================
+ *
+ * The state is what its token guards.  Tasks reach it only inside a scope; the
+ * functions that the owner calls rely on the owner being kept alive.
+ *
+ * The queue of units is an object of its own, with a reference for the state
+ * and one for each task.  Only a scope puts units in or takes them out.  When
+ * the last reference goes, no scope can come any more, and what is left in the
+ * queue is freed by whoever that was: the last task to leave, most often, and
+ * never a cancel that finds tasks at work.  A cancel thus costs the same for
+ * ten units and for ten thousand.
+ *
+ * Tasks
+ * =====
+ *
+ * A task is a work that lives from its start, in bgcompile_add_units(), until it
+ * finds nothing to do; progress.tasks counts them.  A task stops counting in
+ * the same section of state->lock in which it finds the queue empty, and units
+ * are added and tasks counted in one section, too.  So the adder either sees
+ * that task gone, and starts another, or the task sees the units.
+ *
+ * A task that finds the token cancelled just leaves: there is nothing left to
+ * account to.  One that was dropped because its workqueue closes under a living
+ * state, which is against the order of teardown, fails that state when it is
+ * released, so that nobody waits for it for ever.
+ *
+ * References, all put in process context:
+ *
+ *	token	the state's, from bgcompile_init() to bgcompile_cancel(); each
+ *		task's, as its work's
+ *	queue	the state's, from bgcompile_init() to bgcompile_cancel(); each
+ *		task's, from bgcompile_start() to bgcompile_task_release()
+ *	task	bgcompile_add_units()'s own, until it returns; the workqueue's
+ *	env	a task's, from its first scope in a run to the end of that run
+ *
+ * Telling events
+ * ==============
+ *
+ * progress.events only ever gains bits, in bgcompile_settle(), and a callback
+ * has a mask of what it was told.  Whoever is in a scope and finds a difference
+ * tells, with state->telling as the right to do so: with BGTOKEN_SHARED several
+ * may find it, and the order of events is kept by letting one of them tell all.
+ *
+ * Protection
+ * ==========
+ *
+ * I: set at init, then only read.
+ * L: state->lock, which is never held while anything of the owner's is called.
+ *    The token's scope would do but for BGTOKEN_SHARED, and for
+ *    bgcompile_progress(), which is not to wait for a publish that sleeps.
+ */
+#include <linux/ktime.h>
+#include <linux/list_sort.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "bgcompile.h"
+#include "live.h"
+
+#define CREATE_TRACE_POINTS
+#include "bgcompile_trace.h"
+
+#define SLICE_MS	50	/* as in V8: long enough to hide the requeueing */
+#define STAGGER_MS	5
+#define MAX_TASKS	1024
+
+enum { BIG, REST, CLASSES };
+
+/* Taken from the front.  BIG is sorted, the largest first. */
+struct bgcompile_units {
+	struct list_head list[BGCOMPILE_TIERS][CLASSES];
+	unsigned int count[BGCOMPILE_TIERS];	/* of an adder's, not kept up */
+};
+
+struct bgcompile_queue {
+	struct kref kref;
+	const struct bgcompile_ops *ops;	/* I */
+	struct bgcompile_units units;	/* L, or of who drops the last reference */
+};
+
+struct bgcompile_task {
+	struct bgtoken_work work;
+	struct list_head node;		/* of the adder */
+	struct bgcompile_queue *queue;	/* I, from its start */
+	u64 slice_ns;			/* I, from its start */
+	bool counted;			/* L: in progress.tasks */
+	u64 deadline;			/* of one run, as the next two */
+	unsigned long features;
+	void *env;
+};
+
+LIVE_COUNTER(states, "how many compile states are alive");
+LIVE_COUNTER(units, "how many units the library owns");
+
+/* Units */
+
+static void bgcompile_units_init(struct bgcompile_units *units)
+{
+	int tier, class;
+
+	for (tier = 0; tier < BGCOMPILE_TIERS; tier++) {
+		units->count[tier] = 0;
+		for (class = 0; class < CLASSES; class++)
+			INIT_LIST_HEAD(&units->list[tier][class]);
+	}
+}
+
+/* Append all units to @list, in the order in which they would be taken. */
+static void bgcompile_units_to_list(struct bgcompile_units *units,
+				    struct list_head *list)
+{
+	int tier, class;
+
+	for (tier = 0; tier < BGCOMPILE_TIERS; tier++)
+		for (class = 0; class < CLASSES; class++)
+			list_splice_tail_init(&units->list[tier][class], list);
+}
+
+static struct bgcompile_unit *bgcompile_units_first(struct bgcompile_units *units)
+{
+	struct bgcompile_unit *unit;
+	int tier, class;
+
+	for (tier = 0; tier < BGCOMPILE_TIERS; tier++) {
+		for (class = 0; class < CLASSES; class++) {
+			unit = list_first_entry_or_null(&units->list[tier][class],
+							struct bgcompile_unit,
+							node);
+			if (unit)
+				return unit;
+		}
+	}
+	return NULL;
+}
+
+/* Insert sorted units into sorted ones; equals keep the order of adding. */
+static void bgcompile_merge(struct list_head *from, struct list_head *into)
+{
+	struct bgcompile_unit *unit, *next;
+	struct list_head *pos = into->next;
+
+	if (list_empty(into)) {
+		list_splice_init(from, into);
+		return;
+	}
+	list_for_each_entry_safe(unit, next, from, node) {
+		while (pos != into &&
+		       list_entry(pos, struct bgcompile_unit, node)->size >= unit->size)
+			pos = pos->next;
+		list_move_tail(&unit->node, pos);
+	}
+}
+
+static void bgcompile_units_move(struct bgcompile_units *from,
+				 struct bgcompile_units *into)
+{
+	int tier;
+
+	for (tier = 0; tier < BGCOMPILE_TIERS; tier++) {
+		bgcompile_merge(&from->list[tier][BIG], &into->list[tier][BIG]);
+		list_splice_tail_init(&from->list[tier][REST],
+				      &into->list[tier][REST]);
+	}
+}
+
+static int bgcompile_larger_first(void *priv, const struct list_head *a,
+				  const struct list_head *b)
+{
+	return list_entry(a, struct bgcompile_unit, node)->size <
+	       list_entry(b, struct bgcompile_unit, node)->size;
+}
+
+/* Sort the units of a list; it is left as it was if one of them is refused. */
+static int bgcompile_units_sort(struct bgcompile_units *units,
+				struct list_head *list,
+				const struct bgcompile_params *params)
+{
+	struct bgcompile_unit *unit, *next;
+	bool big;
+	int tier;
+
+	list_for_each_entry(unit, list, node)
+		if (unit->tier >= BGCOMPILE_TIERS ||
+		    !(params->tiers & BIT(unit->tier)))
+			return -EINVAL;
+
+	bgcompile_units_init(units);
+	list_for_each_entry_safe(unit, next, list, node) {
+		big = params->big_size && unit->size >= params->big_size;
+		list_move_tail(&unit->node,
+			       &units->list[unit->tier][big ? BIG : REST]);
+		units->count[unit->tier]++;
+	}
+	for (tier = 0; tier < BGCOMPILE_TIERS; tier++)
+		list_sort(NULL, &units->list[tier][BIG], bgcompile_larger_first);
+	return 0;
+}
+
+static unsigned int bgcompile_free_units(const struct bgcompile_ops *ops,
+					 struct list_head *list)
+{
+	struct bgcompile_unit *unit, *next;
+	unsigned int count = 0;
+
+	list_for_each_entry_safe(unit, next, list, node) {
+		list_del(&unit->node);
+		ops->free_unit(unit);
+		count++;
+		cond_resched();
+	}
+	live_add(units, -(long)count);
+	return count;
+}
+
+static void bgcompile_queue_free(struct kref *kref)
+{
+	struct bgcompile_queue *queue =
+		container_of(kref, struct bgcompile_queue, kref);
+	unsigned int dropped;
+	LIST_HEAD(units);
+
+	bgcompile_units_to_list(&queue->units, &units);
+	dropped = bgcompile_free_units(queue->ops, &units);
+	trace_bgcompile_queue_free(queue, dropped);
+	kfree(queue);
+}
+
+static void bgcompile_queue_put(struct bgcompile_queue *queue)
+{
+	kref_put(&queue->kref, bgcompile_queue_free);
+}
+
+/* Events */
+
+/* See which events have come.  In a scope, under state->lock. */
+static void bgcompile_settle(struct bgcompile *state, struct bgtoken *token)
+{
+	struct bgcompile_progress *p = &state->progress;
+	unsigned int events = p->events;
+	int tier, event;
+
+	lockdep_assert_held(&state->lock);
+	if (p->error) {
+		p->events |= BIT(BGCOMPILE_FAILED);
+	} else {
+		/* A tier has finished when it is settled and so are those before. */
+		for (tier = 0; tier < BGCOMPILE_TIERS; tier++) {
+			if (p->done[tier] + p->failed[tier] != p->total[tier])
+				break;
+			p->events |= BIT(BGCOMPILE_BASELINE_FINISHED + tier);
+		}
+	}
+	for (event = 0; event < BGCOMPILE_EVENTS; event++)
+		if ((p->events & ~events) & BIT(event))
+			trace_bgcompile_event(token, event, p->error);
+	if (p->events != events)
+		wake_up_all(&state->waitq);
+}
+
+static bool bgcompile_final(unsigned int events)
+{
+	return events & (BIT(BGCOMPILE_TOP_FINISHED) | BIT(BGCOMPILE_FAILED));
+}
+
+/* The earliest event that some callback is to be told, or NULL. */
+static struct bgcompile_callback *
+bgcompile_untold(struct bgcompile *state, enum bgcompile_event *event)
+{
+	struct bgcompile_callback *cb;
+
+	for (*event = 0; *event < BGCOMPILE_EVENTS; (*event)++) {
+		if (!(state->progress.events & BIT(*event)))
+			continue;
+		list_for_each_entry(cb, &state->callbacks, node)
+			if (!(cb->told & BIT(*event)))
+				return cb;
+	}
+	return NULL;
+}
+
+/* In a scope, without state->lock.  Once cancelled, nothing is told. */
+static void bgcompile_tell(struct bgcompile *state, struct bgtoken *token)
+{
+	struct bgcompile_callback *cb;
+	enum bgcompile_event event;
+	unsigned long flags;
+	int error;
+
+	spin_lock_irqsave(&state->lock, flags);
+	while (!state->telling && !bgtoken_cancelled(token)) {
+		cb = bgcompile_untold(state, &event);
+		if (!cb)
+			break;
+		cb->told |= BIT(event);
+		if (bgcompile_final(BIT(event)))
+			list_del_init(&cb->node);	/* the caller's again */
+		error = state->progress.error;
+
+		state->telling = true;
+		spin_unlock_irqrestore(&state->lock, flags);
+		cb->fn(cb, event, event == BGCOMPILE_FAILED ? error : 0);
+		spin_lock_irqsave(&state->lock, flags);
+		state->telling = false;
+	}
+	spin_unlock_irqrestore(&state->lock, flags);
+}
+
+/* The first error wins; what was not started will not be. */
+static void bgcompile_fail(struct bgcompile *state, int error,
+			   struct list_head *doomed)
+{
+	lockdep_assert_held(&state->lock);
+	if (state->progress.error)
+		return;
+	state->progress.error = error;
+	bgcompile_units_to_list(&state->queue->units, doomed);
+}
+
+/* Tasks: in a scope */
+
+static void bgcompile_stop(struct bgcompile *state, struct bgcompile_task *task)
+{
+	lockdep_assert_held(&state->lock);
+	task->counted = false;
+	state->progress.tasks--;
+	trace_bgcompile_task_stop(task->work.token, state->progress.tasks);
+}
+
+/*
+ * The next unit for a task; or NULL, with the task queued again or accounted
+ * for as stopped.  A task that cannot be queued again leaves without: its
+ * release sees to the rest.
+ */
+static struct bgcompile_unit *bgcompile_next(struct bgcompile *state,
+					     struct bgcompile_task *task,
+					     bool may_yield)
+{
+	struct bgcompile_progress *p = &state->progress;
+	struct bgtoken *token = task->work.token;
+	struct bgcompile_unit *unit;
+
+	lockdep_assert_held(&state->lock);
+	p->features |= task->features;
+	unit = bgcompile_units_first(&task->queue->units);
+
+	if (!unit) {
+		bgcompile_stop(state, task);
+	} else if (may_yield && ktime_get_ns() > task->deadline) {
+		unit = NULL;
+		if (bgtoken_queue_work(state->wq, &task->work))
+			trace_bgcompile_task_yield(token, p->tasks);
+	} else {
+		list_del(&unit->node);
+		p->compiling++;
+	}
+	return unit;
+}
+
+/* Step 1: pin the env, take a unit. */
+static struct bgcompile_unit *bgcompile_begin(struct bgcompile *state,
+					      struct bgcompile_task *task,
+					      struct list_head *doomed)
+{
+	const struct bgcompile_ops *ops = state->ops;
+	struct bgcompile_unit *unit;
+	unsigned long flags;
+	int error = 0;
+
+	if (ops->get_env) {
+		task->env = ops->get_env(state);
+		if (IS_ERR_OR_NULL(task->env)) {
+			error = task->env ? PTR_ERR(task->env) : -ENOMEM;
+			task->env = NULL;
+		}
+	}
+	spin_lock_irqsave(&state->lock, flags);
+	if (error)
+		bgcompile_fail(state, error, doomed);
+	bgcompile_settle(state, task->work.token);
+	unit = bgcompile_next(state, task, false);
+	spin_unlock_irqrestore(&state->lock, flags);
+	bgcompile_tell(state, task->work.token);
+	return unit;
+}
+
+/* Step 3: publish a unit, take the next. */
+static struct bgcompile_unit *bgcompile_finish(struct bgcompile *state,
+					       struct bgcompile_task *task,
+					       struct bgcompile_unit *unit,
+					       enum bgcompile_tier tier,
+					       int error,
+					       struct list_head *doomed)
+{
+	struct bgcompile_progress *p = &state->progress;
+	struct bgtoken *token = task->work.token;
+	struct bgcompile_unit *next;
+	unsigned long flags;
+	int failed;
+
+	spin_lock_irqsave(&state->lock, flags);
+	p->compiling--;
+	failed = p->error;
+	spin_unlock_irqrestore(&state->lock, flags);
+
+	if (failed) {
+		trace_bgcompile_unit_drop(token, unit, failed);
+	} else {
+		if (!error)
+			error = state->ops->publish(state, unit);
+		trace_bgcompile_unit_publish(token, unit, error);
+		task->features |= unit->features;
+	}
+
+	spin_lock_irqsave(&state->lock, flags);
+	if (!failed) {
+		if (!error)
+			p->done[tier]++;
+		else
+			p->failed[tier]++;
+		if (error && tier == BGCOMPILE_BASELINE)
+			bgcompile_fail(state, error, doomed);
+	}
+	bgcompile_settle(state, token);
+	next = bgcompile_next(state, task, true);
+	spin_unlock_irqrestore(&state->lock, flags);
+	bgcompile_tell(state, token);
+	return next;
+}
+
+/* Tasks: the loop */
+
+static void bgcompile_task_run(struct bgtoken_work *work)
+{
+	struct bgcompile_task *task =
+		container_of(work, struct bgcompile_task, work);
+	const struct bgcompile_ops *ops = task->queue->ops;
+	struct bgtoken *token = work->token;
+	struct bgcompile_unit *unit = NULL, *next;
+	enum bgcompile_tier tier;
+	LIST_HEAD(doomed);
+	int error;
+
+	task->deadline = ktime_get_ns() + task->slice_ns;
+	task->features = 0;
+	task->env = NULL;
+
+	scoped_bgtoken(token, struct bgcompile *, state)
+		unit = bgcompile_begin(state, task, &doomed);
+
+	for (; unit; unit = next) {
+		tier = unit->tier;	/* the step might change it */
+		trace_bgcompile_unit_begin(token, unit, 0);
+		error = ops->compile(unit, task->env, token);
+		trace_bgcompile_unit_end(token, unit, error);
+
+		next = NULL;
+		list_add(&unit->node, &doomed);
+		scoped_bgtoken(token, struct bgcompile *, state) {
+			next = bgcompile_finish(state, task, unit, tier, error,
+						&doomed);
+			goto freed;
+		}
+		trace_bgcompile_unit_drop(token, unit, -ECANCELED);
+freed:
+		bgcompile_free_units(ops, &doomed);
+	}
+	bgcompile_free_units(ops, &doomed);
+	if (task->env)
+		ops->put_env(task->env);	/* taken in bgcompile_begin() */
+}
+
+/* In a scope: a task that still counts will not run any more. */
+static void bgcompile_abandoned(struct bgcompile *state,
+				struct bgcompile_task *task,
+				struct list_head *doomed)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&state->lock, flags);
+	bgcompile_stop(state, task);
+	bgcompile_fail(state, -ESHUTDOWN, doomed);
+	bgcompile_settle(state, task->work.token);
+	spin_unlock_irqrestore(&state->lock, flags);
+	bgcompile_tell(state, task->work.token);
+}
+
+static void bgcompile_task_release(struct bgtoken_work *work)
+{
+	struct bgcompile_task *task =
+		container_of(work, struct bgcompile_task, work);
+	LIST_HEAD(doomed);
+
+	if (task->counted)	/* nobody else is left to change it */
+		scoped_bgtoken(work->token, struct bgcompile *, state)
+			bgcompile_abandoned(state, task, &doomed);
+	if (task->queue) {
+		bgcompile_free_units(task->queue->ops, &doomed);
+		bgcompile_queue_put(task->queue);	/* bgcompile_start() */
+	}
+	kfree(task);
+}
+
+/* Drop the adder's references: those not started go, the others live on. */
+static void bgcompile_put_tasks(struct list_head *tasks)
+{
+	struct bgcompile_task *task, *next;
+
+	list_for_each_entry_safe(task, next, tasks, node)
+		bgtoken_work_put(&task->work);
+}
+
+static int bgcompile_alloc_tasks(struct list_head *tasks, unsigned int count,
+				 struct bgtoken *token)
+{
+	struct bgcompile_task *task;
+
+	while (count--) {
+		task = kzalloc(sizeof(*task), GFP_KERNEL);
+		if (!task)
+			return -ENOMEM;
+		bgtoken_work_init(&task->work, token, bgcompile_task_run,
+				  bgcompile_task_release);
+		list_add_tail(&task->node, tasks);
+	}
+	return 0;
+}
+
+/* Start as many tasks as are missing; 0 if there is at least one then. */
+static int bgcompile_start(struct bgcompile *state, struct list_head *tasks)
+{
+	struct bgcompile_progress *p = &state->progress;
+	struct bgcompile_task *task;
+
+	lockdep_assert_held(&state->lock);
+	list_for_each_entry(task, tasks, node) {
+		if (p->tasks == state->params.max_tasks)
+			break;
+		task->queue = state->queue;
+		kref_get(&task->queue->kref);	/* bgcompile_task_release() */
+		task->slice_ns = NSEC_PER_MSEC * (state->params.slice_ms +
+						  (u64)STAGGER_MS * p->tasks);
+		if (!bgtoken_queue_work(state->wq, &task->work))
+			break;
+		task->counted = true;
+		p->tasks++;
+	}
+	if (p->tasks || list_empty(tasks))
+		return 0;
+	return bgtoken_cancelled(state->token) ? -ECANCELED : -ESHUTDOWN;
+}
+
+/* The owner's side */
+
+/* A reference on the token of a state that was not cancelled, or NULL. */
+static struct bgtoken *bgcompile_get_token(struct bgcompile *state)
+{
+	struct bgtoken *token;
+	unsigned long flags;
+
+	spin_lock_irqsave(&state->lock, flags);
+	token = state->token;
+	if (token)
+		bgtoken_get(token);
+	spin_unlock_irqrestore(&state->lock, flags);
+	return token;
+}
+
+int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
+		     const struct bgcompile_ops *ops,
+		     const struct bgcompile_params *params,
+		     const char *name, struct lock_class_key *key)
+{
+	const unsigned int all_tiers = BIT(BGCOMPILE_TIERS) - 1;
+	struct bgcompile_queue *queue;
+	struct bgtoken *token;
+
+	if (!state || IS_ERR_OR_NULL(wq) || !ops || !ops->compile ||
+	    !ops->publish || !ops->free_unit || !ops->get_env != !ops->put_env)
+		return -EINVAL;
+	if (params && (params->tiers & ~all_tiers || params->max_tasks > MAX_TASKS))
+		return -EINVAL;
+
+	memset(state, 0, sizeof(*state));
+	if (params)
+		state->params = *params;
+	if (!state->params.max_tasks)
+		state->params.max_tasks = min_t(unsigned int, num_online_cpus(),
+						MAX_TASKS);
+	if (!state->params.slice_ms)
+		state->params.slice_ms = SLICE_MS;
+	if (!state->params.tiers)
+		state->params.tiers = all_tiers;
+
+	queue = kzalloc(sizeof(*queue), GFP_KERNEL);
+	if (!queue)
+		return -ENOMEM;
+	token = __bgtoken_create(state, state->params.kind, GFP_KERNEL, name,
+				 key);
+	if (IS_ERR(token)) {
+		kfree(queue);
+		return PTR_ERR(token);
+	}
+	kref_init(&queue->kref);	/* put in bgcompile_cancel() */
+	queue->ops = ops;
+	bgcompile_units_init(&queue->units);
+
+	state->token = token;		/* put in bgcompile_cancel() */
+	state->queue = queue;
+	state->wq = wq;
+	state->ops = ops;
+	spin_lock_init(&state->lock);
+	INIT_LIST_HEAD(&state->callbacks);
+	init_waitqueue_head(&state->waitq);
+	live_inc(states);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(__bgcompile_init);
+
+/* In a scope: take the units over, all or none. */
+static int bgcompile_take(struct bgcompile *state, struct bgtoken *token,
+			  struct bgcompile_units *units,
+			  struct list_head *tasks)
+{
+	struct bgcompile_progress *p = &state->progress;
+	unsigned long flags;
+	int tier, error;
+
+	spin_lock_irqsave(&state->lock, flags);
+	if (p->error)
+		error = p->error;
+	else if (bgcompile_final(p->events))
+		error = -EALREADY;
+	else
+		error = bgcompile_start(state, tasks);
+	if (!error) {
+		for (tier = 0; tier < BGCOMPILE_TIERS; tier++) {
+			p->total[tier] += units->count[tier];
+			live_add(units, units->count[tier]);
+		}
+		bgcompile_units_move(units, &state->queue->units);
+		trace_bgcompile_units_add(token,
+					  units->count[BGCOMPILE_BASELINE],
+					  units->count[BGCOMPILE_TOP]);
+		bgcompile_settle(state, token);
+	}
+	spin_unlock_irqrestore(&state->lock, flags);
+	bgcompile_tell(state, token);
+	return error;
+}
+
+/**
+ * bgcompile_add_units() - hand units over to be compiled
+ * @state:	the caller keeps its owner alive
+ * @units:	list of units by bgcompile_unit_add(); empty afterwards
+ *
+ * May be called again until the final event has come, which it does as soon as
+ * all units so far are done: what belongs together is best added in one call.
+ * The first call with an empty list finishes the state at once.
+ *
+ * Context: Process context; may sleep.  Not inside a scope of this state.
+ * Return: 0, and the units are the library's.  On an error they are all still
+ * the caller's, on the list, perhaps in another order: -EINVAL for a tier that
+ * is unknown or not among the state's, -ENOMEM, -ECANCELED if the state is
+ * cancelled, -EALREADY if it has finished, -ESHUTDOWN if its workqueue is
+ * closing, or the error that the state failed with.
+ */
+int bgcompile_add_units(struct bgcompile *state, struct list_head *units)
+{
+	struct bgcompile_units sorted;
+	struct bgtoken *token;
+	unsigned int count;
+	LIST_HEAD(tasks);
+	int error;
+
+	token = bgcompile_get_token(state);
+	if (!token)
+		return -ECANCELED;
+	error = bgcompile_units_sort(&sorted, units, &state->params);
+	if (error)
+		goto put_token;
+
+	count = sorted.count[BGCOMPILE_BASELINE] + sorted.count[BGCOMPILE_TOP];
+	error = bgcompile_alloc_tasks(&tasks, min(count, state->params.max_tasks),
+				      token);
+	if (error)
+		goto put_tasks;
+
+	error = -ECANCELED;
+	scoped_bgtoken(token, struct bgcompile *, alive)
+		error = bgcompile_take(alive, token, &sorted, &tasks);
+
+put_tasks:
+	if (error)
+		bgcompile_units_to_list(&sorted, units);
+	bgcompile_put_tasks(&tasks);
+put_token:
+	bgtoken_put(token);
+	return error;
+}
+EXPORT_SYMBOL_GPL(bgcompile_add_units);
+
+/**
+ * bgcompile_add_callback() - be told of events
+ * @state:	the caller keeps its owner alive
+ * @cb:		its fn is set; the library's until it was told the final event,
+ *		or until bgcompile_cancel() has returned
+ *
+ * What has come before is told before this returns, or, if another task is just
+ * telling, soon after.
+ *
+ * Context: Process context; may sleep.  Not inside a scope of this state.
+ * Return: 0, -EINVAL without a function, -ECANCELED if the state is cancelled.
+ */
+int bgcompile_add_callback(struct bgcompile *state,
+			   struct bgcompile_callback *cb)
+{
+	struct bgtoken *token;
+	int error = -ECANCELED;
+
+	if (!cb || !cb->fn)
+		return -EINVAL;
+	token = bgcompile_get_token(state);
+	if (!token)
+		return -ECANCELED;
+	scoped_bgtoken(token, struct bgcompile *, alive) {
+		unsigned long flags;
+
+		cb->told = 0;
+		spin_lock_irqsave(&alive->lock, flags);
+		list_add_tail(&cb->node, &alive->callbacks);
+		spin_unlock_irqrestore(&alive->lock, flags);
+		bgcompile_tell(alive, token);
+		error = 0;
+	}
+	bgtoken_put(token);
+	return error;
+}
+EXPORT_SYMBOL_GPL(bgcompile_add_callback);
+
+/**
+ * bgcompile_progress() - see where a state stands
+ * @state:	the caller keeps its owner alive, or is inside a scope
+ * @progress:	filled in; one moment's figures, which add up
+ *
+ * Context: Any.  Never waits for a scope.  Works on a cancelled state, too.
+ */
+void bgcompile_progress(struct bgcompile *state,
+			struct bgcompile_progress *progress)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&state->lock, flags);
+	*progress = state->progress;
+	spin_unlock_irqrestore(&state->lock, flags);
+}
+EXPORT_SYMBOL_GPL(bgcompile_progress);
+
+static bool bgcompile_settled(struct bgcompile *state, unsigned int events)
+{
+	unsigned long flags;
+	bool settled;
+
+	spin_lock_irqsave(&state->lock, flags);
+	settled = state->progress.events & events || !state->token ||
+		  bgtoken_cancelled(state->token);
+	spin_unlock_irqrestore(&state->lock, flags);
+	return settled;
+}
+
+/**
+ * bgcompile_wait() - wait for a tier to finish
+ * @state:	the caller keeps its owner alive for as long as it waits
+ * @event:	BGCOMPILE_BASELINE_FINISHED or BGCOMPILE_TOP_FINISHED
+ *
+ * Context: Process context; sleeps.  Not inside a scope of this state.
+ * Return: 0 when the event has come, the state's error if it failed before,
+ * -ECANCELED if it was cancelled before, -EINTR if the caller is being killed,
+ * -EINVAL for another event.
+ */
+int bgcompile_wait(struct bgcompile *state, enum bgcompile_event event)
+{
+	struct bgcompile_progress progress;
+
+	if (event != BGCOMPILE_BASELINE_FINISHED &&
+	    event != BGCOMPILE_TOP_FINISHED)
+		return -EINVAL;
+	if (wait_event_killable(state->waitq,
+				bgcompile_settled(state, BIT(event) |
+						  BIT(BGCOMPILE_FAILED))))
+		return -EINTR;
+	bgcompile_progress(state, &progress);
+	if (progress.events & BIT(event))
+		return 0;
+	return progress.error ?: -ECANCELED;
+}
+EXPORT_SYMBOL_GPL(bgcompile_wait);
+
+/**
+ * bgcompile_cancel() - end a state, so that its owner can be freed
+ * @state:	the caller keeps its owner alive until this returns
+ *
+ * bgtoken_cancel() for the state's token; then wakes waiters, forgets the
+ * callbacks, and lets go of the units: those not started are freed by the last
+ * task to leave, those being compiled by the task that is at it.  Its cost does
+ * not depend on how many there are.
+ *
+ * Context: Process context; may sleep.  Not inside a scope of this state: that
+ * is a deadlock, which lockdep names.
+ * Return: True for the one call that did it, which may now free the owner.
+ * False for any other, with the same guarantee, but not the owner.
+ */
+bool bgcompile_cancel(struct bgcompile *state)
+{
+	struct bgcompile_callback *cb, *next;
+	struct bgcompile_queue *queue;
+	struct bgtoken *token;
+	unsigned long flags;
+
+	token = bgcompile_get_token(state);
+	if (!token)
+		return false;
+	bgtoken_cancel(token);
+
+	/* From here on no scope; only other calls of the owner's. */
+	spin_lock_irqsave(&state->lock, flags);
+	queue = state->queue;
+	state->queue = NULL;
+	state->token = NULL;
+	list_for_each_entry_safe(cb, next, &state->callbacks, node)
+		list_del_init(&cb->node);
+	spin_unlock_irqrestore(&state->lock, flags);
+	wake_up_all(&state->waitq);
+
+	if (queue) {
+		bgcompile_queue_put(queue);	/* bgcompile_init() */
+		bgtoken_put(token);		/* bgcompile_init() */
+		live_dec(states);
+	}
+	bgtoken_put(token);	/* bgcompile_get_token() */
+	return queue;
+}
+EXPORT_SYMBOL_GPL(bgcompile_cancel);
+
+/**
+ * bgcompile_cancel_locked() - end a state from inside one of its scopes
+ * @state:	the one that the scope is on
+ *
+ * For publish and for callbacks.  No new scope begins, nothing more is told, and
+ * waiters get -ECANCELED.  The owner still calls bgcompile_cancel().
+ *
+ * Context: Inside a scope of this state.  Does not wait.
+ */
+void bgcompile_cancel_locked(struct bgcompile *state)
+{
+	bgtoken_cancel_locked(state->token);
+	wake_up_all(&state->waitq);
+}
+EXPORT_SYMBOL_GPL(bgcompile_cancel_locked);
+
+/* The module */
+
+static void __exit bgcompile_module_exit(void)
+{
+	live_check_none(states);
+	live_check_none(units);
+}
+module_exit(bgcompile_module_exit);
+
+static int __init bgcompile_module_init(void)
+{
+	return 0;
+}
+module_init(bgcompile_module_init);
+
+MODULE_DESCRIPTION("Background compilation, cancellable at once");
+MODULE_AUTHOR("the bgtoken developers");
+MODULE_LICENSE("GPL");

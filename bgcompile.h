@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * bgcompile: compilation in the background, in tiers, cancellable at once.
+ *
+ * A compile state is embedded in its owner and holds units: pieces of
+ * compilation, each of one tier.  Tasks, which are works of a background
+ * workqueue, take units one after the other:
+ *
+ *	in a scope	pin the env, take a unit
+ *	outside		compile it; the owner may be freed meanwhile
+ *	in a scope	publish the result, take the next unit
+ *
+ * The promise is bgtoken's: when bgcompile_cancel() returns, no task is inside
+ * a scope and none will ever be, no callback runs and none will, and the owner
+ * may be freed.  It waits for no unit.
+ *
+ * Who owns what:
+ *
+ *  - a unit belongs to the library from a successful bgcompile_add_units()
+ *    until free_unit is called for it, which happens exactly once, in process
+ *    context, outside of scopes, and maybe after the owner was freed;
+ *  - the env belongs to a task from get_env to put_env; it must not point into
+ *    the owner;
+ *  - a callback belongs to the caller again when it is told the final event,
+ *    or when bgcompile_cancel() has returned;
+ *  - whoever calls any of these functions keeps the owner alive meanwhile, a
+ *    waiter in bgcompile_wait() too: a cancel wakes it, and does not wait for
+ *    it to be gone.
+ *
+ * The loop, the tiers and the events are those of V8's CompilationStateImpl.
+ */
+#ifndef _BGCOMPILE_H
+#define _BGCOMPILE_H
+
+#include <linux/bits.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include "bgtoken.h"
+
+struct bgcompile;
+struct bgcompile_queue;
+
+/**
+ * enum bgcompile_tier - in the order in which they are compiled
+ * @BGCOMPILE_BASELINE:	quick to make; a failure fails the whole state
+ * @BGCOMPILE_TOP:	slow to make, quick to run; a failure is only counted, as
+ *			the baseline result stays in use
+ * @BGCOMPILE_TIERS:	how many there are
+ */
+enum bgcompile_tier {
+	BGCOMPILE_BASELINE,
+	BGCOMPILE_TOP,
+	BGCOMPILE_TIERS,
+};
+
+/**
+ * enum bgcompile_event - what callbacks are told, in this order
+ * @BGCOMPILE_BASELINE_FINISHED: no baseline unit is left to compile
+ * @BGCOMPILE_TOP_FINISHED:	no unit at all is left; final
+ * @BGCOMPILE_FAILED:		the state has failed; final
+ * @BGCOMPILE_EVENTS:		how many there are
+ *
+ * Each comes at most once, and exactly one final one.  A state without units of
+ * a tier has finished that tier.  Being cancelled is not an event.
+ */
+enum bgcompile_event {
+	BGCOMPILE_BASELINE_FINISHED,
+	BGCOMPILE_TOP_FINISHED,
+	BGCOMPILE_FAILED,
+	BGCOMPILE_EVENTS,
+};
+
+/**
+ * struct bgcompile_unit - one piece of compilation, embedded in the caller's
+ * @tier:	which tier it is for
+ * @size:	what it is known to cost, in any measure that the caller likes;
+ *		compared with bgcompile_params.big_size and with other units
+ * @features:	set by the compile step: what it found in use, a mask of the
+ *		caller's own
+ */
+struct bgcompile_unit {
+	enum bgcompile_tier tier;
+	size_t size;
+	unsigned long features;
+	/* private: */
+	struct list_head node;
+};
+
+/**
+ * struct bgcompile_ops - what a state's owner does
+ * @get_env:	pin what the compile steps of one task need, apart from the
+ *		owner.  Inside a scope.  Returns the env, or NULL or an ERR_PTR,
+ *		which fails the state (NULL with -ENOMEM).  Optional, together
+ *		with @put_env; the env is NULL then.
+ * @put_env:	unpin it.  Outside of scopes; the owner may be gone.
+ * @compile:	compile a unit.  Outside of scopes; may sleep and take long, and
+ *		may ask bgtoken_cancelled(@token) or bgtoken_sleep() so as to
+ *		leave early.  Keeps its result in the unit.  Returns 0 or a
+ *		negative errno.
+ * @publish:	hand the unit's result to the owner.  Inside a scope; may sleep
+ *		unless the token's kind is BGTOKEN_SPIN.  Returns 0 or a negative
+ *		errno, as @compile.
+ * @free_unit:	free a unit and what is left of its result, published or not.
+ *		Exactly once for each unit added.  Process context, outside of
+ *		scopes; the owner may be gone.
+ *
+ * All but the first two are mandatory.
+ */
+struct bgcompile_ops {
+	void *(*get_env)(struct bgcompile *state);
+	void (*put_env)(void *env);
+	int (*compile)(struct bgcompile_unit *unit, void *env,
+		       struct bgtoken *token);
+	int (*publish)(struct bgcompile *state, struct bgcompile_unit *unit);
+	void (*free_unit)(struct bgcompile_unit *unit);
+};
+
+/**
+ * struct bgcompile_params - how a state is to work; 0 means the default
+ * @kind:	the token's kind (default BGTOKEN_MUTEX)
+ * @max_tasks:	tasks at a time (default: the online CPUs)
+ * @slice_ms:	how long a task runs before it queues itself again, in ms
+ *		(default 50); later ones get 5 ms more each, so that they do not
+ *		all do so at once.  A task finishes at least one unit in each run
+ * @big_size:	units of at least this size go before the others of their tier,
+ *		the largest first (default: none does)
+ * @tiers:	mask of BIT(BGCOMPILE_BASELINE) and BIT(BGCOMPILE_TOP) (default:
+ *		both)
+ */
+struct bgcompile_params {
+	enum bgtoken_kind kind;
+	unsigned int max_tasks;
+	unsigned int slice_ms;
+	size_t big_size;
+	unsigned int tiers;
+};
+
+/**
+ * struct bgcompile_progress - where a state stands
+ * @total:	units of each tier that were added
+ * @done:	units of each tier that are published
+ * @failed:	units of each tier that failed
+ * @tasks:	tasks queued or running
+ * @compiling:	units in their compile step
+ * @events:	mask of BIT(enum bgcompile_event): those that have come
+ * @error:	0, or why the state failed
+ * @features:	all features that tasks have reported
+ */
+struct bgcompile_progress {
+	unsigned int total[BGCOMPILE_TIERS];
+	unsigned int done[BGCOMPILE_TIERS];
+	unsigned int failed[BGCOMPILE_TIERS];
+	unsigned int tasks;
+	unsigned int compiling;
+	unsigned int events;
+	int error;
+	unsigned long features;
+};
+
+/**
+ * struct bgcompile_callback - told of each event
+ * @fn:		called inside a scope, with no other lock of this library held.
+ *		@error is 0 but for BGCOMPILE_FAILED.  May free the callback when
+ *		the event is final.  May not sleep if the token's kind is
+ *		BGTOKEN_SPIN; may not call functions of this state, but
+ *		bgcompile_progress(); to cancel, see bgcompile_cancel_locked()
+ */
+struct bgcompile_callback {
+	void (*fn)(struct bgcompile_callback *cb, enum bgcompile_event event,
+		   int error);
+	/* private: */
+	struct list_head node;
+	unsigned int told;
+};
+
+/**
+ * struct bgcompile - a compile state, embedded in its owner
+ *
+ * From the functions that are given it, get to the owner with container_of().
+ */
+struct bgcompile {
+	/* private: the letters are explained at the top of bgcompile.c */
+	struct bgtoken *token;			/* L: NULL once cancelled */
+	struct bgcompile_queue *queue;		/* L: NULL once cancelled */
+	struct bgtoken_wq *wq;			/* I */
+	struct bgcompile_params params;		/* I */
+	const struct bgcompile_ops *ops;	/* I */
+	spinlock_t lock;
+	bool telling;				/* L */
+	struct list_head callbacks;		/* L */
+	struct bgcompile_progress progress;	/* L */
+	wait_queue_head_t waitq;
+};
+
+int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
+		     const struct bgcompile_ops *ops,
+		     const struct bgcompile_params *params,
+		     const char *name, struct lock_class_key *key);
+
+/**
+ * bgcompile_init() - make a compile state ready
+ * @_state:	embedded in the owner; uninitialised
+ * @_wq:	where its tasks run
+ * @_ops:	what the owner does; outlives all tasks, as code does
+ * @_params:	copied; NULL for all defaults
+ *
+ * Undone by bgcompile_cancel().
+ *
+ * Context: Process context; may sleep.
+ * Return: 0, -EINVAL if something that must be there is missing or unknown, or
+ * -ENOMEM; on an error there is nothing to undo.
+ */
+#define bgcompile_init(_state, _wq, _ops, _params)			\
+({									\
+	static struct lock_class_key __key;				\
+									\
+	__bgcompile_init(_state, _wq, _ops, _params, "bgcompile:" #_state, \
+			 &__key);					\
+})
+
+int bgcompile_add_units(struct bgcompile *state, struct list_head *units);
+int bgcompile_add_callback(struct bgcompile *state,
+			   struct bgcompile_callback *cb);
+int bgcompile_wait(struct bgcompile *state, enum bgcompile_event event);
+void bgcompile_progress(struct bgcompile *state,
+			struct bgcompile_progress *progress);
+bool bgcompile_cancel(struct bgcompile *state);
+void bgcompile_cancel_locked(struct bgcompile *state);
+
+/**
+ * bgcompile_unit_init() - make a unit ready to be added
+ * @unit:	the unit
+ * @tier:	which tier it is for
+ * @size:	see struct bgcompile_unit
+ */
+static inline void bgcompile_unit_init(struct bgcompile_unit *unit,
+				       enum bgcompile_tier tier, size_t size)
+{
+	unit->tier = tier;
+	unit->size = size;
+	unit->features = 0;
+	INIT_LIST_HEAD(&unit->node);
+}
+
+/**
+ * bgcompile_unit_add() - put a unit on a list for bgcompile_add_units()
+ * @unit:	the unit
+ * @units:	the list
+ */
+static inline void bgcompile_unit_add(struct bgcompile_unit *unit,
+				      struct list_head *units)
+{
+	list_add_tail(&unit->node, units);
+}
+
+#endif /* _BGCOMPILE_H */
