@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * bgfilter: classic BPF filters compiled in the background.
+ *
+ *	main.c	/dev/bgfilter: one file, one set
+ *	set.c	the set: owner of a compile state, its units and their results
+ *	prog.c	one program: check it, decode it, interpret it
+ *	flush.c	the way it is done without tokens, for comparison
+ *
+ * Who holds what:
+ *
+ *  - a set belongs to its file, which frees it after cancelling it;
+ *  - an image, the programs as they were loaded, has a reference from its set,
+ *    from each task that compiles (as the env), and from each unit;
+ *  - a result belongs to its unit until it is published, then to the set.
+ */
+#ifndef _BGFILTER_H
+#define _BGFILTER_H
+
+#include <linux/filter.h>
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/skbuff.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include "bgcompile.h"
+#include "bgfilter_uapi.h"
+
+/* prog.c */
+
+/* One decoded instruction; jump targets are absolute. */
+struct bgfilter_op {
+	u8 op;			/* enum in prog.c */
+	u16 jt, jf;
+	u32 k;
+};
+
+/* The baseline result. */
+struct bgfilter_code {
+	unsigned long features;	/* BGFILTER_FEATURE_* */
+	u32 len;
+	struct bgfilter_op ops[] __counted_by(len);
+};
+
+#define BGFILTER_CHECK_SCRATCH	(BGFILTER_MAX_PROG * sizeof(u16))
+
+int bgfilter_check(const struct sock_filter *insns, u32 len, u16 *scratch);
+struct bgfilter_code *bgfilter_decode(const struct sock_filter *insns, u32 len);
+u32 bgfilter_interpret(const struct bgfilter_code *code, const u8 *data,
+		       u32 cap_len, u32 wire_len);
+
+/* set.c */
+
+struct bgfilter_image;
+
+/* One piece of compilation: one program, one tier. */
+struct bgfilter_unit {
+	struct bgcompile_unit unit;
+	struct bgfilter_image *image;	/* a reference, from the add to the free */
+	u32 index;			/* of the program */
+	void *result;			/* NULL once published */
+};
+
+/* The programs as they were loaded: what compile steps need, and no more. */
+struct bgfilter_image {
+	struct kref kref;
+	u32 nr_progs;
+	u32 nr_units;
+	u32 tiers;			/* BGFILTER_TIER_* */
+	struct bgfilter_prog *progs;
+	struct sock_filter *insns;
+	struct bgfilter_unit *units;	/* baseline ones first */
+	atomic64_t compile_ns[BGCOMPILE_TIERS];
+	atomic64_t longest_ns[BGCOMPILE_TIERS];
+};
+
+/* What is published of one program.  Set once, with release. */
+struct bgfilter_slot {
+	struct bgfilter_code *baseline;
+	struct bpf_prog *top;
+};
+
+struct bgfilter_file;
+struct bgfilter_flush;
+
+struct bgfilter_set {
+	struct bgcompile compile;	/* unused with teardown=flush */
+	struct bgfilter_flush *flush;	/* NULL unless teardown=flush */
+	struct bgcompile_callback callback;
+	struct bgfilter_image *image;
+	struct bgfilter_file *file;
+	u32 events;			/* E: BGFILTER_EVENT_* */
+	u32 unread;			/* E: those not yet reported */
+	int error;			/* E */
+	u32 nr;
+	u8 *verdicts;			/* F: as a run fills it */
+	struct bgfilter_slot slots[] __counted_by(nr);
+};
+
+struct bgfilter_set *bgfilter_set_create(struct bgfilter_file *file,
+					 struct bgfilter_load *load);
+int bgfilter_set_start(struct bgfilter_set *set);
+void bgfilter_set_destroy(struct bgfilter_set *set);
+void bgfilter_set_run(struct bgfilter_set *set, const struct sk_buff *skb,
+		      u32 tier);
+void bgfilter_set_progress(struct bgfilter_set *set,
+			   struct bgcompile_progress *progress);
+
+void bgfilter_set_event(struct bgfilter_set *set, enum bgcompile_event event,
+			int error);
+int bgfilter_compile(struct bgcompile_unit *unit, void *env,
+		     struct bgtoken *token);
+int bgfilter_publish_in(struct bgfilter_set *set, struct bgfilter_unit *unit);
+void bgfilter_free_unit(struct bgcompile_unit *unit);
+
+void bgfilter_set_exit(void);
+
+/* main.c */
+
+struct bgfilter_file {
+	struct mutex lock;		/* F: loads and runs, one at a time */
+	spinlock_t events_lock;		/* E: taken inside F, and in scopes */
+	struct bgfilter_set *set;	/* F and E to write, either to read */
+	u64 loads;			/* E: how many sets there were */
+	wait_queue_head_t waitq;
+};
+
+extern struct bgtoken_wq *bgfilter_wq;
+extern bool bgfilter_teardown_flush;
+extern unsigned int bgfilter_max_tasks;
+
+/* flush.c */
+
+int bgfilter_flush_start(struct bgfilter_set *set);
+void bgfilter_flush_stop(struct bgfilter_set *set);
+void bgfilter_flush_progress(struct bgfilter_flush *flush,
+			     struct bgcompile_progress *progress);
+
+#endif /* _BGFILTER_H */

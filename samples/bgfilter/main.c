@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/bgfilter: one open file, one set of filters.  See bgfilter_uapi.h.
+ *
+ * E: file->events_lock, F: file->lock, which is taken first.
+ */
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "bgfilter.h"
+
+struct bgtoken_wq *bgfilter_wq;
+
+bool bgfilter_teardown_flush;
+static char *teardown = "token";
+module_param(teardown, charp, 0444);
+MODULE_PARM_DESC(teardown, "how close() ends the compilation: token (default), "
+		 "which waits for nothing, or flush, which waits for the units "
+		 "that are being compiled");
+
+unsigned int bgfilter_max_tasks;
+module_param_named(max_tasks, bgfilter_max_tasks, uint, 0444);
+MODULE_PARM_DESC(max_tasks, "compile tasks for one set, up to 1024 (default: "
+		 "online CPUs)");
+
+static int bgfilter_open(struct inode *inode, struct file *filp)
+{
+	struct bgfilter_file *file;
+
+	if (!capable(CAP_NET_ADMIN))
+		return -EPERM;
+	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+	if (!file)
+		return -ENOMEM;
+	mutex_init(&file->lock);
+	spin_lock_init(&file->events_lock);
+	init_waitqueue_head(&file->waitq);
+	filp->private_data = file;
+	return nonseekable_open(inode, filp);
+}
+
+/* The old set, out of everyone's reach but the caller's.  Under F. */
+static struct bgfilter_set *bgfilter_exchange(struct bgfilter_file *file,
+					      struct bgfilter_set *set)
+{
+	struct bgfilter_set *old = file->set;
+
+	spin_lock(&file->events_lock);
+	file->set = set;
+	file->loads++;
+	spin_unlock(&file->events_lock);
+	wake_up_all(&file->waitq);
+	return old;
+}
+
+static int bgfilter_release(struct inode *inode, struct file *filp)
+{
+	struct bgfilter_file *file = filp->private_data;
+
+	bgfilter_set_destroy(file->set);
+	mutex_destroy(&file->lock);
+	kfree(file);
+	return 0;
+}
+
+static int bgfilter_load(struct bgfilter_file *file, void __user *argp)
+{
+	struct bgfilter_load __user *uload = argp;
+	struct bgfilter_load load;
+	struct bgfilter_set *set;
+	int err;
+
+	if (copy_from_user(&load, uload, sizeof(load)))
+		return -EFAULT;
+	set = bgfilter_set_create(file, &load);
+	if (put_user(load.failed, &uload->failed)) {
+		err = -EFAULT;
+		goto destroy;
+	}
+	if (IS_ERR(set))
+		return PTR_ERR(set);
+
+	err = mutex_lock_interruptible(&file->lock);
+	if (err)
+		goto destroy;
+	err = bgfilter_set_start(set);
+	if (!err)
+		set = bgfilter_exchange(file, set);
+	mutex_unlock(&file->lock);
+destroy:
+	/* The old set, or the new one if it was not to be. */
+	if (!IS_ERR(set))
+		bgfilter_set_destroy(set);
+	return err;
+}
+
+/*
+ * The packet as filters see it: @cap_len bytes that are there, and a rest that
+ * is not, so that loads from it fail as they do in libpcap.  Without header
+ * offsets, so that negative ones lead nowhere.
+ */
+static struct sk_buff *bgfilter_skb(const struct bgfilter_run *run)
+{
+	struct sk_buff *skb;
+
+	skb = alloc_skb(run->cap_len, GFP_KERNEL);
+	if (!skb)
+		return ERR_PTR(-ENOMEM);
+	if (copy_from_user(skb_put(skb, run->cap_len),
+			   u64_to_user_ptr(run->packet), run->cap_len)) {
+		kfree_skb(skb);
+		return ERR_PTR(-EFAULT);
+	}
+	skb->data_len = run->wire_len - run->cap_len;
+	skb->len = run->wire_len;
+	skb->network_header = U16_MAX;
+	return skb;
+}
+
+static void bgfilter_skb_free(struct sk_buff *skb)
+{
+	skb->len -= skb->data_len;
+	skb->data_len = 0;
+	consume_skb(skb);
+}
+
+static int bgfilter_run_check(const struct bgfilter_run *run)
+{
+	if (run->cap_len > BGFILTER_MAX_PACKET)
+		return -EMSGSIZE;
+	if (run->cap_len > run->wire_len || run->wire_len > INT_MAX)
+		return -EINVAL;
+	if (run->tier && run->tier != BGFILTER_TIER_BASELINE &&
+	    run->tier != BGFILTER_TIER_TOP)
+		return -EINVAL;
+	return 0;
+}
+
+static int bgfilter_run_set(struct bgfilter_set *set,
+			    const struct bgfilter_run *run)
+{
+	u32 tier = run->tier ?: BGFILTER_TIER_BASELINE | BGFILTER_TIER_TOP;
+	struct sk_buff *skb;
+	int err;
+
+	if (!set)
+		return -ENODATA;
+	err = bgfilter_run_check(run);
+	if (err)
+		return err;
+	if (run->nr_verdicts != set->nr)
+		return -EINVAL;
+	skb = bgfilter_skb(run);
+	if (IS_ERR(skb))
+		return PTR_ERR(skb);
+	bgfilter_set_run(set, skb, tier);
+	bgfilter_skb_free(skb);
+	if (copy_to_user(u64_to_user_ptr(run->verdicts), set->verdicts, set->nr))
+		return -EFAULT;
+	return 0;
+}
+
+static int bgfilter_run(struct bgfilter_file *file, const void __user *argp)
+{
+	struct bgfilter_run run;
+	int err;
+
+	if (copy_from_user(&run, argp, sizeof(run)))
+		return -EFAULT;
+	err = mutex_lock_interruptible(&file->lock);
+	if (err)
+		return err;
+	err = bgfilter_run_set(file->set, &run);
+	mutex_unlock(&file->lock);
+	return err;
+}
+
+static void bgfilter_fill_progress(struct bgfilter_file *file,
+				   struct bgfilter_progress *to)
+{
+	struct bgfilter_set *set = file->set;
+	struct bgcompile_progress from;
+	int tier;
+
+	bgfilter_set_progress(set, &from);
+	*to = (struct bgfilter_progress){
+		.tasks = from.tasks,
+		.compiling = from.compiling,
+		.features = from.features,
+	};
+	for (tier = 0; tier < BGCOMPILE_TIERS; tier++) {
+		to->total[tier] = from.total[tier];
+		to->done[tier] = from.done[tier];
+		to->failed[tier] = from.failed[tier];
+		to->compile_ns[tier] = atomic64_read(&set->image->compile_ns[tier]);
+		to->longest_ns[tier] = atomic64_read(&set->image->longest_ns[tier]);
+	}
+	spin_lock(&file->events_lock);
+	to->events = set->events;
+	to->error = set->error;
+	set->unread = 0;
+	spin_unlock(&file->events_lock);
+}
+
+static int bgfilter_get_progress(struct bgfilter_file *file, void __user *argp)
+{
+	struct bgfilter_progress progress;
+	int err;
+
+	err = mutex_lock_interruptible(&file->lock);
+	if (err)
+		return err;
+	if (file->set)
+		bgfilter_fill_progress(file, &progress);
+	else
+		err = -ENODATA;
+	mutex_unlock(&file->lock);
+	if (err)
+		return err;
+	return copy_to_user(argp, &progress, sizeof(progress)) ? -EFAULT : 0;
+}
+
+/* Has it come?  Then what wait is to return, else -EAGAIN. */
+static int bgfilter_waited(struct bgfilter_file *file, u64 load, u32 event)
+{
+	int ret = -EAGAIN;
+
+	spin_lock(&file->events_lock);
+	if (!file->set)
+		ret = -ENODATA;
+	else if (file->loads != load)
+		ret = -ECANCELED;
+	else if (file->set->events & event)
+		ret = 0;
+	else if (file->set->events & BGFILTER_EVENT_FAILED)
+		ret = file->set->error;
+	spin_unlock(&file->events_lock);
+	return ret;
+}
+
+static int bgfilter_wait(struct bgfilter_file *file, unsigned long event)
+{
+	u64 load;
+	int ret;
+
+	if (event != BGFILTER_EVENT_BASELINE && event != BGFILTER_EVENT_TOP)
+		return -EINVAL;
+	spin_lock(&file->events_lock);
+	load = file->loads;
+	spin_unlock(&file->events_lock);
+	if (wait_event_interruptible(file->waitq,
+				     (ret = bgfilter_waited(file, load, event)) !=
+				     -EAGAIN))
+		return -EINTR;
+	return ret;
+}
+
+static long bgfilter_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	struct bgfilter_file *file = filp->private_data;
+	void __user *argp = (void __user *)arg;
+
+	switch (cmd) {
+	case BGFILTER_LOAD:
+		return bgfilter_load(file, argp);
+	case BGFILTER_RUN:
+		return bgfilter_run(file, argp);
+	case BGFILTER_GET_PROGRESS:
+		return bgfilter_get_progress(file, argp);
+	case BGFILTER_WAIT:
+		return bgfilter_wait(file, arg);
+	}
+	return -ENOTTY;
+}
+
+static __poll_t bgfilter_poll(struct file *filp, poll_table *wait)
+{
+	struct bgfilter_file *file = filp->private_data;
+	__poll_t mask = 0;
+
+	poll_wait(filp, &file->waitq, wait);
+	spin_lock(&file->events_lock);
+	if (file->set && file->set->unread)
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (file->set && file->set->events & BGFILTER_EVENT_FAILED)
+		mask |= EPOLLERR;
+	spin_unlock(&file->events_lock);
+	return mask;
+}
+
+static const struct file_operations bgfilter_fops = {
+	.owner = THIS_MODULE,
+	.open = bgfilter_open,
+	.release = bgfilter_release,
+	.unlocked_ioctl = bgfilter_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.poll = bgfilter_poll,
+};
+
+static struct miscdevice bgfilter_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "bgfilter",
+	.mode = 0600,
+	.fops = &bgfilter_fops,
+};
+
+static int __init bgfilter_init(void)
+{
+	int err;
+
+	if (!strcmp(teardown, "flush")) {
+		bgfilter_teardown_flush = true;
+	} else if (strcmp(teardown, "token")) {
+		pr_err("bgfilter: teardown=%s: neither token nor flush\n", teardown);
+		return -EINVAL;
+	}
+	if (bgfilter_max_tasks > 1024) {
+		pr_err("bgfilter: max_tasks=%u: over 1024\n", bgfilter_max_tasks);
+		return -EINVAL;
+	}
+	bgfilter_wq = bgtoken_wq_create("bgfilter", WQ_UNBOUND, 0);
+	if (IS_ERR(bgfilter_wq))
+		return PTR_ERR(bgfilter_wq);
+	err = misc_register(&bgfilter_device);
+	if (err)
+		bgtoken_wq_destroy(bgfilter_wq);
+	return err;
+}
+module_init(bgfilter_init);
+
+/* No file is open: each set is cancelled.  Their tasks may still be at it. */
+static void __exit bgfilter_exit(void)
+{
+	misc_deregister(&bgfilter_device);
+	bgtoken_wq_destroy(bgfilter_wq);
+	bgfilter_set_exit();
+}
+module_exit(bgfilter_exit);
+
+MODULE_DESCRIPTION("Packet filters compiled in the background");
+MODULE_AUTHOR("the bgtoken developers");
+MODULE_LICENSE("GPL");

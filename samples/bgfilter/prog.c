@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One classic BPF program: checked, decoded, interpreted.
+ *
+ * What is accepted is what bpf_prog_create() accepts, so that the top tier can
+ * compile whatever the baseline runs, less the Linux extensions: loads at
+ * negative offsets, which mean ancillary data or an offset from another header.
+ *
+ * Results are those of the program that bpf_prog_create() makes.  The one known
+ * difference from libpcap's bpf_filter() is in arithmetic that overflows: an
+ * index that wraps around 2^32 is a valid offset here, and a shift by X of 32
+ * or more shifts by X mod 32.
+ */
+#include <linux/filter.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "bgfilter.h"
+#include "compat.h"
+
+/* Decoded operations: dense, so that the switch is one jump. */
+enum {
+	OP_LD_W, OP_LD_H, OP_LD_B,		/* A = packet[k] */
+	OP_LDI_W, OP_LDI_H, OP_LDI_B,		/* A = packet[X + k] */
+	OP_LD_LEN, OP_LD_IMM, OP_LD_MEM,
+	OP_LDX_LEN, OP_LDX_IMM, OP_LDX_MEM,
+	OP_LDX_MSH,				/* X = 4 * (packet[k] & 15) */
+	OP_ST, OP_STX, OP_TAX, OP_TXA,
+	OP_ADD_K, OP_SUB_K, OP_MUL_K, OP_DIV_K, OP_MOD_K,
+	OP_AND_K, OP_OR_K, OP_XOR_K, OP_LSH_K, OP_RSH_K,
+	OP_ADD_X, OP_SUB_X, OP_MUL_X, OP_DIV_X, OP_MOD_X,
+	OP_AND_X, OP_OR_X, OP_XOR_X, OP_LSH_X, OP_RSH_X,
+	OP_NEG,
+	OP_JA, OP_JEQ_K, OP_JGT_K, OP_JGE_K, OP_JSET_K,
+	OP_JEQ_X, OP_JGT_X, OP_JGE_X, OP_JSET_X,
+	OP_RET_K, OP_RET_A,
+};
+
+/* What the operand k of an instruction is, and so how it is checked. */
+enum operand { ANY, OFFSET, CELL, DIVISOR, SHIFT, JUMP, BRANCH };
+
+struct opcode {
+	u8 known;
+	u8 op;
+	u8 operand;
+	u8 features;
+};
+
+#define OPCODE(_code, _op, _operand, _features)				\
+	[_code] = { .known = 1, .op = _op, .operand = _operand,		\
+		    .features = _features }
+#define ALU(_name, _operand)						\
+	OPCODE(BPF_ALU | BPF_##_name | BPF_K, OP_##_name##_K, _operand,	\
+	       BGFILTER_FEATURE_ALU),					\
+	OPCODE(BPF_ALU | BPF_##_name | BPF_X, OP_##_name##_X, ANY,	\
+	       BGFILTER_FEATURE_ALU)
+#define JMP(_name)							\
+	OPCODE(BPF_JMP | BPF_##_name | BPF_K, OP_##_name##_K, BRANCH, 0), \
+	OPCODE(BPF_JMP | BPF_##_name | BPF_X, OP_##_name##_X, BRANCH,	\
+	       BGFILTER_FEATURE_JMP_X)
+
+static const struct opcode opcodes[] = {
+	OPCODE(BPF_LD | BPF_W | BPF_ABS, OP_LD_W, OFFSET, 0),
+	OPCODE(BPF_LD | BPF_H | BPF_ABS, OP_LD_H, OFFSET, 0),
+	OPCODE(BPF_LD | BPF_B | BPF_ABS, OP_LD_B, OFFSET, 0),
+	OPCODE(BPF_LD | BPF_W | BPF_IND, OP_LDI_W, ANY, BGFILTER_FEATURE_IND),
+	OPCODE(BPF_LD | BPF_H | BPF_IND, OP_LDI_H, ANY, BGFILTER_FEATURE_IND),
+	OPCODE(BPF_LD | BPF_B | BPF_IND, OP_LDI_B, ANY, BGFILTER_FEATURE_IND),
+	OPCODE(BPF_LD | BPF_W | BPF_LEN, OP_LD_LEN, ANY, BGFILTER_FEATURE_LEN),
+	OPCODE(BPF_LD | BPF_IMM, OP_LD_IMM, ANY, 0),
+	OPCODE(BPF_LD | BPF_MEM, OP_LD_MEM, CELL, BGFILTER_FEATURE_MEM),
+	OPCODE(BPF_LDX | BPF_W | BPF_LEN, OP_LDX_LEN, ANY, BGFILTER_FEATURE_LEN),
+	OPCODE(BPF_LDX | BPF_IMM, OP_LDX_IMM, ANY, 0),
+	OPCODE(BPF_LDX | BPF_MEM, OP_LDX_MEM, CELL, BGFILTER_FEATURE_MEM),
+	OPCODE(BPF_LDX | BPF_B | BPF_MSH, OP_LDX_MSH, OFFSET,
+	       BGFILTER_FEATURE_MSH),
+	OPCODE(BPF_ST, OP_ST, CELL, BGFILTER_FEATURE_MEM),
+	OPCODE(BPF_STX, OP_STX, CELL, BGFILTER_FEATURE_MEM),
+	OPCODE(BPF_MISC | BPF_TAX, OP_TAX, ANY, 0),
+	OPCODE(BPF_MISC | BPF_TXA, OP_TXA, ANY, 0),
+	ALU(ADD, ANY), ALU(SUB, ANY), ALU(MUL, ANY),
+	ALU(DIV, DIVISOR), ALU(MOD, DIVISOR),
+	ALU(AND, ANY), ALU(OR, ANY), ALU(XOR, ANY),
+	ALU(LSH, SHIFT), ALU(RSH, SHIFT),
+	OPCODE(BPF_ALU | BPF_NEG, OP_NEG, ANY, BGFILTER_FEATURE_ALU),
+	OPCODE(BPF_JMP | BPF_JA, OP_JA, JUMP, 0),
+	JMP(JEQ), JMP(JGT), JMP(JGE), JMP(JSET),
+	OPCODE(BPF_RET | BPF_K, OP_RET_K, ANY, 0),
+	OPCODE(BPF_RET | BPF_A, OP_RET_A, ANY, 0),
+};
+
+static const struct opcode *opcode_of(const struct sock_filter *insn)
+{
+	if (insn->code >= ARRAY_SIZE(opcodes) || !opcodes[insn->code].known)
+		return NULL;
+	return &opcodes[insn->code];
+}
+
+/* The operand alone; @left instructions follow. */
+static bool operand_ok(const struct sock_filter *insn, enum operand operand,
+		       u32 left)
+{
+	switch (operand) {
+	case OFFSET:
+		return insn->k <= INT_MAX;
+	case CELL:
+		return insn->k < BPF_MEMWORDS;
+	case DIVISOR:
+		return insn->k;
+	case SHIFT:
+		return insn->k < 32;
+	case JUMP:
+		return insn->k < left;
+	case BRANCH:
+		return insn->jt < left && insn->jf < left;
+	case ANY:
+		return true;
+	}
+	return false;
+}
+
+/**
+ * bgfilter_check() - may this program be loaded?
+ * @insns:	its instructions
+ * @len:	how many
+ * @scratch:	BGFILTER_CHECK_SCRATCH bytes, to work in
+ *
+ * Every opcode is known, every operand in range, every path ends at a return,
+ * and no scratch memory cell is read that was not written on each way there.
+ * @scratch[i] has a bit for each cell that is written whenever i is reached;
+ * jumps only go forward, so one pass will do.
+ *
+ * Return: 0, -E2BIG for too many instructions, -EINVAL.
+ */
+int bgfilter_check(const struct sock_filter *insns, u32 len, u16 *scratch)
+{
+	const struct opcode *opcode;
+	u16 written = 0;
+	u32 pc, left;
+
+	if (!len)
+		return -EINVAL;
+	if (len > BGFILTER_MAX_PROG)
+		return -E2BIG;
+	memset(scratch, 0xff, len * sizeof(*scratch));
+
+	for (pc = 0; pc < len; pc++) {
+		const struct sock_filter *insn = &insns[pc];
+
+		opcode = opcode_of(insn);
+		left = len - pc - 1;
+		if (!opcode || !operand_ok(insn, opcode->operand, left))
+			return -EINVAL;
+
+		written &= scratch[pc];
+		switch (opcode->operand) {
+		case CELL:
+			if (opcode->op == OP_ST || opcode->op == OP_STX)
+				written |= BIT(insn->k);
+			else if (!(written & BIT(insn->k)))
+				return -EINVAL;
+			break;
+		case JUMP:
+			scratch[pc + 1 + insn->k] &= written;
+			written = ~0;	/* what follows is reached by jumps only */
+			break;
+		case BRANCH:
+			scratch[pc + 1 + insn->jt] &= written;
+			scratch[pc + 1 + insn->jf] &= written;
+			written = ~0;
+			break;
+		}
+	}
+	return BPF_CLASS(insns[len - 1].code) == BPF_RET ? 0 : -EINVAL;
+}
+
+/**
+ * bgfilter_decode() - the baseline tier
+ * @insns:	a program that bgfilter_check() has passed
+ * @len:	how many instructions
+ *
+ * Return: The code, for kvfree(), or ERR_PTR(-ENOMEM); ERR_PTR(-EINVAL) if the
+ * program was not checked after all.
+ */
+struct bgfilter_code *bgfilter_decode(const struct sock_filter *insns, u32 len)
+{
+	struct bgfilter_code *code;
+	u32 pc;
+
+	code = kvmalloc(struct_size(code, ops, len), GFP_KERNEL_ACCOUNT);
+	if (!code)
+		return ERR_PTR(-ENOMEM);
+	code->len = len;
+	code->features = 0;
+	for (pc = 0; pc < len; pc++) {
+		const struct opcode *opcode = opcode_of(&insns[pc]);
+		struct bgfilter_op *op = &code->ops[pc];
+
+		if (!opcode) {
+			kvfree(code);
+			return ERR_PTR(-EINVAL);
+		}
+		op->op = opcode->op;
+		op->k = insns[pc].k;
+		op->jt = pc + 1 + insns[pc].jt;
+		op->jf = pc + 1 + insns[pc].jf;
+		if (opcode->operand == JUMP)
+			op->jt = pc + 1 + insns[pc].k;
+		code->features |= opcode->features;
+	}
+	return code;
+}
+
+/* Is there a value of @size at @off?  An offset over INT_MAX is negative. */
+#define IN_PACKET(off, size)						\
+	((off) <= INT_MAX && (size) <= cap_len && (off) <= cap_len - (size))
+
+/* A comparison takes one of the two targets; pc is already at the next. */
+#define BRANCH_IF(cond)	(pc = (cond) ? op->jt : op->jf)
+
+/**
+ * bgfilter_interpret() - run decoded code on a packet
+ * @code:	the code
+ * @data:	@cap_len bytes of the packet, from the link-layer header on
+ * @cap_len:	bytes captured
+ * @wire_len:	bytes that were on the wire
+ *
+ * Return: What the program returns: 0 for no match.  A load outside of what was
+ * captured, and a division by zero, end it with 0.
+ */
+u32 bgfilter_interpret(const struct bgfilter_code *code, const u8 *data,
+		       u32 cap_len, u32 wire_len)
+{
+	u32 mem[BPF_MEMWORDS];
+	u32 a = 0, x = 0;
+	u32 pc = 0;
+
+	for (;;) {
+		const struct bgfilter_op *op = &code->ops[pc++];
+		u32 k = op->k;
+
+		switch (op->op) {
+		case OP_LDI_W:
+			k += x;
+			fallthrough;
+		case OP_LD_W:
+			if (!IN_PACKET(k, 4))
+				return 0;
+			a = get_unaligned_be32(data + k);
+			break;
+		case OP_LDI_H:
+			k += x;
+			fallthrough;
+		case OP_LD_H:
+			if (!IN_PACKET(k, 2))
+				return 0;
+			a = get_unaligned_be16(data + k);
+			break;
+		case OP_LDI_B:
+			k += x;
+			fallthrough;
+		case OP_LD_B:
+			if (!IN_PACKET(k, 1))
+				return 0;
+			a = data[k];
+			break;
+		case OP_LDX_MSH:
+			if (!IN_PACKET(k, 1))
+				return 0;
+			x = (data[k] & 0xf) << 2;
+			break;
+		case OP_LD_LEN:
+			a = wire_len;
+			break;
+		case OP_LD_IMM:
+			a = k;
+			break;
+		case OP_LD_MEM:
+			a = mem[k];
+			break;
+		case OP_LDX_LEN:
+			x = wire_len;
+			break;
+		case OP_LDX_IMM:
+			x = k;
+			break;
+		case OP_LDX_MEM:
+			x = mem[k];
+			break;
+		case OP_ST:
+			mem[k] = a;
+			break;
+		case OP_STX:
+			mem[k] = x;
+			break;
+		case OP_TAX:
+			x = a;
+			break;
+		case OP_TXA:
+			a = x;
+			break;
+
+		case OP_ADD_X:
+			k = x;
+			fallthrough;
+		case OP_ADD_K:
+			a += k;
+			break;
+		case OP_SUB_X:
+			k = x;
+			fallthrough;
+		case OP_SUB_K:
+			a -= k;
+			break;
+		case OP_MUL_X:
+			k = x;
+			fallthrough;
+		case OP_MUL_K:
+			a *= k;
+			break;
+		case OP_DIV_X:
+			k = x;
+			if (!k)
+				return 0;
+			fallthrough;
+		case OP_DIV_K:
+			a /= k;
+			break;
+		case OP_MOD_X:
+			k = x;
+			if (!k)
+				return 0;
+			fallthrough;
+		case OP_MOD_K:
+			a %= k;
+			break;
+		case OP_AND_X:
+			k = x;
+			fallthrough;
+		case OP_AND_K:
+			a &= k;
+			break;
+		case OP_OR_X:
+			k = x;
+			fallthrough;
+		case OP_OR_K:
+			a |= k;
+			break;
+		case OP_XOR_X:
+			k = x;
+			fallthrough;
+		case OP_XOR_K:
+			a ^= k;
+			break;
+		case OP_LSH_X:
+			k = x & 31;
+			fallthrough;
+		case OP_LSH_K:
+			a <<= k;
+			break;
+		case OP_RSH_X:
+			k = x & 31;
+			fallthrough;
+		case OP_RSH_K:
+			a >>= k;
+			break;
+		case OP_NEG:
+			a = -a;
+			break;
+
+		case OP_JA:
+			pc = op->jt;
+			break;
+		case OP_JEQ_X:
+			k = x;
+			fallthrough;
+		case OP_JEQ_K:
+			BRANCH_IF(a == k);
+			break;
+		case OP_JGT_X:
+			k = x;
+			fallthrough;
+		case OP_JGT_K:
+			BRANCH_IF(a > k);
+			break;
+		case OP_JGE_X:
+			k = x;
+			fallthrough;
+		case OP_JGE_K:
+			BRANCH_IF(a >= k);
+			break;
+		case OP_JSET_X:
+			k = x;
+			fallthrough;
+		case OP_JSET_K:
+			BRANCH_IF(a & k);
+			break;
+
+		case OP_RET_A:
+			return a;
+		case OP_RET_K:
+			return k;
+		default:
+			return 0;	/* bgfilter_decode() makes no other */
+		}
+	}
+}
