@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# What the scripts in tools/ share: where things are, how a kernel is named,
+# and which lines in a kernel log mean that a run failed. Source it; it runs
+# nothing by itself.
+
+# Debian keeps depmod, modprobe and the like out of a plain user's PATH.
+PATH=$PATH:/usr/sbin:/sbin
+
+BG_ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+# shellcheck disable=SC2034 # used by those who source this
+BG_BUILD=$BG_ROOT/build
+# shellcheck disable=SC2034
+BG_KERNEL_DEFAULT=6.12
+
+# The XDG specification says that a relative path is to be ignored.
+case ${XDG_CACHE_HOME:-} in
+/*)	BG_CACHE=$XDG_CACHE_HOME/bgtoken ;;
+*)	BG_CACHE=${HOME:?neither XDG_CACHE_HOME nor HOME is set}/.cache/bgtoken ;;
+esac
+
+BG_PROG=${0##*/}
+BG_EXIT_USAGE=2 # a script may say another
+
+say() { printf '%s: %s\n' "$BG_PROG" "$*" >&2; }
+
+# die MESSAGE [STATUS]
+die() { say "$1"; exit "${2:-1}"; }
+
+have() { command -v -- "$1" >/dev/null 2>&1; }
+
+# need_value OPTION COUNT: an option that wants a value was given last.
+need_value() { [ "$2" -ge 2 ] || die "$1 needs a value; see $BG_PROG --help" "$BG_EXIT_USAGE"; }
+
+# A kernel is named by its series, "6.12", and "-rt" for the real-time flavour.
+check_kernel_name() {
+	[[ $1 =~ ^[0-9]+\.[0-9]+(-rt)?$ ]] ||
+		die "'$1' is not a kernel name: say 6.12, 6.1 or 6.12-rt" "$BG_EXIT_USAGE"
+}
+
+# kernel_dir NAME: the folder that tools/setup made for it, whether or not it exists.
+kernel_dir() { printf '%s\n' "$BG_CACHE/kernels/$1"; }
+
+kernel_ready() { [ -f "$(kernel_dir "$1")/release" ]; }
+
+# Lines in a kernel log that fail a run, whatever the command in the guest
+# said. Case matters: "kasan: KernelAddressSanitizer initialized" is welcome.
+BG_LOG_BAD=(
+	'BUG:'
+	'WARNING:'
+	'Call Trace'
+	'KASAN'
+	'KCSAN'
+	'UBSAN'
+	'KFENCE: (memory|use-after|out-of|invalid)'
+	'Kernel panic'
+	'Oops'
+	'kernel BUG at'
+	'general protection fault'
+	'possible recursive locking'
+	'possible circular locking'
+	'possible irq lock inversion'
+	'inconsistent lock state'
+	'bad unlock balance'
+	'held lock freed'
+	'lock held when returning'
+	'still has locks held'
+	'[Ss]uspicious RCU usage'
+	'sleeping function called from invalid context'
+	'scheduling while atomic'
+	'Invalid wait context'
+	'ODEBUG'
+	'refcount_t:'
+	'list_(add|del) corruption'
+	'hung task'
+	'blocked for more than'
+	'soft lockup'
+	'hard LOCKUP'
+	'detected stalls'
+	'self-detected stall'
+	'kmemleak: [0-9]+ new suspected'
+	'unreferenced object 0x'
+	'Objects remaining in'
+	'Out of memory'
+	'page allocation failure'
+)
+
+# log_complaints FILE [ALLOW]: the numbered lines of a kernel log that fail a
+# run, less those that match the extended regular expression ALLOW.
+log_complaints() {
+	local bad IFS='|'
+
+	bad="${BG_LOG_BAD[*]}"
+	if [ -n "${2:-}" ]; then
+		grep -a -n -E -e "$bad" -- "$1" | grep -a -v -E -e "$2"
+	else
+		grep -a -n -E -e "$bad" -- "$1"
+	fi
+}
