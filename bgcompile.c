@@ -13,9 +13,9 @@
  * The queue of units is an object of its own, with a reference for the state
  * and one for each task.  Only a scope puts units in or takes them out.  When
  * the last reference goes, no scope can come any more, and what is left in the
- * queue is freed by whoever that was: the last task to leave, most often, and
- * never a cancel that finds tasks at work.  A cancel thus costs the same for
- * ten units and for ten thousand.
+ * queue is freed by whoever that was: the last task to leave, or a cancel that
+ * all tasks have left before.  A cancel that finds one task at work costs the
+ * same for ten units and for ten thousand.
  *
  * Tasks
  * =====
@@ -48,6 +48,9 @@
  * tells, with state->telling as the right to do so: with BGTOKEN_SHARED several
  * may find it, and the order of events is kept by letting one of them tell all.
  *
+ * Waiters sleep where bgtoken_sleep() does, on the token, as a cancel of the
+ * token by whomever is what wakes them then.
+ *
  * Protection
  * ==========
  *
@@ -59,8 +62,8 @@
 #include <linux/ktime.h>
 #include <linux/list_sort.h>
 #include <linux/module.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "bgcompile.h"
 #include "live.h"
@@ -240,8 +243,11 @@ static void bgcompile_queue_put(struct bgcompile_queue *queue)
 
 /* Events */
 
-/* See which events have come.  In a scope, under state->lock. */
-static void bgcompile_settle(struct bgcompile *state, struct bgtoken *token)
+/*
+ * See which events have come; true if some did.  In a scope.  Waiters look
+ * under state->lock, too: either they see the events or are seen here.
+ */
+static bool bgcompile_settle(struct bgcompile *state, struct bgtoken *token)
 {
 	struct bgcompile_progress *p = &state->progress;
 	unsigned int events = p->events;
@@ -261,8 +267,10 @@ static void bgcompile_settle(struct bgcompile *state, struct bgtoken *token)
 	for (event = 0; event < BGCOMPILE_EVENTS; event++)
 		if ((p->events & ~events) & BIT(event))
 			trace_bgcompile_event(token, event, p->error);
-	if (p->events != events)
-		wake_up_all(&state->waitq);
+	if (p->events == events)
+		return false;
+	wake_up_var(&token->owner);
+	return true;
 }
 
 static bool bgcompile_final(unsigned int events)
@@ -313,14 +321,17 @@ static void bgcompile_tell(struct bgcompile *state, struct bgtoken *token)
 	spin_unlock_irqrestore(&state->lock, flags);
 }
 
-/* The first error wins; what was not started will not be. */
+/*
+ * The first error wins, unless it comes from a task that had nothing to do any
+ * more; what was not started will not be.
+ */
 static void bgcompile_fail(struct bgcompile *state, int error,
 			   struct list_head *doomed)
 {
 	lockdep_assert_held(&state->lock);
-	if (state->progress.error)
+	if (bgcompile_final(state->progress.events))
 		return;
-	state->progress.error = error;
+	WRITE_ONCE(state->progress.error, error);
 	bgcompile_units_to_list(&state->queue->units, doomed);
 }
 
@@ -336,8 +347,8 @@ static void bgcompile_stop(struct bgcompile *state, struct bgcompile_task *task)
 
 /*
  * The next unit for a task; or NULL, with the task queued again or accounted
- * for as stopped.  A task that cannot be queued again leaves without: its
- * release sees to the rest.
+ * for as stopped.  A task that is cancelled just leaves, and one that cannot be
+ * queued again, too: its release sees to the rest.
  */
 static struct bgcompile_unit *bgcompile_next(struct bgcompile *state,
 					     struct bgcompile_task *task,
@@ -348,6 +359,8 @@ static struct bgcompile_unit *bgcompile_next(struct bgcompile *state,
 	struct bgcompile_unit *unit;
 
 	lockdep_assert_held(&state->lock);
+	if (bgtoken_cancelled(token))
+		return NULL;
 	p->features |= task->features;
 	unit = bgcompile_units_first(&task->queue->units);
 
@@ -369,10 +382,21 @@ static struct bgcompile_unit *bgcompile_begin(struct bgcompile *state,
 					      struct bgcompile_task *task,
 					      struct list_head *doomed)
 {
+	struct bgtoken *token = task->work.token;
 	const struct bgcompile_ops *ops = state->ops;
-	struct bgcompile_unit *unit;
+	struct bgcompile_unit *unit = NULL;
 	unsigned long flags;
 	int error = 0;
+	bool idle;
+
+	/* A spare task, without an env, must not fail what others have done. */
+	spin_lock_irqsave(&state->lock, flags);
+	idle = !bgcompile_units_first(&task->queue->units);
+	if (idle)
+		bgcompile_stop(state, task);
+	spin_unlock_irqrestore(&state->lock, flags);
+	if (idle)
+		return NULL;
 
 	if (ops->get_env) {
 		task->env = ops->get_env(state);
@@ -382,13 +406,34 @@ static struct bgcompile_unit *bgcompile_begin(struct bgcompile *state,
 		}
 	}
 	spin_lock_irqsave(&state->lock, flags);
-	if (error)
+	if (error) {
+		bgcompile_stop(state, task);
 		bgcompile_fail(state, error, doomed);
-	bgcompile_settle(state, task->work.token);
-	unit = bgcompile_next(state, task, false);
+		bgcompile_settle(state, token);
+	} else {
+		unit = bgcompile_next(state, task, false);
+	}
 	spin_unlock_irqrestore(&state->lock, flags);
-	bgcompile_tell(state, task->work.token);
+	if (error)
+		bgcompile_tell(state, token);
 	return unit;
+}
+
+/* Count a unit that was published, or not; true if an event has come. */
+static bool bgcompile_account(struct bgcompile *state, struct bgtoken *token,
+			      enum bgcompile_tier tier, int error,
+			      struct list_head *doomed)
+{
+	struct bgcompile_progress *p = &state->progress;
+
+	lockdep_assert_held(&state->lock);
+	if (error)
+		p->failed[tier]++;
+	else
+		p->done[tier]++;
+	if (error && tier == BGCOMPILE_BASELINE)
+		bgcompile_fail(state, error, doomed);
+	return bgcompile_settle(state, token);
 }
 
 /* Step 3: publish a unit, take the next. */
@@ -399,39 +444,38 @@ static struct bgcompile_unit *bgcompile_finish(struct bgcompile *state,
 					       int error,
 					       struct list_head *doomed)
 {
-	struct bgcompile_progress *p = &state->progress;
 	struct bgtoken *token = task->work.token;
-	struct bgcompile_unit *next;
+	/* Scopes of BGTOKEN_SHARED: a sibling may be failing just now. */
+	int failed = READ_ONCE(state->progress.error);
+	struct bgcompile_unit *next = NULL;
 	unsigned long flags;
-	int failed;
-
-	spin_lock_irqsave(&state->lock, flags);
-	p->compiling--;
-	failed = p->error;
-	spin_unlock_irqrestore(&state->lock, flags);
+	bool news = false;
 
 	if (failed) {
 		trace_bgcompile_unit_drop(token, unit, failed);
 	} else {
 		if (!error)
 			error = state->ops->publish(state, unit);
+		if (!error)
+			task->features |= unit->features;
 		trace_bgcompile_unit_publish(token, unit, error);
-		task->features |= unit->features;
 	}
 
 	spin_lock_irqsave(&state->lock, flags);
-	if (!failed) {
-		if (!error)
-			p->done[tier]++;
-		else
-			p->failed[tier]++;
-		if (error && tier == BGCOMPILE_BASELINE)
-			bgcompile_fail(state, error, doomed);
-	}
-	bgcompile_settle(state, token);
-	next = bgcompile_next(state, task, true);
+	state->progress.compiling--;
+	if (!failed)
+		news = bgcompile_account(state, token, tier, error, doomed);
+	if (!news)
+		next = bgcompile_next(state, task, true);
 	spin_unlock_irqrestore(&state->lock, flags);
-	bgcompile_tell(state, token);
+
+	/* A callback may cancel: tell before the next unit is taken. */
+	if (news) {
+		bgcompile_tell(state, token);
+		spin_lock_irqsave(&state->lock, flags);
+		next = bgcompile_next(state, task, true);
+		spin_unlock_irqrestore(&state->lock, flags);
+	}
 	return next;
 }
 
@@ -456,9 +500,13 @@ static void bgcompile_task_run(struct bgtoken_work *work)
 		unit = bgcompile_begin(state, task, &doomed);
 
 	for (; unit; unit = next) {
+		bool dropped = true;
+
 		tier = unit->tier;	/* the step might change it */
 		trace_bgcompile_unit_begin(token, unit, 0);
-		error = ops->compile(unit, task->env, token);
+		/* Cancelled since it was taken: a step can be long. */
+		error = bgtoken_cancelled(token) ? -ECANCELED :
+			ops->compile(unit, task->env, token);
 		trace_bgcompile_unit_end(token, unit, error);
 
 		next = NULL;
@@ -466,10 +514,10 @@ static void bgcompile_task_run(struct bgtoken_work *work)
 		scoped_bgtoken(token, struct bgcompile *, state) {
 			next = bgcompile_finish(state, task, unit, tier, error,
 						&doomed);
-			goto freed;
+			dropped = false;
 		}
-		trace_bgcompile_unit_drop(token, unit, -ECANCELED);
-freed:
+		if (dropped)
+			trace_bgcompile_unit_drop(token, unit, -ECANCELED);
 		bgcompile_free_units(ops, &doomed);
 	}
 	bgcompile_free_units(ops, &doomed);
@@ -618,7 +666,6 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 	state->ops = ops;
 	spin_lock_init(&state->lock);
 	INIT_LIST_HEAD(&state->callbacks);
-	init_waitqueue_head(&state->waitq);
 	live_inc(states);
 	return 0;
 }
@@ -663,6 +710,8 @@ static int bgcompile_take(struct bgcompile *state, struct bgtoken *token,
  *
  * May be called again until the final event has come, which it does as soon as
  * all units so far are done: what belongs together is best added in one call.
+ * That is also cheaper: big units are merged into those that wait already, one by
+ * one and with interrupts off.
  * The first call with an empty list finishes the state at once.
  *
  * Context: Process context; may sleep.  Not inside a scope of this state.
@@ -763,14 +812,14 @@ void bgcompile_progress(struct bgcompile *state,
 }
 EXPORT_SYMBOL_GPL(bgcompile_progress);
 
-static bool bgcompile_settled(struct bgcompile *state, unsigned int events)
+static bool bgcompile_settled(struct bgcompile *state, struct bgtoken *token,
+			      unsigned int events)
 {
 	unsigned long flags;
 	bool settled;
 
 	spin_lock_irqsave(&state->lock, flags);
-	settled = state->progress.events & events || !state->token ||
-		  bgtoken_cancelled(state->token);
+	settled = state->progress.events & events || bgtoken_cancelled(token);
 	spin_unlock_irqrestore(&state->lock, flags);
 	return settled;
 }
@@ -787,37 +836,41 @@ static bool bgcompile_settled(struct bgcompile *state, unsigned int events)
  */
 int bgcompile_wait(struct bgcompile *state, enum bgcompile_event event)
 {
+	const unsigned int events = BIT(event) | BIT(BGCOMPILE_FAILED);
 	struct bgcompile_progress progress;
+	struct bgtoken *token;
+	int killed = 0;
 
 	if (event != BGCOMPILE_BASELINE_FINISHED &&
 	    event != BGCOMPILE_TOP_FINISHED)
 		return -EINVAL;
-	if (wait_event_killable(state->waitq,
-				bgcompile_settled(state, BIT(event) |
-						  BIT(BGCOMPILE_FAILED))))
-		return -EINTR;
+	token = bgcompile_get_token(state);
+	if (token) {
+		killed = wait_var_event_killable(&token->owner,
+				bgcompile_settled(state, token, events));
+		bgtoken_put(token);
+	}
 	bgcompile_progress(state, &progress);
 	if (progress.events & BIT(event))
 		return 0;
-	return progress.error ?: -ECANCELED;
+	if (progress.error)
+		return progress.error;
+	return killed ? -EINTR : -ECANCELED;
 }
 EXPORT_SYMBOL_GPL(bgcompile_wait);
 
 /**
- * bgcompile_cancel() - end a state, so that its owner can be freed
- * @state:	the caller keeps its owner alive until this returns
+ * bgcompile_cancel_nested() - end a state inside a scope of another
+ * @state:	the state to end
+ * @subclass:	lockdep's, other than that of the scope around it
  *
- * bgtoken_cancel() for the state's token; then wakes waiters, forgets the
- * callbacks, and lets go of the units: those not started are freed by the last
- * task to leave, those being compiled by the task that is at it.  Its cost does
- * not depend on how many there are.
+ * For two states that were made at the same place.  Otherwise as
+ * bgcompile_cancel().
  *
- * Context: Process context; may sleep.  Not inside a scope of this state: that
- * is a deadlock, which lockdep names.
- * Return: True for the one call that did it, which may now free the owner.
- * False for any other, with the same guarantee, but not the owner.
+ * Context: As bgcompile_cancel().
+ * Return: As bgcompile_cancel().
  */
-bool bgcompile_cancel(struct bgcompile *state)
+bool bgcompile_cancel_nested(struct bgcompile *state, unsigned int subclass)
 {
 	struct bgcompile_callback *cb, *next;
 	struct bgcompile_queue *queue;
@@ -827,7 +880,7 @@ bool bgcompile_cancel(struct bgcompile *state)
 	token = bgcompile_get_token(state);
 	if (!token)
 		return false;
-	bgtoken_cancel(token);
+	bgtoken_cancel_nested(token, subclass);
 
 	/* From here on no scope; only other calls of the owner's. */
 	spin_lock_irqsave(&state->lock, flags);
@@ -837,7 +890,6 @@ bool bgcompile_cancel(struct bgcompile *state)
 	list_for_each_entry_safe(cb, next, &state->callbacks, node)
 		list_del_init(&cb->node);
 	spin_unlock_irqrestore(&state->lock, flags);
-	wake_up_all(&state->waitq);
 
 	if (queue) {
 		bgcompile_queue_put(queue);	/* bgcompile_init() */
@@ -847,7 +899,7 @@ bool bgcompile_cancel(struct bgcompile *state)
 	bgtoken_put(token);	/* bgcompile_get_token() */
 	return queue;
 }
-EXPORT_SYMBOL_GPL(bgcompile_cancel);
+EXPORT_SYMBOL_GPL(bgcompile_cancel_nested);
 
 /**
  * bgcompile_cancel_locked() - end a state from inside one of its scopes
@@ -861,7 +913,6 @@ EXPORT_SYMBOL_GPL(bgcompile_cancel);
 void bgcompile_cancel_locked(struct bgcompile *state)
 {
 	bgtoken_cancel_locked(state->token);
-	wake_up_all(&state->waitq);
 }
 EXPORT_SYMBOL_GPL(bgcompile_cancel_locked);
 

@@ -25,7 +25,8 @@
  *    or when bgcompile_cancel() has returned;
  *  - whoever calls any of these functions keeps the owner alive meanwhile, a
  *    waiter in bgcompile_wait() too: a cancel wakes it, and does not wait for
- *    it to be gone.
+ *    it to be gone;
+ *  - the workqueue outlives the state: cancel first, then destroy that.
  *
  * The loop, the tiers and the events are those of V8's CompilationStateImpl.
  */
@@ -35,7 +36,6 @@
 #include <linux/bits.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
-#include <linux/wait.h>
 
 #include "bgtoken.h"
 
@@ -91,13 +91,14 @@ struct bgcompile_unit {
 /**
  * struct bgcompile_ops - what a state's owner does
  * @get_env:	pin what the compile steps of one task need, apart from the
- *		owner.  Inside a scope.  Returns the env, or NULL or an ERR_PTR,
- *		which fails the state (NULL with -ENOMEM).  Optional, together
- *		with @put_env; the env is NULL then.
+ *		owner.  Inside a scope; may sleep unless the token's kind is
+ *		BGTOKEN_SPIN.  Returns the env, or NULL or an ERR_PTR, which
+ *		fails the state (NULL with -ENOMEM).  Optional, together with
+ *		@put_env; the env is NULL then.
  * @put_env:	unpin it.  Outside of scopes; the owner may be gone.
  * @compile:	compile a unit.  Outside of scopes; may sleep and take long, and
  *		may ask bgtoken_cancelled(@token) or bgtoken_sleep() so as to
- *		leave early.  Keeps its result in the unit.  Returns 0 or a
+ *		leave early, or bgtoken_cancel() it.  Keeps its result in the unit.  Returns 0 or a
  *		negative errno.
  * @publish:	hand the unit's result to the owner.  Inside a scope; may sleep
  *		unless the token's kind is BGTOKEN_SPIN.  Returns 0 or a negative
@@ -191,7 +192,6 @@ struct bgcompile {
 	bool telling;				/* L */
 	struct list_head callbacks;		/* L */
 	struct bgcompile_progress progress;	/* L */
-	wait_queue_head_t waitq;
 };
 
 int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
@@ -202,7 +202,7 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 /**
  * bgcompile_init() - make a compile state ready
  * @_state:	embedded in the owner; uninitialised
- * @_wq:	where its tasks run
+ * @_wq:	where its tasks run; outlives the state
  * @_ops:	what the owner does; outlives all tasks, as code does
  * @_params:	copied; NULL for all defaults
  *
@@ -226,8 +226,29 @@ int bgcompile_add_callback(struct bgcompile *state,
 int bgcompile_wait(struct bgcompile *state, enum bgcompile_event event);
 void bgcompile_progress(struct bgcompile *state,
 			struct bgcompile_progress *progress);
-bool bgcompile_cancel(struct bgcompile *state);
+bool bgcompile_cancel_nested(struct bgcompile *state, unsigned int subclass);
 void bgcompile_cancel_locked(struct bgcompile *state);
+
+/**
+ * bgcompile_cancel() - end a state, so that its owner can be freed
+ * @state:	the caller keeps its owner alive until this returns
+ *
+ * bgtoken_cancel() for the state's token, which wakes waiters, too; then forgets
+ * the callbacks, and lets go of the units: those being compiled are freed by the
+ * task that is at it, those not started by the last task to leave.  That is the
+ * caller itself only if all tasks have left meanwhile; else the cost does not
+ * depend on how many units there are.
+ *
+ * Context: Process context; may sleep.  Not inside a scope of this state: that
+ * is a deadlock, which lockdep names.
+ * Return: True for one call, which may now free the owner, once no other call
+ * on the state is in progress.  False for any other, with the same guarantee,
+ * but not the owner.
+ */
+static inline bool bgcompile_cancel(struct bgcompile *state)
+{
+	return bgcompile_cancel_nested(state, 0);
+}
 
 /**
  * bgcompile_unit_init() - make a unit ready to be added

@@ -30,8 +30,10 @@
  *
  * A crowd that queued for the lock before (c) finds NULL at (2) and leaves at
  * once, and whoever comes after (a) does not even queue: bgtoken_enter() looks
- * at the pointer before it takes the lock.  So a cancel waits for the scopes
- * that were live at (a), and for nothing else.
+ * at the pointer before it takes the lock.  So a cancel waits for no scope but
+ * those that were live at (a).  Those who queued before it still take the lock
+ * in their turn, and give it back: a cancel may stand behind that many wake-ups,
+ * but behind nothing that they do.
  *
  * The lock lives in the token, not in the owner, and each who takes it holds a
  * reference until its unlock has returned.  That mutex_unlock() may still touch
@@ -79,7 +81,7 @@
  * ==========
  *
  * I: set at init, then only read.
- * A: atomic; read by anyone, changed by xchg() from not NULL to NULL.
+ * A: atomic; read by anyone, changed by xchg(), in one direction only.
  * S: the token's scope lock.
  * T: token->lock, taken inside W.
  * W: wq->lock.
@@ -96,6 +98,11 @@
 
 #define CREATE_TRACE_POINTS
 #include "bgtoken_trace.h"
+
+/* What works and their release may rely on: process context. */
+#define BGTOKEN_WQ_FLAGS						\
+	(WQ_UNBOUND | WQ_FREEZABLE | WQ_MEM_RECLAIM | WQ_HIGHPRI |	\
+	 WQ_CPU_INTENSIVE | WQ_SYSFS | WQ_POWER_EFFICIENT)
 
 struct bgtoken_wq {
 	struct workqueue_struct *wq;	/* I */
@@ -218,8 +225,10 @@ void *bgtoken_enter_nested(struct bgtoken *token, unsigned int subclass)
 	unsigned long flags;
 	void *owner;
 
-	if (bgtoken_cancelled(token))
+	if (bgtoken_cancelled(token)) {
+		might_sleep_if(token->kind != BGTOKEN_SPIN);	/* as the locks do */
 		return NULL;
+	}
 
 	switch (token->kind) {
 	case BGTOKEN_MUTEX:
@@ -318,7 +327,7 @@ static void bgtoken_expedite_token(struct bgtoken *token)
 }
 
 /* Steps (a) and (b); the xchg() is a full barrier before the wake-up. */
-static bool bgtoken_refuse(struct bgtoken *token)
+static void bgtoken_refuse(struct bgtoken *token)
 {
 	bool first = xchg(&token->owner, NULL);
 
@@ -327,7 +336,6 @@ static bool bgtoken_refuse(struct bgtoken *token)
 		wake_up_var(&token->owner);
 		bgtoken_expedite_token(token);
 	}
-	return first;
 }
 
 /**
@@ -343,11 +351,10 @@ static bool bgtoken_refuse(struct bgtoken *token)
  */
 bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass)
 {
-	bool first = bgtoken_refuse(token);
-
+	bgtoken_refuse(token);
 	bgtoken_wait_for_scopes(token, subclass);
 	trace_bgtoken_cancel_done(token);
-	return first;
+	return !xchg(&token->claimed, true);
 }
 EXPORT_SYMBOL_GPL(bgtoken_cancel_nested);
 
@@ -396,7 +403,8 @@ static void bgtoken_work_free(struct kref *kref)
 	struct bgtoken_work *work = container_of(kref, struct bgtoken_work, kref);
 	struct bgtoken *token = work->token;
 
-	work->release(work);
+	if (work->release)
+		work->release(work);
 	bgtoken_put(token);	/* taken in bgtoken_work_setup() */
 	live_dec(works);
 }
@@ -412,8 +420,7 @@ static void bgtoken_work_free(struct kref *kref)
 void bgtoken_work_put(struct bgtoken_work *work)
 {
 	might_sleep();
-	if (work->token)	/* else its init was refused */
-		kref_put(&work->kref, bgtoken_work_free);
+	kref_put(&work->kref, bgtoken_work_free);
 }
 EXPORT_SYMBOL_GPL(bgtoken_work_put);
 
@@ -466,17 +473,27 @@ static void bgtoken_timerfn(struct timer_list *timer)
 
 static void bgtoken_work_setup(struct bgtoken_work *work, struct bgtoken *token,
 			       void (*fn)(struct bgtoken_work *work),
-			       void (*release)(struct bgtoken_work *work))
+			       void (*release)(struct bgtoken_work *work),
+			       work_func_t workfn)
 {
-	work->token = NULL;
-	if (WARN_ON_ONCE(IS_ERR_OR_NULL(token) || !fn || !release))
-		return;
-	work->token = bgtoken_get(token);	/* put in bgtoken_work_free() */
+	bool refused = WARN_ON_ONCE(IS_ERR_OR_NULL(token) || !fn || !release);
+
+	/* Without a token it can never be queued, only put. */
+	work->token = refused ? NULL : bgtoken_get(token);	/* bgtoken_work_free() */
 	work->wq = NULL;
 	work->fn = fn;
 	work->release = release;
 	kref_init(&work->kref);			/* put by the caller */
 	atomic_set(&work->pending, 0);
+	INIT_WORK(&work->work, workfn);
+	/*
+	 * Nobody waits for one work; its workqueue has a class of its own.  The
+	 * class that INIT_WORK() gives would tie all users of works together.
+	 */
+#ifdef CONFIG_LOCKDEP
+	lockdep_init_map(&work->work.lockdep_map, "bgtoken_work",
+			 &__lockdep_no_validate__, 0);
+#endif
 	live_inc(works);
 }
 
@@ -491,7 +508,8 @@ static void bgtoken_work_setup(struct bgtoken_work *work, struct bgtoken *token,
  *
  * The caller has one reference afterwards, and drops it with
  * bgtoken_work_put(); that may be at once after queueing.  A missing argument
- * is a bug in the caller: it is warned of, and the work can never be queued.
+ * is a bug in the caller: it is warned of, and the work can be put, but never
+ * queued.
  *
  * Context: Any.
  */
@@ -499,8 +517,7 @@ void bgtoken_work_init(struct bgtoken_work *work, struct bgtoken *token,
 		       void (*fn)(struct bgtoken_work *work),
 		       void (*release)(struct bgtoken_work *work))
 {
-	bgtoken_work_setup(work, token, fn, release);
-	INIT_WORK(&work->work, bgtoken_workfn);
+	bgtoken_work_setup(work, token, fn, release, bgtoken_workfn);
 }
 EXPORT_SYMBOL_GPL(bgtoken_work_init);
 
@@ -521,8 +538,8 @@ void bgtoken_delayed_work_init(struct bgtoken_delayed_work *dwork,
 			       void (*fn)(struct bgtoken_work *work),
 			       void (*release)(struct bgtoken_work *work))
 {
-	bgtoken_work_setup(&dwork->work, token, fn, release);
-	INIT_WORK(&dwork->work.work, bgtoken_delayed_workfn);
+	bgtoken_work_setup(&dwork->work, token, fn, release,
+			   bgtoken_delayed_workfn);
 	timer_setup(&dwork->timer, bgtoken_timerfn, 0);
 	INIT_HLIST_NODE(&dwork->token_node);
 	INIT_HLIST_NODE(&dwork->wq_node);
@@ -565,7 +582,8 @@ static bool bgtoken_work_claim(struct bgtoken_wq *wq, struct bgtoken_work *work,
  *
  * If the token is cancelled, or the workqueue closed, before the work starts,
  * its function is not called; either way the reference that the queue holds is
- * dropped.  A work never runs on two CPUs at once.
+ * dropped.  A work never runs on two CPUs at once, as long as it is always
+ * queued on the same background workqueue.
  *
  * Context: Any but NMI; on PREEMPT_RT, as queue_work().
  * Return: True if it was queued.  False, with nothing kept, if the token is
@@ -594,7 +612,7 @@ EXPORT_SYMBOL_GPL(bgtoken_queue_work);
  * the work is taken off it then and there, and released without its function
  * being called.  Otherwise as bgtoken_queue_work().
  *
- * Context: As bgtoken_queue_work().
+ * Context: Any but NMI; on PREEMPT_RT, any that may take a spinlock_t.
  * Return: As bgtoken_queue_work().
  */
 bool bgtoken_queue_delayed_work(struct bgtoken_wq *wq,
@@ -635,14 +653,15 @@ EXPORT_SYMBOL_GPL(bgtoken_queue_delayed_work);
  *
  * Context: Process context; may sleep.
  * Return: The background workqueue, for bgtoken_wq_destroy(), or
- * ERR_PTR(-EINVAL) without a name, ERR_PTR(-ENOMEM).
+ * ERR_PTR(-EINVAL) without a name or with a flag that would have works run
+ * elsewhere than in process context, ERR_PTR(-ENOMEM).
  */
 struct bgtoken_wq *bgtoken_wq_create(const char *name, unsigned int flags,
 				     int max_active)
 {
 	struct bgtoken_wq *wq;
 
-	if (!name)
+	if (!name || flags & ~BGTOKEN_WQ_FLAGS)
 		return ERR_PTR(-EINVAL);
 	wq = kzalloc(sizeof(*wq), GFP_KERNEL);
 	if (!wq)

@@ -81,7 +81,7 @@ enum bgtoken_kind {
  */
 struct bgtoken {
 	/* private: the letters are explained at the top of bgtoken.c */
-	void *owner;			/* A: NULL from the cancel on */
+	void *owner;			/* A: NULL from the cancel on; sleepers wait on it */
 	union {
 		struct mutex mutex;
 		struct rw_semaphore rwsem;
@@ -94,6 +94,7 @@ struct bgtoken {
 	spinlock_t lock;
 	struct kref kref;
 	enum bgtoken_kind kind;		/* I */
+	bool claimed;			/* A: a cancel has returned true */
 };
 
 struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
@@ -188,8 +189,9 @@ void bgtoken_cancel_locked(struct bgtoken *token);
  * lockdep names; see bgtoken_cancel_locked().
  *
  * Context: Process context; may sleep.  For BGTOKEN_SPIN any but NMI.
- * Return: True for the one call that did it, which may now free the owner.
- * False for any other; it has the same guarantee, but not the owner.
+ * Return: True for one call, which may now free the owner; also after a
+ * bgtoken_cancel_locked().  False for any other; it has the same guarantee, but
+ * not the owner.
  */
 static inline bool bgtoken_cancel(struct bgtoken *token)
 {
@@ -246,7 +248,8 @@ static inline void bgtoken_scope_exit(struct bgtoken_scope *scope)
  * @_name:	declared for the body: the owner
  *
  * The body runs once, or not at all if the token is cancelled.  The scope ends
- * however the body is left: at its end, by break, continue, return or goto.
+ * however the body is left: at its end, by return or goto, and by break or
+ * continue, which leave the body and not a loop around it.
  */
 #define scoped_bgtoken(_token, _type, _name)				\
 	__scoped_bgtoken(_token, _type, _name, __UNIQUE_ID(bgtoken_scope))

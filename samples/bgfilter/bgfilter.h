@@ -17,9 +17,10 @@
 #ifndef _BGFILTER_H
 #define _BGFILTER_H
 
+#include <linux/bitmap.h>
 #include <linux/filter.h>
-#include <linux/kref.h>
 #include <linux/mutex.h>
+#include <linux/refcount.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -64,7 +65,7 @@ struct bgfilter_unit {
 
 /* The programs as they were loaded: what compile steps need, and no more. */
 struct bgfilter_image {
-	struct kref kref;
+	refcount_t refs;
 	u32 nr_progs;
 	u32 nr_units;
 	u32 tiers;			/* BGFILTER_TIER_* */
@@ -94,6 +95,7 @@ struct bgfilter_set {
 	u32 unread;			/* E: those not yet reported */
 	int error;			/* E */
 	u32 nr;
+	unsigned long *published;	/* bit i: slots[i] is not empty */
 	u8 *verdicts;			/* F: as a run fills it */
 	struct bgfilter_slot slots[] __counted_by(nr);
 };
@@ -102,8 +104,8 @@ struct bgfilter_set *bgfilter_set_create(struct bgfilter_file *file,
 					 struct bgfilter_load *load);
 int bgfilter_set_start(struct bgfilter_set *set);
 void bgfilter_set_destroy(struct bgfilter_set *set);
-void bgfilter_set_run(struct bgfilter_set *set, const struct sk_buff *skb,
-		      u32 tier);
+int bgfilter_set_run(struct bgfilter_set *set, const struct sk_buff *skb,
+		     u32 tier);
 void bgfilter_set_progress(struct bgfilter_set *set,
 			   struct bgcompile_progress *progress);
 

@@ -8,7 +8,7 @@
  * top tier).  BGFILTER_RUN uses the best tier that is there at that moment.
  * Closing the file frees the set at once, whatever is still compiling.
  *
- * poll() reports POLLIN while an event has come that no BGFILTER_PROGRESS has
+ * poll() reports POLLIN while an event has come that no BGFILTER_GET_PROGRESS has
  * reported yet, and POLLERR once the set has failed.
  */
 #ifndef BGFILTER_UAPI_H
@@ -19,7 +19,7 @@
 
 #define BGFILTER_MAX_FILTERS	16384		/* programs in one set */
 #define BGFILTER_MAX_PROG	4096		/* instructions in one program */
-#define BGFILTER_MAX_INSNS	(16U << 20)	/* instructions in one set */
+#define BGFILTER_MAX_INSNS	(16U << 20)	/* in one set, and in its pool */
 #define BGFILTER_MAX_PACKET	64000		/* captured bytes of one packet */
 
 /* Tiers.  A mask in struct bgfilter_load, one value in struct bgfilter_run. */
@@ -55,7 +55,9 @@ struct bgfilter_prog {
  * @failed:	out, on EINVAL and E2BIG: index of the program that was refused,
  *		or ~0 if it was not for one program
  *
- * On any error the set that was there before stays in use.
+ * On any error the set that was there before stays in use.  A very long program
+ * may be more than the kernel's own compiler takes: it runs in the baseline tier
+ * for good, and counts as failed in the top tier.
  */
 struct bgfilter_load {
 	__u64 progs;

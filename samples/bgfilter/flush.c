@@ -106,7 +106,6 @@ int bgfilter_flush_start(struct bgfilter_set *set)
 {
 	unsigned int nr_tasks = bgfilter_max_tasks ?: num_online_cpus();
 	struct bgfilter_image *image = set->image;
-	struct bgfilter_unit *unit = image->units;
 	struct bgfilter_flush *flush;
 	enum bgcompile_tier tier;
 	u32 i;
@@ -115,17 +114,11 @@ int bgfilter_flush_start(struct bgfilter_set *set)
 	if (!flush)
 		return -ENOMEM;
 	spin_lock_init(&flush->lock);
-	for (tier = 0; tier < BGCOMPILE_TIERS; tier++) {
-		if (!(image->tiers & BIT(tier)))
-			continue;
-		for (i = 0; i < image->nr_progs; i++, unit++) {
-			bgcompile_unit_init(&unit->unit, tier, 0);
-			unit->index = i;
-		}
-		flush->progress.total[tier] = image->nr_progs;
-	}
+	for (tier = 0; tier < BGCOMPILE_TIERS; tier++)
+		if (image->tiers & BIT(tier))
+			flush->progress.total[tier] = image->nr_progs;
 	flush->next = image->units;
-	flush->end = unit;
+	flush->end = image->units + image->nr_units;
 	flush->nr_tasks = nr_tasks;
 	flush->progress.tasks = nr_tasks;
 	set->flush = flush;

@@ -4,6 +4,8 @@
  *
  * E: file->events_lock, F: file->lock, which is taken first.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -158,8 +160,10 @@ static int bgfilter_run_set(struct bgfilter_set *set,
 	skb = bgfilter_skb(run);
 	if (IS_ERR(skb))
 		return PTR_ERR(skb);
-	bgfilter_set_run(set, skb, tier);
+	err = bgfilter_set_run(set, skb, tier);
 	bgfilter_skb_free(skb);
+	if (err)
+		return err;
 	if (copy_to_user(u64_to_user_ptr(run->verdicts), set->verdicts, set->nr))
 		return -EFAULT;
 	return 0;
@@ -203,7 +207,6 @@ static void bgfilter_fill_progress(struct bgfilter_file *file,
 	spin_lock(&file->events_lock);
 	to->events = set->events;
 	to->error = set->error;
-	set->unread = 0;
 	spin_unlock(&file->events_lock);
 }
 
@@ -219,10 +222,15 @@ static int bgfilter_get_progress(struct bgfilter_file *file, void __user *argp)
 		bgfilter_fill_progress(file, &progress);
 	else
 		err = -ENODATA;
+	if (!err && copy_to_user(argp, &progress, sizeof(progress)))
+		err = -EFAULT;
+	if (!err) {
+		spin_lock(&file->events_lock);
+		file->set->unread &= ~progress.events;
+		spin_unlock(&file->events_lock);
+	}
 	mutex_unlock(&file->lock);
-	if (err)
-		return err;
-	return copy_to_user(argp, &progress, sizeof(progress)) ? -EFAULT : 0;
+	return err;
 }
 
 /* Has it come?  Then what wait is to return, else -EAGAIN. */
@@ -316,11 +324,11 @@ static int __init bgfilter_init(void)
 	if (!strcmp(teardown, "flush")) {
 		bgfilter_teardown_flush = true;
 	} else if (strcmp(teardown, "token")) {
-		pr_err("bgfilter: teardown=%s: neither token nor flush\n", teardown);
+		pr_err("teardown=%s: neither token nor flush\n", teardown);
 		return -EINVAL;
 	}
 	if (bgfilter_max_tasks > 1024) {
-		pr_err("bgfilter: max_tasks=%u: over 1024\n", bgfilter_max_tasks);
+		pr_err("max_tasks=%u: over 1024\n", bgfilter_max_tasks);
 		return -EINVAL;
 	}
 	bgfilter_wq = bgtoken_wq_create("bgfilter", WQ_UNBOUND, 0);

@@ -2,9 +2,11 @@
 /*
  * One classic BPF program: checked, decoded, interpreted.
  *
- * What is accepted is what bpf_prog_create() accepts, so that the top tier can
- * compile whatever the baseline runs, less the Linux extensions: loads at
- * negative offsets, which mean ancillary data or an offset from another header.
+ * What is accepted is classic BPF less the Linux extensions: loads at negative
+ * offsets, which mean ancillary data or an offset from another header.  The
+ * baseline runs all of it.  bpf_prog_create() refuses a few very long programs
+ * whose jumps do not fit into 16 bits after its expansion; those stay with the
+ * baseline, and count as failed in the top tier.
  *
  * Results are those of the program that bpf_prog_create() makes.  The one known
  * difference from libpcap's bpf_filter() is in arithmetic that overflows: an
@@ -179,15 +181,15 @@ int bgfilter_check(const struct sock_filter *insns, u32 len, u16 *scratch)
  * @insns:	a program that bgfilter_check() has passed
  * @len:	how many instructions
  *
- * Return: The code, for kvfree(), or ERR_PTR(-ENOMEM); ERR_PTR(-EINVAL) if the
- * program was not checked after all.
+ * Return: The code, for kvfree(), or ERR_PTR(-ENOMEM); ERR_PTR(-EINVAL) for an
+ * opcode that a check would have refused.
  */
 struct bgfilter_code *bgfilter_decode(const struct sock_filter *insns, u32 len)
 {
 	struct bgfilter_code *code;
 	u32 pc;
 
-	code = kvmalloc(struct_size(code, ops, len), GFP_KERNEL_ACCOUNT);
+	code = kvmalloc(struct_size(code, ops, len), GFP_KERNEL);
 	if (!code)
 		return ERR_PTR(-ENOMEM);
 	code->len = len;

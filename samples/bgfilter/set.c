@@ -23,11 +23,8 @@ LIVE_COUNTER(results, "how many compiled programs are alive, both tiers");
 
 /* Images */
 
-static void bgfilter_image_free(struct kref *kref)
+static void bgfilter_image_free(struct bgfilter_image *image)
 {
-	struct bgfilter_image *image =
-		container_of(kref, struct bgfilter_image, kref);
-
 	kvfree(image->units);
 	kvfree(image->insns);
 	kvfree(image->progs);
@@ -39,7 +36,8 @@ static void bgfilter_image_put(void *env)
 {
 	struct bgfilter_image *image = env;
 
-	kref_put(&image->kref, bgfilter_image_free);
+	if (refcount_dec_and_test(&image->refs))
+		bgfilter_image_free(image);
 }
 
 static void *bgfilter_copy(u64 address, size_t count, size_t size)
@@ -81,6 +79,7 @@ static int bgfilter_image_check(const struct bgfilter_image *image,
 				u32 nr_insns, u32 *failed)
 {
 	const struct bgfilter_prog *prog, *checked = NULL;
+	u64 total = 0;
 	u16 *scratch;
 	int err = 0;
 	u32 i;
@@ -90,6 +89,11 @@ static int bgfilter_image_check(const struct bgfilter_image *image,
 		return -ENOMEM;
 	for (i = 0; i < image->nr_progs; i++) {
 		prog = &image->progs[i];
+		total += prog->len;	/* what is compiled, shared or not */
+		if (total > BGFILTER_MAX_INSNS) {
+			err = -E2BIG;
+			break;
+		}
 		if (checked && prog->first == checked->first &&
 		    prog->len == checked->len)
 			continue;	/* the same instructions again */
@@ -114,6 +118,25 @@ static int bgfilter_image_check(const struct bgfilter_image *image,
 	return err;
 }
 
+/* One for each program in each tier, the baseline ones first. */
+static void bgfilter_units_init(struct bgfilter_image *image)
+{
+	struct bgfilter_unit *unit = image->units;
+	enum bgcompile_tier tier;
+	u32 i;
+
+	for (tier = 0; tier < BGCOMPILE_TIERS; tier++) {
+		if (!(image->tiers & BIT(tier)))
+			continue;
+		for (i = 0; i < image->nr_progs; i++, unit++) {
+			unit->image = image;
+			unit->index = i;
+			bgcompile_unit_init(&unit->unit, tier,
+					    image->progs[i].len);
+		}
+	}
+}
+
 static struct bgfilter_image *
 bgfilter_image_create(struct bgfilter_load *load)
 {
@@ -131,19 +154,23 @@ bgfilter_image_create(struct bgfilter_load *load)
 	if (!image)
 		return ERR_PTR(-ENOMEM);
 	live_inc(images);
-	kref_init(&image->kref);	/* put in bgfilter_set_free() */
+	refcount_set(&image->refs, 1);	/* put in bgfilter_set_free() */
 	image->nr_progs = load->nr_progs;
 	image->tiers = load->tiers ?: both;
 	image->nr_units = image->nr_progs * hweight32(image->tiers);
 
 	err = bgfilter_image_copy(image, load);
-	if (!err)
-		err = bgfilter_image_check(image, load->nr_insns, &load->failed);
-	if (err) {
-		bgfilter_image_put(image);
-		return ERR_PTR(err);
-	}
+	if (err)
+		goto put_image;
+	err = bgfilter_image_check(image, load->nr_insns, &load->failed);
+	if (err)
+		goto put_image;
+	bgfilter_units_init(image);
 	return image;
+
+put_image:
+	bgfilter_image_put(image);
+	return ERR_PTR(err);
 }
 
 /* Units */
@@ -165,7 +192,7 @@ void bgfilter_free_unit(struct bgcompile_unit *cunit)
 		container_of(cunit, struct bgfilter_unit, unit);
 
 	bgfilter_free_result(cunit->tier, unit->result);
-	bgfilter_image_put(unit->image);	/* taken in bgfilter_list_units() */
+	bgfilter_image_put(unit->image);	/* taken in bgfilter_set_start() */
 }
 
 static void bgfilter_account(struct bgfilter_image *image,
@@ -227,6 +254,7 @@ int bgfilter_publish_in(struct bgfilter_set *set, struct bgfilter_unit *unit)
 	else
 		smp_store_release(&slot->baseline, unit->result);
 	unit->result = NULL;
+	set_bit(unit->index, set->published);
 	return 0;
 }
 
@@ -245,7 +273,7 @@ static void *bgfilter_get_env(struct bgcompile *state)
 {
 	struct bgfilter_image *image = to_set(state)->image;
 
-	kref_get(&image->kref);		/* put as the env */
+	refcount_inc(&image->refs);	/* put as the env */
 	return image;
 }
 
@@ -262,15 +290,35 @@ static const struct bgcompile_ops bgfilter_ops = {
 static void bgfilter_set_free(struct bgfilter_set *set)
 {
 	struct bgfilter_slot *slot;
+	u32 i;
 
-	for (slot = set->slots; slot < set->slots + set->nr; slot++) {
+	/* Most often few: a close in the middle is not to look at all. */
+	for_each_set_bit(i, set->published, set->nr) {
+		slot = &set->slots[i];
 		bgfilter_free_result(BGCOMPILE_BASELINE, slot->baseline);
 		bgfilter_free_result(BGCOMPILE_TOP, slot->top);
+		cond_resched();
 	}
 	bgfilter_image_put(set->image);
-	kvfree(set->verdicts);
 	kvfree(set);
 	live_dec(sets);
+}
+
+/* In one piece, as what is freed in a close counts: slots, bits, verdicts. */
+static struct bgfilter_set *bgfilter_set_alloc(u32 nr)
+{
+	struct bgfilter_set *set;
+	size_t size = struct_size(set, slots, nr);
+
+	set = kvzalloc(size + BITS_TO_LONGS(nr) * sizeof(long) + nr,
+		       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!set)
+		return NULL;
+	live_inc(sets);
+	set->nr = nr;
+	set->published = (void *)set + size;
+	set->verdicts = (void *)(set->published + BITS_TO_LONGS(nr));
+	return set;
 }
 
 /* An event has come: inside a scope of the set. */
@@ -332,56 +380,26 @@ struct bgfilter_set *bgfilter_set_create(struct bgfilter_file *file,
 {
 	struct bgfilter_image *image;
 	struct bgfilter_set *set;
-	int err = -ENOMEM;
+	int err;
 
 	load->failed = ~0;
 	image = bgfilter_image_create(load);
 	if (IS_ERR(image))
 		return ERR_CAST(image);
 
-	set = kvzalloc(struct_size(set, slots, image->nr_progs),
-		       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	set = bgfilter_set_alloc(image->nr_progs);
 	if (!set) {
 		bgfilter_image_put(image);
 		return ERR_PTR(-ENOMEM);
 	}
-	live_inc(sets);
-	set->nr = image->nr_progs;
-	set->image = image;
+	set->image = image;	/* with its reference */
 	set->file = file;
-	set->verdicts = kvmalloc(set->nr, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	if (!set->verdicts)
-		goto free_set;
-	if (bgfilter_teardown_flush)
-		return set;
-	err = bgfilter_compile_init(set);
-	if (!err)
-		return set;
-free_set:
-	bgfilter_set_free(set);
-	return ERR_PTR(err);
-}
-
-static void bgfilter_list_units(struct bgfilter_image *image,
-				struct list_head *units)
-{
-	struct bgfilter_unit *unit = image->units;
-	enum bgcompile_tier tier;
-	u32 i;
-
-	for (tier = 0; tier < BGCOMPILE_TIERS; tier++) {
-		if (!(image->tiers & BIT(tier)))
-			continue;
-		for (i = 0; i < image->nr_progs; i++, unit++) {
-			unit->image = image;
-			unit->index = i;
-			bgcompile_unit_init(&unit->unit, tier,
-					    image->progs[i].len);
-			bgcompile_unit_add(&unit->unit, units);
-		}
+	err = bgfilter_teardown_flush ? 0 : bgfilter_compile_init(set);
+	if (err) {
+		bgfilter_set_free(set);
+		return ERR_PTR(err);
 	}
-	/* One for each unit: put in bgfilter_free_unit(). */
-	refcount_add(image->nr_units, &image->kref.refcount);
+	return set;
 }
 
 /**
@@ -396,14 +414,16 @@ int bgfilter_set_start(struct bgfilter_set *set)
 	struct bgfilter_image *image = set->image;
 	LIST_HEAD(units);
 	int err;
+	u32 i;
 
 	if (bgfilter_teardown_flush)
 		return bgfilter_flush_start(set);
-	bgfilter_list_units(image, &units);
+	for (i = 0; i < image->nr_units; i++)
+		bgcompile_unit_add(&image->units[i].unit, &units);
+	refcount_add(image->nr_units, &image->refs);	/* bgfilter_free_unit() */
 	err = bgcompile_add_units(&set->compile, &units);
 	if (err)	/* not the last: the set has one */
-		WARN_ON(refcount_sub_and_test(image->nr_units,
-					      &image->kref.refcount));
+		WARN_ON(refcount_sub_and_test(image->nr_units, &image->refs));
 	return err;
 }
 
@@ -466,16 +486,20 @@ static u8 bgfilter_run_slot(struct bgfilter_slot *slot,
  * @tier:	mask of the tiers that may be used
  *
  * Context: Process context; may sleep.
+ * Return: 0, or -EINTR if the caller is being killed.
  */
-void bgfilter_set_run(struct bgfilter_set *set, const struct sk_buff *skb,
-		      u32 tier)
+int bgfilter_set_run(struct bgfilter_set *set, const struct sk_buff *skb,
+		     u32 tier)
 {
 	u32 i;
 
 	for (i = 0; i < set->nr; i++) {
 		set->verdicts[i] = bgfilter_run_slot(&set->slots[i], skb, tier);
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
+	return 0;
 }
 
 /* For the module's exit, when all tasks are gone. */
