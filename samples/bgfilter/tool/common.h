@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the subcommands of bgfilter share: messages, exit codes, time, numbers.
+ */
+#ifndef BGFILTER_COMMON_H
+#define BGFILTER_COMMON_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VERSION		"1.0"
+#define DEFAULT_DEVICE	"/dev/bgfilter"
+
+#define NSEC_PER_SEC	1000000000ULL
+#define NSEC_PER_MSEC	1000000ULL
+#define NSEC_PER_USEC	1000ULL
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define __printf(f, a)	__attribute__((format(printf, f, a)))
+
+enum {
+	EXIT_OK		= 0,
+	EXIT_DIFFERENCE	= 1,	/* --check failed, or a forced tier has no code */
+	EXIT_BAD_INPUT	= 2,	/* the command line, FILTERS or the capture */
+	EXIT_SYSTEM	= 3,	/* the device, the interface, memory */
+	EXIT_INTERRUPTED = 130,
+};
+
+/* Set by SIGINT and SIGTERM.  Every loop looks at it. */
+extern volatile sig_atomic_t interrupted;
+
+/*
+ * SIGINT and SIGTERM set @interrupted, call on_interrupt() if there is one, and
+ * end system calls with EINTR.
+ */
+void catch_signals(void);
+extern void (*volatile on_interrupt)(void);
+
+/* Prints a line with the program's name in front to stderr. */
+void say(const char *fmt, ...) __printf(1, 2);
+/* The same, and returns EXIT_BAD_INPUT or EXIT_SYSTEM. */
+int bad_input(const char *fmt, ...) __printf(1, 2);
+int bad_system(const char *fmt, ...) __printf(1, 2);
+
+/* Like calloc(); ends the program with EXIT_SYSTEM if there is no memory. */
+void *must_calloc(size_t n, size_t size);
+/* Like strdup(); the same. */
+char *must_strdup(const char *text);
+/* Like reallocarray(); the same. */
+void *must_realloc(void *old, size_t n, size_t size);
+
+/* CLOCK_MONOTONIC, ns. */
+uint64_t now_ns(void);
+/* Sleeps for @ns, less if a signal comes. */
+void sleep_ns(uint64_t ns);
+
+/* Parses a decimal number from @min to @max.  Says what is wrong, and false. */
+bool parse_number(const char *what, const char *text, uint64_t min,
+		  uint64_t max, uint64_t *value);
+
+#endif /* BGFILTER_COMMON_H */
