@@ -1,0 +1,241 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The demo, inside the virtual machine: real packets, all filters, cancels,
+# a trace of one, and what is left behind. tools/demo and tools/check run it.
+# Each thing that must hold is said in a line "ok - SENTENCE" or
+# "not ok - SENTENCE"; the exit status is 0 if all held.
+#
+#	ROUNDS	closes to time, each way (default 200)
+#	BULK	filters of 1,000 instructions to load at once (default 10000)
+
+set -u
+
+: "${ROUNDS:=200}" "${BULK:=10000}"
+FILTERS=/root/filters.txt
+tracing=/sys/kernel/tracing
+failed=0
+
+title() { printf '\n=== %s\n\n' "$*"; }
+
+# check SENTENCE COMMAND...: does it hold?
+check() {
+	sentence=$1
+	shift
+	if "$@"; then
+		echo "ok - $sentence"
+	else
+		echo "not ok - $sentence"
+		failed=$((failed + 1))
+	fi
+}
+
+param() { cat "/sys/module/$1/parameters/$2"; }
+meminfo() { awk -v name="$1:" '$1 == name { print $2 }' /proc/meminfo; }
+
+# Wait for up to ten seconds until a module has no more than COUNT of NAME.
+settles() {
+	for _ in $(seq 100); do
+		[ "$(param "$1" "$2")" -le "$3" ] && return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+insert() {
+	for module in bgtoken bgcompile bgfilter; do
+		if [ "$module" = bgfilter ]; then
+			insmod /modules/bgfilter.ko "$@" || return 1
+		else
+			insmod "/modules/$module.ko" || return 1
+		fi
+		echo "insmod $module.ko${1:+ }$([ "$module" = bgfilter ] && echo "$*")"
+	done
+}
+
+remove() {
+	for module in bgfilter bgcompile bgtoken; do
+		rmmod "$module" || return 1
+		echo "rmmod $module"
+	done
+}
+
+make_traffic() {
+	ping -q -c 20 -i 0.05 127.0.0.1
+	ping -q -c 20 -i 0.05 -s 1400 ::1
+	mkdir -p /run/www
+	seq 1 2000 >/run/www/index.html
+	httpd -p 80 -h /run/www
+	wget -q -O /dev/null http://127.0.0.1/index.html
+	wget -q -O /dev/null 'http://[::1]/index.html'
+	nc -l -p 7777 </dev/null >/dev/null &
+	sleep 0.2
+	seq 1 5000 | nc -w 2 127.0.0.1 7777
+	nc -w 1 127.0.0.1 8888			# refused: a reset
+	nslookup example.org 127.0.0.1		# nobody there: ICMP says so
+	nslookup example.org ::1
+	traceroute -n -q 1 -w 1 127.0.0.1	# UDP to high ports
+	killall httpd
+} >/dev/null 2>&1
+
+# --- 1 ---
+
+title "1. Real packets: ping, TCP, UDP, IPv4 and IPv6 over loopback"
+
+check "three modules go in" insert
+bgfilter run -F "$FILTERS" -i lo -w /run/lo.pcap --check \
+	>/run/live.txt 2>/run/live.err &
+capture=$!
+for _ in $(seq 200); do
+	grep -q listening /run/live.err && break
+	sleep 0.1
+done
+make_traffic
+sleep 0.5
+kill -INT $capture
+wait $capture
+check "a live capture ends cleanly at ^C" test $? = 130
+tail -n 6 /run/live.err
+tcpdump -nn -r /run/lo.pcap 2>/dev/null | cut -c 1-76 | awk 'NR % 16 == 1'
+packets=$(tcpdump -nn -r /run/lo.pcap 2>/dev/null | wc -l)
+check "at least 100 packets are captured ($packets)" test "$packets" -ge 100
+
+# --- 2 ---
+
+title "2. All filters on all packets, in each tier"
+
+for tier in baseline top any; do
+	echo "bgfilter run --tier=$tier --check --progress"
+	# Through a pipe, so that progress comes in lines.
+	{
+		bgfilter run -F "$FILTERS" -r /run/lo.pcap --tier=$tier \
+			--check --progress >/run/$tier.txt
+		echo $? >/run/status
+	} 2>&1 | cat
+	check "every $tier result is that of bpf_filter()" \
+		test "$(cat /run/status)" = 0
+	echo
+done
+check "the tiers agree on the counts" \
+	sh -c 'cmp /run/baseline.txt /run/top.txt && cmp /run/top.txt /run/any.txt'
+
+echo "The ten filters that matched most, of $(wc -l </run/any.txt):"
+sort -rn /run/any.txt | head -n 10 | cut -c 1-76
+matching=$(awk '$1 > 0' /run/any.txt | wc -l)
+check "many filters match something ($matching), and many do not" \
+	test "$matching" -ge 20 -a "$matching" -lt "$(wc -l </run/any.txt)"
+
+# --- 3 ---
+
+title "3. close() in the middle of compilation, $ROUNDS times each way"
+
+# close_times MODE: the columns of the tool, and a row for the table
+close_times() {
+	bgfilter cancel -n 2000 --rounds "$ROUNDS" --tsv >"/run/$1.tsv"
+}
+
+check "closes with the token" close_times token
+settles bgfilter images 0
+rmmod bgfilter && insmod /modules/bgfilter.ko teardown=flush
+check "closes with teardown=flush" close_times flush
+rmmod bgfilter && insmod /modules/bgfilter.ko
+
+# field NAME FILE: by the header's name
+field() {
+	awk -F '\t' -v name="$1" '
+		NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) column = i }
+		NR == 2 { print $column }' "/run/$2.tsv"
+}
+
+printf '%-22s %12s %12s %12s\n' "close(), us" token flush ratio
+for column in min_us median_us p99_us max_us; do
+	awk -v name="${column%_us}" -v t="$(field $column token)" \
+		-v f="$(field $column flush)" 'BEGIN {
+		printf "%-22s %12.1f %12.1f %12.1f\n", name, t, f, f / t }'
+done
+printf '%-22s %12.1f %12.1f\n' "longest unit, us" \
+	"$(field longest_step_us token)" "$(field longest_step_us flush)"
+printf '%-22s %12d %12d\n' "units to come, at least" \
+	"$(field outstanding_min token)" "$(field outstanding_min flush)"
+
+# --- 4 ---
+
+title "4. The trace of one such close"
+
+echo 0 >$tracing/tracing_on
+echo 0 >$tracing/options/hash-ptr	# so that they can be told apart
+echo >$tracing/trace
+echo 1 >$tracing/events/bgtoken/enable
+echo 1 >$tracing/events/bgcompile/enable
+echo 1 >$tracing/tracing_on
+bgfilter cancel -n 1000 --rounds 1 >/dev/null
+settles bgtoken tokens 0
+echo 0 >$tracing/tracing_on
+echo 0 >$tracing/events/bgtoken/enable
+echo 0 >$tracing/events/bgcompile/enable
+grep -v '^#' $tracing/trace | sed 's/^ *//; s/  */ /g' >/run/trace.txt
+
+# How it began, and everything from the cancel on.
+awk '/bgtoken_cancel:/ { cancelled = 1 }
+	!cancelled && NR <= 6 || cancelled && ++shown <= 10
+	!cancelled && NR == 7 { print "..." }' /run/trace.txt
+
+# before FIRST SECOND: the first FIRST comes before the last SECOND
+before() {
+	awk -v first="$1" -v second="$2" '
+		index($0, first) && !a { a = NR }
+		index($0, second) { b = NR }
+		END { exit !(a && b && a < b) }' /run/trace.txt
+}
+echo
+check "the cancel is done before the units that ran are dropped" \
+	before bgtoken_cancel_done: bgcompile_unit_drop:
+check "the units that were never started go without a compile step" \
+	grep -q 'bgcompile_queue_free:.*dropped=9' /run/trace.txt
+check "the token is freed last" before bgcompile_queue_free: bgtoken_free:
+
+# --- 5 ---
+
+if [ "$BULK" -gt 0 ]; then
+	title "5. $BULK filters of 1,000 instructions in one set"
+	echo 3 >/proc/sys/vm/drop_caches
+	before_kb=$(meminfo MemAvailable)
+	bulk() {
+		# Through a pipe, so that progress comes in lines.
+		{
+			bgfilter bulk -n "$BULK" --length 1000 --no-run \
+				>/run/bulk.txt
+			echo $? >/run/status
+		} 2>&1 | cat
+		cat /run/bulk.txt
+		[ "$(cat /run/status)" = 0 ]
+	}
+	check "they load, compile and free" bulk
+	settles bgfilter images 0
+	settles bgfilter results 0
+	# The kernel frees programs a little later, from works of its own.
+	taken=$(awk '$1 == "memory" { print $2 }' /run/bulk.txt)
+	for _ in $(seq 100); do
+		lost=$((before_kb - $(meminfo MemAvailable)))
+		[ $lost -lt $((taken / 20 + 4096)) ] && break
+		sleep 0.1
+	done
+	check "memory is back where it was ($taken KiB taken, $lost KiB off)" \
+		test $lost -lt $((taken / 20 + 4096))
+fi
+
+# --- 6 ---
+
+title "6. Nothing is left behind"
+
+for counter in bgtoken/tokens bgtoken/works bgcompile/states \
+	bgcompile/units bgfilter/sets bgfilter/images bgfilter/results; do
+	settles ${counter%/*} ${counter#*/} 0
+	printf '%-22s %d\n' $counter "$(param ${counter%/*} ${counter#*/})"
+	check "no ${counter#*/} left" test "$(param ${counter%/*} ${counter#*/})" = 0
+done
+check "three modules come out" remove
+
+echo
+[ $failed = 0 ] || echo "$failed things did not hold"
+[ $failed = 0 ]
