@@ -37,6 +37,8 @@ extern const size_t nr_life_tests;
 
 /* Keeps the reason for the "not ok" line, if it is the first.  Return: false. */
 bool fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* For what this kernel cannot test: the "ok" line says so.  Return: true. */
+bool skip(const char *why);
 /* Whether @ret, 0 or a negative errno, is @want; fail() names @what if not. */
 bool expect(const char *what, int ret, int want);
 

@@ -3,6 +3,8 @@
  * Loads that must be refused: bad programs, and bad sets of them.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -336,6 +338,76 @@ static bool refused_keeps_count(void)
 	return refused_for(EINVAL, 1) && sets_become(before);
 }
 
+/* A number in a file of the kernel's; -1 if it cannot be read or written. */
+static int write_number(const char *path, int n)
+{
+	FILE *f = fopen(path, "w");
+	bool ok;
+
+	if (!f)
+		return -1;
+	ok = fprintf(f, "%d", n) > 0;
+	return fclose(f) || !ok ? -1 : 0;
+}
+
+static int read_number(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	int n = -1;
+
+	if (!f)
+		return -1;
+	if (fscanf(f, "%d", &n) != 1)
+		n = -1;
+	fclose(f);
+	return n;
+}
+
+#define FAILSLAB	"/sys/kernel/debug/failslab/"
+#define FAIL_NTH	"/proc/thread-self/fail-nth"
+#define MOST_SITES	1000	/* allocations in one load, at the very most */
+
+/*
+ * Each allocation of a load fails in turn, until a load has no more of them.
+ * Writing to fail-nth is what arms it, so nothing may come between.
+ */
+static bool no_memory(void)
+{
+	int ret, left, refused = 0;
+
+	if (write_number(FAILSLAB "ignore-gfp-wait", 0) ||
+	    write_number(FAILSLAB "verbose", 0) || read_number(FAIL_NTH) < 0)
+		return skip("the kernel has no failslab");
+	for (int nth = 1; nth < MOST_SITES; nth++) {
+		int fd = good_file();
+		int arm = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
+		char text[16];
+
+		snprintf(text, sizeof(text), "%d", nth);
+		if (arm < 0 || write(arm, text, strlen(text)) < 0) {
+			if (arm >= 0)
+				close(arm);
+			return fail("%s: %s", FAIL_NTH, strerror(errno));
+		}
+		ret = load_good(fd);
+		left = pread(arm, text, 1, 0) == 1 ? text[0] != '0' : -1;
+		if (pwrite(arm, "0", 1, 0) != 1)
+			left = -1;
+		close(arm);
+		if (left < 0)
+			return fail("%s: %s", FAIL_NTH, strerror(errno));
+		if (ret && ret != -ENOMEM)
+			return expect("a load without memory", ret, -ENOMEM);
+		if (!still_good(fd))
+			return false;
+		refused += ret == -ENOMEM;
+		if (left)	/* it was not reached: that was all */
+			return refused >= 5 ||
+			       fail("only %d loads were refused", refused);
+	}
+	return fail("a load has more than %d allocations", MOST_SITES);
+}
+
 const struct test load_tests[] = {
 	{ "a program with an unknown opcode is refused", opcode_none },
 	{ "a program with an opcode of eBPF is refused", opcode_call },
@@ -392,6 +464,7 @@ const struct test load_tests[] = {
 	{ "a pool that runs into unmapped memory is a fault", pool_truncated },
 	{ "programs that run into unmapped memory are a fault", progs_truncated },
 	{ "a load structure at address 0 is a fault", load_at_0 },
+	{ "a load that any allocation fails in leaves the set as it was", no_memory },
 	{ "a refused load leaves the number of sets as it was", refused_keeps_count },
 };
 
