@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Compile states in which something fails: a step, the workqueue, memory.
+ */
+#include <linux/dcache.h>
+#include <linux/debugfs.h>
+#include <linux/random.h>
+
+#include "compile_mock.h"
+
+KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
+
+/* Steps */
+
+static void compile_first_error_wins_and_the_results_of_siblings_are_dropped(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 8, .kind = mock_kind(test),
+					.max_tasks = 3);
+	struct mock_log *log = mock_listen(mock);
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units)->compile_error = -EIO;
+	mock->plans[0].in_compile = &mock->gate;
+	mock_unit(mock, &units)->compile_error = -ENOSPC;
+	mock->plans[1].in_compile = &mock->gate2;
+	mock_unit(mock, &units)->in_compile = &mock->gate2;
+	mock_units(mock, &units, 5, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->compiles, 3));
+
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&log->told, 1));
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).error, -EIO);
+	/* What was not started is freed, the siblings are still at it. */
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->frees, 6));
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock->inside), 2);
+
+	test_gate_open(&mock->gate2);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->frees, 8));
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_FAILED));
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).error, -EIO);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).failed[BGCOMPILE_BASELINE], 1U);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).compiling, 0U);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).events,
+			(unsigned int)BIT(BGCOMPILE_FAILED));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles), 3);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 0);
+	mock_expect_told(mock, log, BGCOMPILE_FAILED, MOCK_NOTHING, -EIO);
+}
+
+/* Both are in publish, and neither knows yet that the other will fail. */
+static void compile_first_error_wins_among_scopes_in_parallel(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 2, .kind = BGTOKEN_SHARED,
+					.max_tasks = 2);
+	struct mock_log *log = mock_listen(mock);
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units)->in_publish = &mock->gate;
+	mock_unit(mock, &units)->in_publish = &mock->gate2;
+	mock->plans[0].publish_error = -EIO;
+	mock->plans[1].publish_error = -ENOSPC;
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate2, 1));
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&log->told, 1));
+	test_gate_open(&mock->gate2);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_FAILED));
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).error, -EIO);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).failed[BGCOMPILE_BASELINE], 2U);
+	mock_expect_told(mock, log, BGCOMPILE_FAILED, MOCK_NOTHING, -EIO);
+}
+
+static void compile_two_errors_at_once_make_one_failure(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 2, .kind = mock_kind(test),
+					.max_tasks = 2);
+	struct mock_log *log = mock_listen(mock);
+	struct bgcompile_progress p;
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 2, &mock->gate);
+	mock->plans[0].compile_error = -EIO;
+	mock->plans[1].compile_error = -ENOSPC;
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 2));
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_FAILED));
+	p = mock_progress(mock);
+	KUNIT_EXPECT_TRUE(test, p.error == -EIO || p.error == -ENOSPC);
+	mock_expect_told(mock, log, BGCOMPILE_FAILED, MOCK_NOTHING, p.error);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).error, p.error);
+}
+
+static void compile_error_of_a_cancelled_state_is_not_told(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 1, .kind = mock_kind(test));
+	struct mock_log *log = mock_listen(mock);
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units)->compile_error = -EIO;
+	mock->plans[0].in_compile = &mock->gate;
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_TRUE(test, bgcompile_cancel(mock_state(mock)));
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->frees, 1));
+	mock_drain(mock);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).error, 0);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).events, 0U);
+	mock_expect_told(mock, log, MOCK_NOTHING, MOCK_NOTHING, 0);
+	mock_free_owner(mock);
+}
+
+/* An error and a cancel at once: it is told or not, and nothing is left. */
+static void compile_error_and_cancel_at_once_leave_nothing(struct kunit *test)
+{
+	struct mock_canceller canceller;
+	struct mock_log *log;
+	struct mock *mock;
+	LIST_HEAD(units);
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		mock = mock_create(test, 6, .kind = mock_kind(test),
+				   .max_tasks = 2);
+		log = mock_listen(mock);
+		mock_units(mock, &units, 2, &mock->gate);
+		mock->plans[i % 2].compile_error = -EIO;
+		mock_units(mock, &units, 4, NULL);
+		KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+		KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 2));
+		canceller = (struct mock_canceller){ .mock = mock };
+		test_thread_start(test, &canceller.thread,
+				  mock_other_cpu(raw_smp_processor_id()),
+				  mock_canceller_fn, &canceller);
+		udelay(get_random_u32() % 200);
+		test_gate_open(&mock->gate);
+		if (!mock_join(mock, &canceller.thread))
+			return;
+		KUNIT_EXPECT_TRUE(test, canceller.first);
+		mock_exit(test);
+		KUNIT_EXPECT_LE(test, test_gate_count(&log->told), 1);
+		KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 6);
+	}
+}
+
+static void compile_publish_that_fails_counts_like_a_compile_step(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 3, .kind = mock_kind(test),
+					.max_tasks = 1);
+	struct mock_log *log = mock_listen(mock);
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units);
+	mock_unit(mock, &units)->publish_error = -EDOM;
+	mock_unit(mock, &units);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_FAILED));
+	mock_expect_told(mock, log, BGCOMPILE_FAILED, MOCK_NOTHING, -EDOM);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).done[BGCOMPILE_BASELINE], 1U);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).failed[BGCOMPILE_BASELINE], 1U);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock->plans[2].compiled), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->frees, 3));
+}
+
+static void compile_top_tier_units_that_fail_are_only_counted(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 5, .kind = mock_kind(test),
+					.max_tasks = 2);
+	struct mock_log *log = mock_listen(mock);
+	struct bgcompile_progress p;
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units);
+	mock_unit_sized(mock, &units, BGCOMPILE_TOP, 1)->compile_error = -ENOMEM;
+	mock_unit_sized(mock, &units, BGCOMPILE_TOP, 1);
+	mock_unit_sized(mock, &units, BGCOMPILE_TOP, 1)->publish_error = -EIO;
+	mock_unit_sized(mock, &units, BGCOMPILE_TOP, 1);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	p = mock_progress(mock);
+	KUNIT_EXPECT_EQ(test, p.error, 0);
+	KUNIT_EXPECT_EQ(test, p.done[BGCOMPILE_BASELINE], 1U);
+	KUNIT_EXPECT_EQ(test, p.failed[BGCOMPILE_BASELINE], 0U);
+	KUNIT_EXPECT_EQ(test, p.done[BGCOMPILE_TOP], 2U);
+	KUNIT_EXPECT_EQ(test, p.failed[BGCOMPILE_TOP], 2U);
+	mock_expect_told(mock, log, BGCOMPILE_BASELINE_FINISHED,
+			 BGCOMPILE_TOP_FINISHED, 0);
+}
+
+static void compile_get_env_that_fails_fails_the_state(struct kunit *test)
+{
+	static const int errors[] = { -ENOMEM, -EACCES };
+	struct mock_log *log;
+	struct mock *mock;
+	LIST_HEAD(units);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		mock = mock_create(test, 3, .kind = mock_kind(test));
+		log = mock_listen(mock);
+		mock->env_error = errors[i];	/* -ENOMEM: by NULL */
+		mock_units(mock, &units, 3, NULL);
+		KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+		KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_FAILED));
+		mock_expect_told(mock, log, BGCOMPILE_FAILED, MOCK_NOTHING,
+				 errors[i]);
+		KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->frees, 3));
+		KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles), 0);
+		KUNIT_EXPECT_EQ(test, test_gate_count(&mock->env_puts), 0);
+		mock_exit(test);
+	}
+}
+
+/* The workqueue is destroyed under a living state */
+
+static void destroy_fn(void *arg)
+{
+	mock_drain(arg);
+}
+
+/* Against the order of teardown, but nobody may wait for ever. */
+static void compile_workqueue_destroyed_too_early_fails_the_state(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 4, .kind = mock_kind(test),
+					.max_tasks = 1, .slice_ms = 1);
+	struct mock_log *log = mock_listen(mock);
+	struct mock_waiter waiter = {};
+	struct test_thread destroyer = {};
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 1, &mock->gate);
+	mock_units(mock, &units, 3, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_TRUE(test, mock_waiter_begins(mock, &waiter,
+						   BGCOMPILE_TOP_FINISHED));
+	test_thread_start(test, &destroyer, -1, destroy_fn, mock);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&destroyer));
+	msleep(20);	/* past the slice, so that the task wants to yield */
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &destroyer));
+	KUNIT_EXPECT_TRUE(test, mock_waiter_ends(mock, &waiter));
+	KUNIT_EXPECT_EQ(test, waiter.result, -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).error, -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 0U);
+	mock_expect_told(mock, log, BGCOMPILE_FAILED, MOCK_NOTHING, -ESHUTDOWN);
+	KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 4);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles), 1);
+}
+
+/* A task that never ran is dropped when all its work was done by another. */
+static void compile_workqueue_destroyed_late_does_not_fail_a_finished_state(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 2, .kind = mock_kind(test),
+					.max_tasks = 2, .slice_ms = 60000);
+	struct test_thread destroyer = {};
+	struct bgtoken_wq *narrow;
+	struct mock_log *log;
+	LIST_HEAD(units);
+
+	narrow = bgtoken_wq_create("bgcompile_narrow", 0, 1);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(narrow));
+	bgtoken_wq_destroy(mock->wq);
+	mock->wq = narrow;
+	mock->owner->compile.wq = narrow;	/* one task at a time */
+	log = mock_listen(mock);
+
+	/* Both tasks on one CPU, so that the second waits for the first. */
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+	mock_units(mock, &units, 1, &mock->gate);
+	mock_units(mock, &units, 1, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 2U);
+	test_thread_start(test, &destroyer, -1, destroy_fn, mock);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&destroyer));
+	msleep(20);
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &destroyer));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 2);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 0U);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).error, 0);
+	mock_expect_told(mock, log, BGCOMPILE_BASELINE_FINISHED,
+			 BGCOMPILE_TOP_FINISHED, 0);
+}
+
+/* No memory, at one place after the other */
+
+struct failslab_setting {
+	bool *ignore_sleeping;
+	unsigned long *verbose;
+	bool was_ignoring;
+	unsigned long was_verbose;
+};
+
+static void *failslab_knob(const char *name)
+{
+	struct dentry *dir = debugfs_lookup("failslab", NULL);
+	struct dentry *file = NULL;
+	void *knob = NULL;
+
+	if (!IS_ERR_OR_NULL(dir)) {
+		file = debugfs_lookup(name, dir);
+		dput(dir);
+	}
+	if (!IS_ERR_OR_NULL(file)) {
+		knob = d_inode(file)->i_private;
+		dput(file);
+	}
+	return knob;
+}
+
+/* As echo N > ignore-gfp-wait; echo 0 > verbose, in debugfs/failslab, would. */
+static bool failslab_begin(struct failslab_setting *s)
+{
+	s->ignore_sleeping = failslab_knob("ignore-gfp-wait");
+	s->verbose = failslab_knob("verbose");
+	if (!s->ignore_sleeping || !s->verbose)
+		return false;
+	s->was_ignoring = *s->ignore_sleeping;
+	s->was_verbose = *s->verbose;
+	WRITE_ONCE(*s->ignore_sleeping, false);
+	WRITE_ONCE(*s->verbose, 0);
+	return true;
+}
+
+static void failslab_end(struct failslab_setting *s)
+{
+	WRITE_ONCE(*s->ignore_sleeping, s->was_ignoring);
+	WRITE_ONCE(*s->verbose, s->was_verbose);
+}
+
+#define MAX_SITES	64	/* debug code allocates, too, and copes */
+
+static void compile_init_without_memory_leaves_nothing(struct kunit *test)
+{
+	struct bgcompile_params params = { .kind = mock_kind(test) };
+	struct mock *mock = mock_create(test, 0, .kind = mock_kind(test));
+	struct failslab_setting setting;
+	struct bgcompile state;
+	int nth, err, failures = 0;
+	bool failed = true;
+
+	if (!failslab_begin(&setting))
+		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
+	for (nth = 1; failed && nth < MAX_SITES; nth++) {
+		test_fail_alloc(nth);
+		err = mock_state_init(&state, mock->wq, &mock_ops, &params);
+		failed = test_fail_stop();
+		if (err) {
+			KUNIT_EXPECT_EQ(test, err, -ENOMEM);
+			KUNIT_EXPECT_TRUE(test, failed);
+			failures++;
+		} else {
+			KUNIT_EXPECT_TRUE(test, bgcompile_cancel(&state));
+		}
+	}
+	failslab_end(&setting);
+	KUNIT_EXPECT_FALSE(test, failed);
+	KUNIT_EXPECT_EQ(test, failures, 2);	/* the queue, the token */
+}
+
+static void compile_add_without_memory_leaves_the_units_to_the_caller(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 8, .kind = mock_kind(test),
+					.max_tasks = 4);
+	struct failslab_setting setting;
+	int nth, err = -ENOMEM, failures = 0;
+	bool failed = true;
+	LIST_HEAD(units);
+
+	if (!failslab_begin(&setting))
+		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
+	mock_units(mock, &units, 8, &mock->gate);
+	for (nth = 1; err && nth < MAX_SITES; nth++) {
+		int i;
+
+		for (i = 0; i < 8; i++)
+			mock->plans[i].added = true;
+		test_fail_alloc(nth);
+		err = bgcompile_add_units(mock_state(mock), &units);
+		failed = test_fail_stop();
+		if (err) {
+			struct bgcompile_unit *unit;
+			int n = 0;
+
+			KUNIT_EXPECT_EQ(test, err, -ENOMEM);
+			KUNIT_EXPECT_TRUE(test, failed);
+			list_for_each_entry(unit, &units, node)
+				n++;
+			KUNIT_EXPECT_EQ(test, n, 8);
+			KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 0U);
+			KUNIT_EXPECT_EQ(test, mock_progress(mock).error, 0);
+			failures++;
+		}
+	}
+	failslab_end(&setting);
+	KUNIT_EXPECT_EQ(test, err, 0);
+	KUNIT_EXPECT_GE(test, failures, 1);
+	KUNIT_EXPECT_LE(test, failures, 4);	/* a task each */
+	KUNIT_EXPECT_TRUE(test, list_empty(&units));
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+}
+
+static struct kunit_case fail_cases[] = {
+	KUNIT_CASE_PARAM(compile_first_error_wins_and_the_results_of_siblings_are_dropped,
+			 test_kind_gen_params),
+	KUNIT_CASE(compile_first_error_wins_among_scopes_in_parallel),
+	KUNIT_CASE_PARAM(compile_two_errors_at_once_make_one_failure,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_error_of_a_cancelled_state_is_not_told,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_error_and_cancel_at_once_leave_nothing,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_publish_that_fails_counts_like_a_compile_step,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_top_tier_units_that_fail_are_only_counted,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_get_env_that_fails_fails_the_state,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_workqueue_destroyed_too_early_fails_the_state,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_workqueue_destroyed_late_does_not_fail_a_finished_state,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_init_without_memory_leaves_nothing,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_add_without_memory_leaves_the_units_to_the_caller,
+			 test_kind_gen_params),
+	{}
+};
+
+static struct kunit_suite fail_suite = {
+	.name = "bgcompile_fail",
+	.exit = mock_exit,
+	.test_cases = fail_cases,
+};
+
+kunit_test_suite(fail_suite);

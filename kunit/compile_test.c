@@ -1,0 +1,872 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Compile states: their tasks and units, and above all their end.  Errors are
+ * in compile_fail_test.c, events and waiters in compile_event_test.c.
+ */
+#include <linux/module.h>
+#include <linux/random.h>
+
+#include "compile_mock.h"
+
+KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
+
+KUNIT_ARRAY_PARAM(sleeping_kind, sleeping_kinds, test_kind_desc);
+
+/* The owner goes away: in step 1, 2, 3. */
+
+static void compile_cancel_waits_for_get_env(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 1, .kind = mock_kind(test));
+	struct mock_canceller canceller = {};
+	LIST_HEAD(units);
+
+	mock->hold_env = true;
+	mock_unit(mock, &units);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->env_gate, 1));
+
+	KUNIT_EXPECT_TRUE(test, mock_cancel_begins(mock, &canceller));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&canceller.thread));
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(&canceller.thread));
+	test_gate_open(&mock->env_gate);
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &canceller.thread));
+	KUNIT_EXPECT_TRUE(test, canceller.first);
+
+	mock_drain(mock);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->env_puts), 1);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 0);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 1);
+}
+
+static void compile_cancel_does_not_wait_for_a_compile_step(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 1, .kind = mock_kind(test));
+	struct mock_canceller canceller = {};
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 1, &mock->gate);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+
+	KUNIT_EXPECT_TRUE(test, mock_cancel_begins(mock, &canceller));
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &canceller.thread));
+	KUNIT_EXPECT_TRUE(test, canceller.first);
+	/* The owner is freed, and the step is still inside. */
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock->inside), 1);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 0);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->env_puts), 0);
+
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->env_puts, 1));
+	mock_drain(mock);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 0);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 1);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->env_puts), 1);
+}
+
+static void compile_cancel_waits_for_publish(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 1, .kind = mock_kind(test));
+	struct mock_canceller canceller = {};
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units)->in_publish = &mock->gate;
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+
+	KUNIT_EXPECT_TRUE(test, mock_cancel_begins(mock, &canceller));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&canceller.thread));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 0);
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &canceller.thread));
+	KUNIT_EXPECT_TRUE(test, canceller.first);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 1);
+
+	mock_drain(mock);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 1);
+}
+
+static void add_units_fn(void *arg)
+{
+	struct mock *mock = arg;
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units)->in_publish = &mock->gate;
+	KUNIT_EXPECT_EQ(mock->test, mock_add(mock, &units), 0);
+}
+
+/*
+ * The test on CPU 0; publish on CPU 1, with interrupts off; cancel on CPU 2.
+ * Nothing that needs an answer from CPU 1 may be done meanwhile, such as making
+ * a thread: it is made before.
+ */
+static void compile_cancel_waits_for_a_publish_that_may_not_sleep(struct kunit *test)
+{
+	static const struct bgcompile_params params = { .kind = BGTOKEN_SPIN };
+	struct mock_canceller canceller = {};
+	struct test_thread adder = {};
+	struct mock *mock;
+
+	test_own_cpu(test, 2);
+	mock = mock_create_on(test, &mock_ops, &params, 1, 0);
+	canceller.mock = mock;
+	canceller.go = &mock->gate2;
+	test_thread_start(test, &canceller.thread, 2, mock_canceller_fn,
+			  &canceller);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate2, 1));
+	test_thread_start(test, &adder, 1, add_units_fn, mock);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+
+	test_gate_open(&mock->gate2);
+	KUNIT_EXPECT_TRUE(test, test_until(bgtoken_cancelled(mock->token)));
+	usleep_range(1000, 1100);
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(&canceller.thread));
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &canceller.thread));
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &adder));
+	KUNIT_EXPECT_TRUE(test, canceller.first);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 1);
+}
+
+static void compile_units_not_started_are_freed_without_being_compiled(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 100, .kind = mock_kind(test),
+					.max_tasks = 2);
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 2, &mock->gate);
+	mock_units(mock, &units, 98, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 2));
+	KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->frees, 100));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles), 2);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 0);
+}
+
+static void compile_cancel_of_an_idle_state_frees_its_units_at_once(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 1, .kind = mock_kind(test));
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->frees, 1));
+}
+
+static void compile_cancel_of_an_unused_state_just_ends_it(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 0, .kind = mock_kind(test));
+
+	KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancelled(mock->token));
+}
+
+static void compile_second_cancel_is_false_and_waits_for_scopes_too(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 1, .kind = mock_kind(test));
+	struct mock_canceller first = { .leave_owner = true };
+	struct mock_canceller second = { .leave_owner = true };
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units)->in_publish = &mock->gate;
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_TRUE(test, mock_cancel_begins(mock, &first));
+	KUNIT_EXPECT_TRUE(test, mock_cancel_begins(mock, &second));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&first.thread));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&second.thread));
+
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &first.thread));
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &second.thread));
+	KUNIT_EXPECT_EQ(test, first.first + second.first, 1);
+	KUNIT_EXPECT_FALSE(test, bgcompile_cancel(mock_state(mock)));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 1);
+	mock_free_owner(mock);
+}
+
+static void cancel_locked(struct mock *mock)
+{
+	bgcompile_cancel_locked(mock_state(mock));
+}
+
+static void compile_may_be_cancelled_from_publish(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 3, .kind = mock_kind(test),
+					.max_tasks = 1);
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units)->publish_hook = cancel_locked;
+	mock_units(mock, &units, 2, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->publishes, 1));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancelled(mock->token));
+	KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
+	mock_drain(mock);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 1);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 3);
+}
+
+/* Each task is about to queue itself again, or just has. */
+static void compile_may_be_cancelled_while_tasks_yield(struct kunit *test)
+{
+	struct mock *mock;
+	LIST_HEAD(units);
+	int round, i;
+
+	for (round = 0; round < 5; round++) {
+		mock = mock_create(test, 100, .kind = mock_kind(test),
+				   .max_tasks = 4, .slice_ms = 1);
+		for (i = 0; i < 100; i++)
+			mock_unit(mock, &units)->compile_ms = 2;
+		KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+		KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->env_gets, 5 + round));
+		KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
+		mock_exit(test);
+		KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 100);
+		KUNIT_EXPECT_LT(test, test_gate_count(&mock->publishes), 100);
+	}
+}
+
+static void cancel_token(struct mock *mock)
+{
+	bgtoken_cancel(mock->token);
+}
+
+/* It holds no scope, and so may: taking the state apart is left to its owner. */
+static void compile_step_may_cancel_the_token(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 3, .kind = mock_kind(test),
+					.max_tasks = 1);
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units)->compile_hook = cancel_token;
+	mock_units(mock, &units, 2, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_EQ(test, bgcompile_wait(mock_state(mock),
+					     BGCOMPILE_TOP_FINISHED), -ECANCELED);
+	KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
+	mock_drain(mock);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles), 1);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 0);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 3);
+}
+
+static void compile_may_be_cancelled_inside_a_scope_of_another_state(struct kunit *test)
+{
+	struct mock *other = mock_create(test, 1, .kind = mock_kind(test));
+	struct mock *mock = mock_create(test, 0, .kind = mock_kind(test));
+	bool first = false;
+	LIST_HEAD(units);
+
+	mock_units(other, &units, 1, &other->gate);
+	KUNIT_EXPECT_EQ(test, mock_add(other, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&other->gate, 1));
+	/* The unit is held, so that the cancel has none to free in here. */
+	scoped_bgtoken(mock->token, struct bgcompile *, state)
+		first = bgcompile_cancel_nested(mock_state(other),
+						SINGLE_DEPTH_NESTING);
+	KUNIT_EXPECT_TRUE(test, first);
+	mock_exit(test);
+	test->priv = other;	/* for the suite's exit */
+	mock_free_owner(other);
+}
+
+/* Many units, and a cancel at any time. */
+
+#define ROUNDS		10	/* in each batch */
+
+struct batch {
+	enum bgtoken_kind kind;
+	int nr;
+};
+
+static const struct batch batches[] = {
+	{ BGTOKEN_MUTEX, 0 }, { BGTOKEN_SHARED, 0 }, { BGTOKEN_SPIN, 0 },
+	{ BGTOKEN_MUTEX, 1 }, { BGTOKEN_SHARED, 1 }, { BGTOKEN_SPIN, 1 },
+	{ BGTOKEN_MUTEX, 2 }, { BGTOKEN_SHARED, 2 }, { BGTOKEN_SPIN, 2 },
+	{ BGTOKEN_MUTEX, 3 }, { BGTOKEN_SHARED, 3 }, { BGTOKEN_SPIN, 3 },
+	{ BGTOKEN_MUTEX, 4 }, { BGTOKEN_SHARED, 4 }, { BGTOKEN_SPIN, 4 },
+	{ BGTOKEN_MUTEX, 5 }, { BGTOKEN_SHARED, 5 }, { BGTOKEN_SPIN, 5 },
+	{ BGTOKEN_MUTEX, 6 }, { BGTOKEN_SHARED, 6 },
+};
+
+static void batch_desc(const struct batch *batch, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, batch %d",
+		 test_kinds[batch->kind].name, batch->nr);
+}
+
+KUNIT_ARRAY_PARAM(batch, batches, batch_desc);
+
+static void compile_thousand_units(struct kunit *test, enum bgtoken_kind kind)
+{
+	struct mock *mock = mock_create(test, 1000, .kind = kind,
+					.max_tasks = 4, .slice_ms = 5,
+					.big_size = 8);
+	u32 us = get_random_u32() % 20000;
+	LIST_HEAD(units);
+	int i;
+
+	for (i = 0; i < 1000; i++)
+		mock_unit_sized(mock, &units, i % 2, i % 13);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	usleep_range(us, us + 50);
+	KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
+	mock_exit(test);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 1000);
+	kunit_kfree(test, mock->plans);
+	kunit_kfree(test, mock->order);
+	kunit_kfree(test, mock);
+}
+
+static void compile_frees_each_of_a_thousand_units_once(struct kunit *test)
+{
+	const struct batch *batch = test->param_value;
+	int i;
+
+	for (i = 0; i < ROUNDS; i++)
+		compile_thousand_units(test, batch->kind);
+}
+
+/* The loop */
+
+static void compile_each_run_finishes_a_unit_whatever_the_slice(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 5, .kind = mock_kind(test),
+					.max_tasks = 1, .slice_ms = 1);
+	LIST_HEAD(units);
+	int i;
+
+	for (i = 0; i < 5; i++)
+		mock_unit(mock, &units)->compile_ms = 3;
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	/* An env for each run of the task. */
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->env_gets), 5);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 5);
+}
+
+static void compile_one_run_takes_many_units_within_its_slice(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 50, .kind = mock_kind(test),
+					.max_tasks = 1, .slice_ms = 60000);
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 50, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->env_gets), 1);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 50);
+}
+
+static void compile_max_tasks_is_reached_and_never_exceeded(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 40, .kind = mock_kind(test),
+					.max_tasks = 4, .slice_ms = 1);
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 8, &mock->gate);
+	mock_units(mock, &units, 32, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 4));
+	msleep(20);	/* a fifth would be in by now */
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->gate), 4);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).compiling, 4U);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 4U);
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock->most_inside), 4);
+}
+
+static void compile_as_many_tasks_run_as_there_are_cpus_by_default(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 64, .kind = mock_kind(test));
+	int cpus = num_online_cpus();
+	LIST_HEAD(units);
+
+	if (cpus >= 64)
+		kunit_skip(test, "more CPUs than units");
+	mock_units(mock, &units, cpus + 1, &mock->gate);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, cpus));
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, (unsigned int)cpus);
+}
+
+static void compile_adding_starts_the_tasks_that_are_missing(struct kunit *test)
+{
+	static const struct { int add, tasks; } steps[] = {
+		{ 1, 1 }, { 1, 2 }, { 5, 4 }, { 3, 4 },
+	};
+	struct mock *mock = mock_create(test, 10, .kind = mock_kind(test),
+					.max_tasks = 4);
+	LIST_HEAD(units);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		mock_units(mock, &units, steps[i].add, &mock->gate);
+		KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+		KUNIT_EXPECT_TRUE(test, list_empty(&units));
+		KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks,
+				(unsigned int)steps[i].tasks);
+		KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate,
+						       steps[i].tasks));
+	}
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 10);
+}
+
+static void add_to_other_fn(void *arg)
+{
+	struct mock *mock = arg;
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units);
+	KUNIT_EXPECT_EQ(mock->test, mock_add(mock, &units), 0);
+}
+
+/*
+ * One task is held in a unit, so that the state is not finished.  The other is
+ * held in the scope at whose end it will find nothing to do.  The adder comes
+ * then: no task is missing, so the one that is leaving has to see the unit.
+ */
+static void compile_unit_added_while_the_last_task_leaves_is_compiled(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 3, .kind = mock_kind(test),
+					.max_tasks = 2);
+	struct test_thread adder = {};
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 1, &mock->gate2);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate2, 1));
+	mock_unit(mock, &units)->in_publish = &mock->gate;
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+
+	test_thread_start(test, &adder, -1, add_to_other_fn, mock);
+	if (mock->kind == BGTOKEN_SHARED)	/* its scope is in parallel */
+		KUNIT_EXPECT_TRUE(test, mock_join(mock, &adder));
+	else
+		KUNIT_EXPECT_TRUE(test, test_thread_asleep(&adder));
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &adder));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->publishes, 2));
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock->plans[2].published), 1);
+}
+
+#define SINGLE_UNITS	500
+
+/* The same without gates: each unit just as the task is done with the last. */
+static void compile_no_unit_is_stranded_by_a_task_that_leaves(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, SINGLE_UNITS + 1,
+					.kind = mock_kind(test), .max_tasks = 2);
+	unsigned long end = jiffies + TEST_TIMEOUT;
+	LIST_HEAD(units);
+	int i, spins;
+
+	mock_units(mock, &units, 1, &mock->gate2);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	for (i = 1; i <= SINGLE_UNITS && time_before(jiffies, end); i++) {
+		mock_unit(mock, &units);
+		if (mock_add(mock, &units)) {
+			KUNIT_FAIL(test, "unit %d was refused", i);
+			break;
+		}
+		/* Spinning hits the moment best; sleep if it is long. */
+		for (spins = 0; spins < 100000 &&
+		     test_gate_count(&mock->publishes) < i; spins++)
+			cpu_relax();
+		if (!test_gate_wait(&mock->publishes, i)) {
+			KUNIT_FAIL(test, "unit %d was stranded", i);
+			break;
+		}
+		ndelay(get_random_u32() % 4000);
+	}
+	kunit_info(test, "%d units", i - 1);
+	KUNIT_EXPECT_GT(test, i, 20);
+}
+
+static void expect_order(struct mock *mock, const unsigned int *order, int n)
+{
+	int i;
+
+	KUNIT_EXPECT_EQ(mock->test, atomic_read(&mock->nr_order), n);
+	for (i = 0; i < n; i++)
+		KUNIT_EXPECT_EQ_MSG(mock->test, mock->order[i], order[i],
+				    "unit number %d", i);
+}
+
+/* Add a unit, the first of all, and have it held, with the only task. */
+static void hold_first(struct mock *mock, enum bgcompile_tier tier)
+{
+	LIST_HEAD(units);
+
+	mock_unit_sized(mock, &units, tier, 1)->in_compile = &mock->gate;
+	KUNIT_EXPECT_EQ(mock->test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(mock->test, test_gate_wait(&mock->gate, 1));
+}
+
+static void compile_big_units_go_first_and_the_rest_in_turn(struct kunit *test)
+{
+	static const unsigned int order[] = { 0, 2, 5, 8, 6, 4, 1, 3, 7 };
+	static const size_t first[] = { 10, 500, 99, 100, 500 };
+	static const size_t second[] = { 300, 5, 500 };
+	struct mock *mock = mock_create(test, 9, .kind = mock_kind(test),
+					.max_tasks = 1, .big_size = 100);
+	LIST_HEAD(units);
+	int i;
+
+	hold_first(mock, BGCOMPILE_BASELINE);
+	for (i = 0; i < ARRAY_SIZE(first); i++)
+		mock_unit_sized(mock, &units, BGCOMPILE_BASELINE, first[i]);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	for (i = 0; i < ARRAY_SIZE(second); i++)
+		mock_unit_sized(mock, &units, BGCOMPILE_BASELINE, second[i]);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	expect_order(mock, order, ARRAY_SIZE(order));
+}
+
+static void compile_no_unit_is_big_by_default(struct kunit *test)
+{
+	static const unsigned int order[] = { 0, 1, 2, 3 };
+	struct mock *mock = mock_create(test, 4, .kind = mock_kind(test),
+					.max_tasks = 1);
+	LIST_HEAD(units);
+
+	hold_first(mock, BGCOMPILE_BASELINE);
+	mock_unit_sized(mock, &units, BGCOMPILE_BASELINE, 0);
+	mock_unit_sized(mock, &units, BGCOMPILE_BASELINE, 100);
+	mock_unit_sized(mock, &units, BGCOMPILE_BASELINE, SIZE_MAX);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	expect_order(mock, order, ARRAY_SIZE(order));
+}
+
+static void compile_baseline_goes_before_top_even_if_top_came_first(struct kunit *test)
+{
+	static const unsigned int order[] = { 0, 4, 3, 2, 1 };
+	struct mock *mock = mock_create(test, 5, .kind = mock_kind(test),
+					.max_tasks = 1, .big_size = 100);
+	LIST_HEAD(units);
+
+	hold_first(mock, BGCOMPILE_TOP);
+	mock_unit_sized(mock, &units, BGCOMPILE_TOP, 1);
+	mock_unit_sized(mock, &units, BGCOMPILE_TOP, 1000);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	mock_unit_sized(mock, &units, BGCOMPILE_BASELINE, 1);
+	mock_unit_sized(mock, &units, BGCOMPILE_BASELINE, 100);
+	/* The baseline was finished, and is not any more: told only once. */
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	expect_order(mock, order, ARRAY_SIZE(order));
+}
+
+static void compile_tiers_work_without_each_other(struct kunit *test)
+{
+	static const unsigned int tiers[] = {
+		BIT(BGCOMPILE_BASELINE), BIT(BGCOMPILE_TOP),
+	};
+	struct mock *mock = NULL;
+	LIST_HEAD(units);
+	int tier;
+
+	for (tier = 0; tier < BGCOMPILE_TIERS; tier++) {
+		if (mock)
+			mock_exit(test);
+		mock = mock_create(test, 4, .kind = mock_kind(test),
+				   .tiers = tiers[tier]);
+		mock_unit_sized(mock, &units, tier, 1);
+		mock_unit_sized(mock, &units, tier, 1);
+		KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+		KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+		KUNIT_EXPECT_EQ(test, mock_progress(mock).done[tier], 2U);
+		KUNIT_EXPECT_EQ(test, mock_progress(mock).events,
+				(unsigned int)(BIT(BGCOMPILE_BASELINE_FINISHED) |
+					       BIT(BGCOMPILE_TOP_FINISHED)));
+	}
+}
+
+static void compile_does_without_an_env(struct kunit *test)
+{
+	static const struct bgcompile_ops ops = {
+		.compile = mock_compile,
+		.publish = mock_publish,
+		.free_unit = mock_free_unit,
+	};
+	struct mock *mock = mock_create_with(test, 3, &ops,
+					     .kind = mock_kind(test));
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 3, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 3);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->env_gets), 0);
+}
+
+/* Adding that is refused */
+
+static void compile_unknown_tier_is_refused_and_the_list_is_untouched(struct kunit *test)
+{
+	static const unsigned int wrong[] = {
+		BGCOMPILE_TOP, BGCOMPILE_TIERS, 31, 32, UINT_MAX,
+	};
+	struct mock *mock = mock_create(test, 4 * ARRAY_SIZE(wrong),
+					.kind = mock_kind(test), .big_size = 1,
+					.tiers = BIT(BGCOMPILE_BASELINE));
+	struct bgcompile_unit *unit;
+	LIST_HEAD(units);
+	int i, n;
+
+	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
+		for (n = 0; n < 4; n++)
+			mock_unit_sized(mock, &units, n == 2 ? wrong[i] :
+					BGCOMPILE_BASELINE, n + 1);
+		KUNIT_EXPECT_EQ(test, mock_add(mock, &units), -EINVAL);
+		n = 0;
+		list_for_each_entry(unit, &units, node)
+			KUNIT_EXPECT_EQ(test, unit->size, (size_t)(n += 1));
+		KUNIT_EXPECT_EQ(test, mock_free_list(&units), 4U);
+		INIT_LIST_HEAD(&units);
+	}
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).total[BGCOMPILE_BASELINE], 0U);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 0U);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles), 0);
+}
+
+/* Two units are refused, and are still the test's. */
+static void expect_refused(struct mock *mock, int error)
+{
+	struct bgcompile_progress before, after;
+	LIST_HEAD(units);
+
+	before = mock_progress(mock);
+	mock_unit_sized(mock, &units, BGCOMPILE_TOP, 1);
+	mock_unit_sized(mock, &units, BGCOMPILE_BASELINE, 1);
+	KUNIT_EXPECT_EQ(mock->test, mock_add(mock, &units), error);
+	KUNIT_EXPECT_EQ(mock->test, mock_free_list(&units), 2U);
+	after = mock_progress(mock);
+	KUNIT_EXPECT_EQ(mock->test, before.total[0], after.total[0]);
+	KUNIT_EXPECT_EQ(mock->test, before.total[1], after.total[1]);
+}
+
+static void compile_adding_to_a_cancelled_state_is_refused(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 2, .kind = mock_kind(test));
+
+	KUNIT_EXPECT_TRUE(test, bgcompile_cancel(mock_state(mock)));
+	expect_refused(mock, -ECANCELED);
+	mock_free_owner(mock);
+}
+
+/* Cancelled from inside: the state is not yet taken apart. */
+static void compile_adding_after_cancel_locked_is_refused(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 2, .kind = mock_kind(test));
+
+	scoped_bgtoken(mock->token, struct bgcompile *, state)
+		bgcompile_cancel_locked(state);
+	expect_refused(mock, -ECANCELED);
+}
+
+static void compile_adding_to_a_finished_state_is_refused(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 2, .kind = mock_kind(test));
+	LIST_HEAD(units);
+
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	expect_refused(mock, -EALREADY);
+}
+
+static void compile_adding_to_a_failed_state_gives_its_error(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 3, .kind = mock_kind(test));
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units)->compile_error = -EILSEQ;
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_FAILED));
+	expect_refused(mock, -EILSEQ);
+}
+
+static int no_compile(struct bgcompile_unit *unit, void *env,
+		      struct bgtoken *token)
+{
+	return env ? -EINVAL : 0;
+}
+
+static const struct init_case {
+	const char *name;
+	struct bgcompile_ops ops;
+	struct bgcompile_params params;
+	bool no_wq;
+	bool error_wq;
+	bool no_ops;
+	int expected;
+} init_cases[] = {
+#define OPS(_get, _put, _compile, _publish, _free)			\
+	.ops = { _get, _put, _compile, _publish, _free }
+#define ALL_OPS		OPS(mock_get_env, mock_put_env, mock_compile,	\
+			    mock_publish, mock_free_unit)
+	{ "all ops", ALL_OPS },
+	{ "no env", OPS(NULL, NULL, no_compile, mock_publish, mock_free_unit) },
+	{ "no put_env", OPS(mock_get_env, NULL, mock_compile, mock_publish,
+			    mock_free_unit), .expected = -EINVAL },
+	{ "no get_env", OPS(NULL, mock_put_env, mock_compile, mock_publish,
+			    mock_free_unit), .expected = -EINVAL },
+	{ "no compile", OPS(mock_get_env, mock_put_env, NULL, mock_publish,
+			    mock_free_unit), .expected = -EINVAL },
+	{ "no publish", OPS(mock_get_env, mock_put_env, mock_compile, NULL,
+			    mock_free_unit), .expected = -EINVAL },
+	{ "no free_unit", OPS(mock_get_env, mock_put_env, mock_compile,
+			      mock_publish, NULL), .expected = -EINVAL },
+	{ "no ops", ALL_OPS, .no_ops = true, .expected = -EINVAL },
+	{ "no workqueue", ALL_OPS, .no_wq = true, .expected = -EINVAL },
+	{ "a workqueue that was not made", ALL_OPS, .error_wq = true,
+	  .expected = -EINVAL },
+	{ "unknown kind", ALL_OPS, .params.kind = BGTOKEN_SPIN + 1,
+	  .expected = -EINVAL },
+	{ "negative kind", ALL_OPS, .params.kind = (enum bgtoken_kind)-1,
+	  .expected = -EINVAL },
+	{ "both tiers", ALL_OPS, .params.tiers = 3 },
+	{ "unknown tier", ALL_OPS, .params.tiers = 4, .expected = -EINVAL },
+	{ "unknown tier among others", ALL_OPS, .params.tiers = 0x80000003,
+	  .expected = -EINVAL },
+	{ "most tasks", ALL_OPS, .params.max_tasks = 1024 },
+	{ "too many tasks", ALL_OPS, .params.max_tasks = 1025,
+	  .expected = -EINVAL },
+	{ "far too many tasks", ALL_OPS, .params.max_tasks = UINT_MAX,
+	  .expected = -EINVAL },
+};
+
+static void init_desc(const struct init_case *c, char *desc)
+{
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(init, init_cases, init_desc);
+
+static void compile_init_refuses_what_it_cannot_work_with(struct kunit *test)
+{
+	const struct init_case *c = test->param_value;
+	struct bgcompile *state;
+	struct bgtoken_wq *wq;
+	int err;
+
+	state = kunit_kzalloc(test, sizeof(*state), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, state);
+	wq = bgtoken_wq_create("bgcompile_test", WQ_UNBOUND, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(wq));
+	err = bgcompile_init(state, c->no_wq ? NULL :
+			     c->error_wq ? ERR_PTR(-ENOMEM) : wq,
+			     c->no_ops ? NULL : &c->ops, &c->params);
+	KUNIT_EXPECT_EQ(test, err, c->expected);
+	if (!err)
+		KUNIT_EXPECT_TRUE(test, bgcompile_cancel(state));
+	bgtoken_wq_destroy(wq);
+}
+
+static void compile_init_does_without_parameters(struct kunit *test)
+{
+	struct bgcompile *state;
+	struct bgtoken_wq *wq;
+
+	state = kunit_kzalloc(test, sizeof(*state), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, state);
+	wq = bgtoken_wq_create("bgcompile_test", WQ_UNBOUND, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(wq));
+	KUNIT_EXPECT_EQ(test, bgcompile_init(NULL, wq, &mock_ops, NULL), -EINVAL);
+	KUNIT_EXPECT_EQ(test, bgcompile_init(state, wq, &mock_ops, NULL), 0);
+	KUNIT_EXPECT_TRUE(test, bgcompile_cancel(state));
+	bgtoken_wq_destroy(wq);
+}
+
+static struct kunit_case compile_cases[] = {
+	KUNIT_CASE_PARAM(compile_cancel_waits_for_get_env,
+			 sleeping_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_cancel_does_not_wait_for_a_compile_step,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_cancel_waits_for_publish,
+			 sleeping_kind_gen_params),
+	KUNIT_CASE(compile_cancel_waits_for_a_publish_that_may_not_sleep),
+	KUNIT_CASE_PARAM(compile_units_not_started_are_freed_without_being_compiled,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_cancel_of_an_idle_state_frees_its_units_at_once,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_cancel_of_an_unused_state_just_ends_it,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_second_cancel_is_false_and_waits_for_scopes_too,
+			 sleeping_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_may_be_cancelled_from_publish,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_may_be_cancelled_while_tasks_yield,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_step_may_cancel_the_token,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_may_be_cancelled_inside_a_scope_of_another_state,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_frees_each_of_a_thousand_units_once,
+			 batch_gen_params),
+
+	KUNIT_CASE_PARAM(compile_each_run_finishes_a_unit_whatever_the_slice,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_one_run_takes_many_units_within_its_slice,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_max_tasks_is_reached_and_never_exceeded,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_as_many_tasks_run_as_there_are_cpus_by_default,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_adding_starts_the_tasks_that_are_missing,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_unit_added_while_the_last_task_leaves_is_compiled,
+			 sleeping_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_no_unit_is_stranded_by_a_task_that_leaves,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_big_units_go_first_and_the_rest_in_turn,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_no_unit_is_big_by_default,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_baseline_goes_before_top_even_if_top_came_first,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_tiers_work_without_each_other,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_does_without_an_env, test_kind_gen_params),
+
+	KUNIT_CASE_PARAM(compile_unknown_tier_is_refused_and_the_list_is_untouched,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_adding_to_a_cancelled_state_is_refused,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_adding_after_cancel_locked_is_refused,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_adding_to_a_finished_state_is_refused,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_adding_to_a_failed_state_gives_its_error,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_init_refuses_what_it_cannot_work_with,
+			 init_gen_params),
+	KUNIT_CASE(compile_init_does_without_parameters),
+	{}
+};
+
+static struct kunit_suite compile_suite = {
+	.name = "bgcompile",
+	.exit = mock_exit,
+	.test_cases = compile_cases,
+};
+
+kunit_test_suite(compile_suite);
+
+MODULE_DESCRIPTION("KUnit tests of compile states");
+MODULE_LICENSE("GPL");

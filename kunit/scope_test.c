@@ -1,0 +1,753 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Scopes: how they are left, how they nest, which of them overlap, and from
+ * where they may be entered.
+ */
+#include <linux/debug_locks.h>
+#include <linux/irqflags.h>
+#include <linux/module.h>
+
+#include "test_gate.h"
+
+#define THREADS		4
+#define ROUNDS		2000
+
+struct scope_test {
+	enum bgtoken_kind kind;
+	struct test_owner *owner;
+	struct bgtoken *token;
+	struct test_owner *other_owner;
+	struct bgtoken *other;		/* another class; sibling: the same */
+	struct bgtoken *sibling;
+	struct test_gate inside;
+	struct test_gate before;
+	struct test_thread threads[THREADS];
+	int started;
+	bool bound;			/* the threads, to CPUs */
+	atomic_t now_inside, overlaps, entered;
+	bool held;			/* until the gate was opened */
+	bool cancelled;
+	bool stop;
+	long live_tokens;
+};
+
+static enum bgtoken_kind kind_of(struct kunit *test)
+{
+	const struct test_kind *param = test->param_value;
+
+	return param ? param->kind : BGTOKEN_MUTEX;
+}
+
+/* A class of its own for each kind, apart from test_token_create()'s. */
+static struct bgtoken *other_token(void *owner, enum bgtoken_kind kind)
+{
+	switch (kind) {
+	case BGTOKEN_MUTEX:
+		return bgtoken_create(owner, BGTOKEN_MUTEX, GFP_KERNEL);
+	case BGTOKEN_SHARED:
+		return bgtoken_create(owner, BGTOKEN_SHARED, GFP_KERNEL);
+	case BGTOKEN_SPIN:
+		return bgtoken_create(owner, BGTOKEN_SPIN, GFP_KERNEL);
+	}
+	return ERR_PTR(-EINVAL);
+}
+
+/* Both of one class. */
+static struct bgtoken *own_token(void *owner, enum bgtoken_kind kind)
+{
+	return test_token_create(owner, kind);
+}
+
+/* Before anything is started: where scopes spin, CPUs for the others. */
+static void need_cpus(struct kunit *test, int others)
+{
+	struct scope_test *t = test->priv;
+	int n;
+
+	if (t->kind != BGTOKEN_SPIN)
+		return;
+	test_own_cpu(test, others);
+	t->bound = true;
+	for (n = 0; n < others; n++)
+		test_thread_create(test, &t->threads[n], 1 + n);
+}
+
+static struct test_thread *start(struct kunit *test, void (*fn)(void *arg))
+{
+	struct scope_test *t = test->priv;
+	struct test_thread *thread = &t->threads[t->started++];
+
+	if (!t->bound)
+		test_thread_create(test, thread, -1);
+	test_thread_run(thread, fn, t);
+	return thread;
+}
+
+static bool hold(struct scope_test *t)
+{
+	if (t->kind == BGTOKEN_SPIN)
+		return test_gate_spin(&t->inside);
+	return test_gate_pass(&t->inside);
+}
+
+/* Leaving */
+
+static void canceller(void *arg)
+{
+	struct scope_test *t = arg;
+
+	t->cancelled = bgtoken_cancel(t->token);
+}
+
+/* A cancel returns only when no scope is live. */
+static void expect_scope_over(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	struct test_thread *thread;
+
+	KUNIT_EXPECT_FALSE(test, irqs_disabled());
+	thread = start(test, canceller);
+	if (test_thread_join(thread)) {
+		KUNIT_EXPECT_TRUE(test, t->cancelled);
+		return;
+	}
+	KUNIT_FAIL(test, "the scope is still live");
+	bgtoken_exit(t->token);
+	test_thread_join(thread);
+}
+
+static void scope_enter_returns_the_owner_it_was_given(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	struct test_owner *owner = bgtoken_enter(t->token);
+
+	if (owner)
+		bgtoken_exit(t->token);
+	KUNIT_EXPECT_PTR_EQ(test, owner, t->owner);
+}
+
+static void scope_ends_with_its_body(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	struct test_owner *met = NULL;
+	int runs = 0;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner) {
+		met = owner;
+		runs++;
+	}
+	KUNIT_EXPECT_PTR_EQ(test, met, t->owner);
+	KUNIT_EXPECT_EQ(test, runs, 1);
+	expect_scope_over(test);
+}
+
+static void scope_ends_on_break(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	int runs = 0, rest = 0;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner) {
+		runs++;
+		if (test_owner_alive(owner))
+			break;
+		rest++;
+	}
+	KUNIT_EXPECT_EQ(test, runs, 1);
+	KUNIT_EXPECT_EQ(test, rest, 0);
+	expect_scope_over(test);
+}
+
+static void scope_ends_on_continue(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	int runs = 0, rest = 0;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner) {
+		runs++;
+		if (test_owner_alive(owner))
+			continue;
+		rest++;
+	}
+	KUNIT_EXPECT_EQ(test, runs, 1);
+	KUNIT_EXPECT_EQ(test, rest, 0);
+	expect_scope_over(test);
+}
+
+static int return_from_scope(struct bgtoken *token)
+{
+	scoped_bgtoken(token, struct test_owner *, owner)
+		return test_owner_alive(owner) ? 42 : -EIO;
+	return -ECANCELED;
+}
+
+static void scope_ends_on_return(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, return_from_scope(t->token), 42);
+	expect_scope_over(test);
+	KUNIT_EXPECT_EQ(test, return_from_scope(t->token), -ECANCELED);
+}
+
+static void scope_ends_on_goto(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	bool jumped = false;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner) {
+		if (test_owner_alive(owner))
+			goto out;
+	}
+	goto over;
+out:
+	jumped = true;
+over:
+	KUNIT_EXPECT_TRUE(test, jumped);
+	expect_scope_over(test);
+}
+
+static void scope_break_and_continue_stay_in_the_loop_around_it(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	int n, after = 0;
+
+	for (n = 0; n < 4; n++) {
+		scoped_bgtoken(t->token, struct test_owner *, owner) {
+			if (n & 1)
+				break;
+			continue;
+		}
+		after++;
+	}
+	KUNIT_EXPECT_EQ(test, n, 4);
+	KUNIT_EXPECT_EQ(test, after, 4);
+	expect_scope_over(test);
+}
+
+static void scope_body_is_not_run_when_cancelled(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	int runs = 0;
+
+	bgtoken_cancel(t->token);
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		runs++;
+	KUNIT_EXPECT_EQ(test, runs, 0);
+}
+
+static void scope_can_be_entered_again_and_again(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	int n, runs = 0;
+
+	for (n = 0; n < 100; n++)
+		scoped_bgtoken(t->token, struct test_owner *, owner)
+			runs += test_owner_alive(owner);
+	KUNIT_EXPECT_EQ(test, runs, 100);
+}
+
+static void scope_ends_after_cancel_locked_in_it(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	int runs = 0;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner) {
+		bgtoken_cancel_locked(t->token);
+		runs += test_owner_alive(owner);
+	}
+	KUNIT_EXPECT_EQ(test, runs, 1);
+	expect_scope_over(test);
+}
+
+/* Nesting */
+
+/* What lockdep finds turns it off. */
+static void expect_no_lockdep_splat(struct kunit *test)
+{
+#ifdef CONFIG_LOCKDEP
+	KUNIT_EXPECT_TRUE(test, debug_locks);
+#endif
+}
+
+static void scopes_nest_on_tokens_of_two_classes(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	bool both = false;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		scoped_bgtoken(t->other, struct test_owner *, other)
+			both = owner == t->owner && other == t->other_owner &&
+			       test_owner_alive(owner) && test_owner_alive(other);
+	KUNIT_EXPECT_TRUE(test, both);
+	expect_no_lockdep_splat(test);
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->other));
+	expect_scope_over(test);
+}
+
+static void scopes_nest_on_tokens_of_one_class(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	bool both = false;
+
+	if (bgtoken_enter(t->token)) {
+		if (bgtoken_enter_nested(t->sibling, SINGLE_DEPTH_NESTING)) {
+			both = true;
+			bgtoken_exit(t->sibling);
+		}
+		bgtoken_exit(t->token);
+	}
+	KUNIT_EXPECT_TRUE(test, both);
+	expect_no_lockdep_splat(test);
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->sibling));
+	expect_scope_over(test);
+}
+
+static void scope_may_cancel_another_token_of_its_class(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	bool first = false, second = true;
+
+	if (bgtoken_enter(t->token)) {
+		first = bgtoken_cancel_nested(t->sibling, SINGLE_DEPTH_NESTING);
+		second = bgtoken_cancel_nested(t->sibling, SINGLE_DEPTH_NESTING);
+		bgtoken_exit(t->token);
+	}
+	KUNIT_EXPECT_TRUE(test, first);
+	KUNIT_EXPECT_FALSE(test, second);
+	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(t->token));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancelled(t->sibling));
+	expect_no_lockdep_splat(test);
+}
+
+static void scope_on_a_cancelled_inner_token_leaves_the_outer_one(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	int inner = 0, outer = 0;
+
+	bgtoken_cancel(t->other);
+	scoped_bgtoken(t->token, struct test_owner *, owner) {
+		scoped_bgtoken(t->other, struct test_owner *, other)
+			inner++;
+		outer += test_owner_alive(owner);
+	}
+	KUNIT_EXPECT_EQ(test, inner, 0);
+	KUNIT_EXPECT_EQ(test, outer, 1);
+	expect_scope_over(test);
+}
+
+/* Overlap */
+
+static void scope_holder(void *arg)
+{
+	struct scope_test *t = arg;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		WRITE_ONCE(t->held, hold(t));
+}
+
+static void scope_visitor(void *arg)
+{
+	struct scope_test *t = arg;
+
+	test_gate_arrive(&t->before);
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		atomic_inc(&t->entered);
+}
+
+static void sibling_visitor(void *arg)
+{
+	struct scope_test *t = arg;
+
+	scoped_bgtoken(t->sibling, struct test_owner *, owner)
+		atomic_inc(&t->entered);
+}
+
+static void scopes_on_a_shared_token_overlap(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	int n;
+
+	for (n = 0; n < THREADS; n++)
+		start(test, scope_holder);
+	/* A rendezvous: nobody leaves before all are in. */
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, THREADS));
+	test_gate_open(&t->inside);
+	for (n = 0; n < THREADS; n++)
+		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[n]));
+}
+
+static void scope_waits_for_the_one_before_it(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	struct test_thread *thread;
+
+	need_cpus(test, 2);
+	start(test, scope_holder);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	thread = start(test, scope_visitor);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, thread));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->entered), 0);
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_TRUE(test, t->held);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->entered), 1);
+}
+
+static void scope_does_not_wait_for_one_on_another_token(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	struct test_thread *thread;
+
+	need_cpus(test, 2);
+	start(test, scope_holder);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	thread = start(test, sibling_visitor);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->entered), 1);
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(&t->threads[0]));
+}
+
+static void overlap_counter(void *arg)
+{
+	struct scope_test *t = arg;
+	int n;
+
+	for (n = 0; n < ROUNDS; n++) {
+		scoped_bgtoken(t->token, struct test_owner *, owner) {
+			if (atomic_inc_return(&t->now_inside) != 1)
+				atomic_inc(&t->overlaps);
+			atomic_inc(&t->entered);
+			atomic_dec(&t->now_inside);
+		}
+		if (!(n & 63))
+			cond_resched();
+	}
+}
+
+static void scopes_on_an_exclusive_token_never_overlap(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	int n;
+
+	for (n = 0; n < THREADS; n++)
+		start(test, overlap_counter);
+	for (n = 0; n < THREADS; n++)
+		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[n]));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->entered), THREADS * ROUNDS);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->overlaps), 0);
+}
+
+/* What one may do in a scope */
+
+static void scope_may_sleep_unless_it_spins(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	bool alive = false;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner) {
+		might_sleep();
+		msleep(20);
+		alive = test_owner_alive(owner);
+	}
+	KUNIT_EXPECT_TRUE(test, alive);
+}
+
+static void spin_scope_runs_with_interrupts_off_and_restores_them(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	bool inside = false;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		inside = irqs_disabled();
+	KUNIT_EXPECT_TRUE(test, inside);
+	KUNIT_EXPECT_FALSE(test, irqs_disabled());
+}
+
+static void spin_scope_leaves_interrupts_off_if_they_were(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	bool inside = false, after;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		inside = irqs_disabled();
+	after = irqs_disabled();
+	local_irq_restore(flags);
+	KUNIT_EXPECT_TRUE(test, inside);
+	KUNIT_EXPECT_TRUE(test, after);
+	KUNIT_EXPECT_FALSE(test, irqs_disabled());
+}
+
+static void spin_scopes_nested_restore_interrupts_at_the_outer_end(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	bool between = false;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner) {
+		scoped_bgtoken(t->other, struct test_owner *, other)
+			;
+		between = irqs_disabled();
+	}
+	KUNIT_EXPECT_TRUE(test, between);
+	KUNIT_EXPECT_FALSE(test, irqs_disabled());
+}
+
+static void spin_scope_that_is_refused_leaves_interrupts_alone(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+
+	bgtoken_cancel(t->token);
+	KUNIT_EXPECT_NULL(test, bgtoken_enter(t->token));
+	KUNIT_EXPECT_FALSE(test, irqs_disabled());
+}
+
+/* Interrupts */
+
+static const struct context_param {
+	struct test_kind kind;		/* first: kind_of() looks there */
+	enum test_context context;
+	const char *name;
+} context_params[] = {
+	{ { BGTOKEN_SPIN }, TEST_PROCESS, "process" },
+	{ { BGTOKEN_SPIN }, TEST_SOFTIRQ, "softirq" },
+	{ { BGTOKEN_SPIN }, TEST_HARDIRQ, "hardirq" },
+};
+
+static void context_desc(const struct context_param *param, char *desc)
+{
+	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+static void visit_in_context(void *arg)
+{
+	struct scope_test *t = arg;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		if (test_owner_alive(owner))
+			atomic_inc(&t->entered);
+}
+
+static void cancel_in_context(void *arg)
+{
+	struct scope_test *t = arg;
+
+	t->cancelled = bgtoken_cancel(t->token);
+	if (t->cancelled) {
+		test_owner_free(t->owner);
+		t->owner = NULL;
+	}
+}
+
+static void cancel_locked_in_context(void *arg)
+{
+	struct scope_test *t = arg;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		bgtoken_cancel_locked(t->token);
+}
+
+static void spin_scope_may_be_entered_in_any_context(struct kunit *test)
+{
+	const struct context_param *param = test->param_value;
+	struct scope_test *t = test->priv;
+
+	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, visit_in_context, t));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->entered), 1);
+}
+
+static void spin_scope_is_refused_after_cancel_in_any_context(struct kunit *test)
+{
+	const struct context_param *param = test->param_value;
+	struct scope_test *t = test->priv;
+
+	bgtoken_cancel(t->token);
+	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, visit_in_context, t));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->entered), 0);
+}
+
+static void spin_token_may_be_cancelled_in_any_context(struct kunit *test)
+{
+	const struct context_param *param = test->param_value;
+	struct scope_test *t = test->priv;
+
+	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, cancel_in_context, t));
+	KUNIT_EXPECT_TRUE(test, t->cancelled);
+	KUNIT_EXPECT_NULL(test, bgtoken_enter(t->token));
+}
+
+static void spin_token_may_be_cancelled_in_a_scope_in_any_context(struct kunit *test)
+{
+	const struct context_param *param = test->param_value;
+	struct scope_test *t = test->priv;
+
+	KUNIT_EXPECT_TRUE(test, test_call_in(param->context,
+					     cancel_locked_in_context, t));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancelled(t->token));
+	expect_scope_over(test);
+}
+
+static void spinning_visitor(void *arg)
+{
+	struct scope_test *t = arg;
+
+	while (!READ_ONCE(t->stop)) {
+		scoped_bgtoken(t->token, struct test_owner *, owner)
+			if (atomic_inc_return(&t->now_inside) == 1)
+				atomic_dec(&t->now_inside);
+			else
+				atomic_inc(&t->overlaps);
+		cond_resched();
+	}
+}
+
+static void visit_and_look(void *arg)
+{
+	struct scope_test *t = arg;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner) {
+		if (atomic_read(&t->now_inside))
+			atomic_inc(&t->overlaps);
+		atomic_inc(&t->entered);
+	}
+}
+
+/* On one CPU: an interrupt never finds a scope of the process half done. */
+static void spin_scope_is_not_interrupted_by_another(struct kunit *test)
+{
+	const struct context_param *param = test->param_value;
+	struct scope_test *t = test->priv;
+	int n;
+
+	set_cpus_allowed_ptr(current, cpumask_of(0));
+	test_thread_start(test, &t->threads[0], 0, spinning_visitor, t);
+	for (n = 0; n < 200; n++)
+		test_call_in(param->context, visit_and_look, t);
+	WRITE_ONCE(t->stop, true);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->entered), 200);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->overlaps), 0);
+}
+
+/* The suite */
+
+static int scope_test_init(struct kunit *test)
+{
+	struct scope_test *t = kzalloc(sizeof(*t), GFP_KERNEL);
+
+	if (!t)
+		return -ENOMEM;
+	test->priv = t;
+	t->kind = kind_of(test);
+	t->live_tokens = test_live("bgtoken", "tokens");
+	test_gate_init(&t->inside);
+	test_gate_init(&t->before);
+	t->owner = test_owner_create();
+	t->other_owner = test_owner_create();
+	t->token = own_token(t->owner, t->kind);
+	t->sibling = own_token(t, t->kind);
+	t->other = other_token(t->other_owner, t->kind);
+	if (IS_ERR(t->token) || IS_ERR(t->sibling) || IS_ERR(t->other))
+		return -ENOMEM;
+	return 0;
+}
+
+static void scope_test_exit(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	bool over = true;
+	int n;
+
+	if (!t)
+		return;
+	test_gate_open(&t->inside);
+	WRITE_ONCE(t->stop, true);
+	for (n = 0; n < THREADS; n++)
+		over &= test_thread_join(&t->threads[n]);
+	if (!over) {
+		KUNIT_FAIL(test, "threads left behind");
+		return;
+	}
+	if (!IS_ERR(t->token))
+		bgtoken_cancel(t->token);
+	if (!IS_ERR(t->other))
+		bgtoken_cancel(t->other);
+	bgtoken_put(t->token);
+	bgtoken_put(t->sibling);
+	bgtoken_put(t->other);
+	test_owner_free(t->owner);
+	test_owner_free(t->other_owner);
+	test_nothing_left(test, "bgtoken", "tokens", t->live_tokens);
+	kfree(t);
+}
+
+static const struct test_kind exclusive_kinds[] = {
+	{ BGTOKEN_MUTEX, "mutex" },
+	{ BGTOKEN_SPIN, "spin" },
+};
+
+static const struct test_kind sleeping_kinds[] = {
+	{ BGTOKEN_MUTEX, "mutex" },
+	{ BGTOKEN_SHARED, "shared" },
+};
+
+static const struct test_kind shared_kind[] = { { BGTOKEN_SHARED, "shared" } };
+static const struct test_kind spin_kind[] = { { BGTOKEN_SPIN, "spin" } };
+
+KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
+KUNIT_ARRAY_PARAM(exclusive_kind, exclusive_kinds, test_kind_desc);
+KUNIT_ARRAY_PARAM(sleeping_kind, sleeping_kinds, test_kind_desc);
+KUNIT_ARRAY_PARAM(shared, shared_kind, test_kind_desc);
+KUNIT_ARRAY_PARAM(spin, spin_kind, test_kind_desc);
+KUNIT_ARRAY_PARAM(context, context_params, context_desc);
+
+#define KIND_CASE(name)		KUNIT_CASE_PARAM(name, test_kind_gen_params)
+#define SPIN_CASE(name)		KUNIT_CASE_PARAM(name, spin_gen_params)
+#define CONTEXT_CASE(name)	KUNIT_CASE_PARAM(name, context_gen_params)
+
+static struct kunit_case scope_test_cases[] = {
+	KIND_CASE(scope_enter_returns_the_owner_it_was_given),
+	KIND_CASE(scope_ends_with_its_body),
+	KIND_CASE(scope_ends_on_break),
+	KIND_CASE(scope_ends_on_continue),
+	KIND_CASE(scope_ends_on_return),
+	KIND_CASE(scope_ends_on_goto),
+	KIND_CASE(scope_break_and_continue_stay_in_the_loop_around_it),
+	KIND_CASE(scope_body_is_not_run_when_cancelled),
+	KIND_CASE(scope_can_be_entered_again_and_again),
+	KIND_CASE(scope_ends_after_cancel_locked_in_it),
+	KIND_CASE(scopes_nest_on_tokens_of_two_classes),
+	KIND_CASE(scopes_nest_on_tokens_of_one_class),
+	KIND_CASE(scope_may_cancel_another_token_of_its_class),
+	KIND_CASE(scope_on_a_cancelled_inner_token_leaves_the_outer_one),
+	KUNIT_CASE_PARAM(scopes_on_a_shared_token_overlap, shared_gen_params),
+	KUNIT_CASE_PARAM(scope_waits_for_the_one_before_it, exclusive_kind_gen_params),
+	KIND_CASE(scope_does_not_wait_for_one_on_another_token),
+	KUNIT_CASE_PARAM(scopes_on_an_exclusive_token_never_overlap,
+			 exclusive_kind_gen_params),
+	KUNIT_CASE_PARAM(scope_may_sleep_unless_it_spins, sleeping_kind_gen_params),
+	SPIN_CASE(spin_scope_runs_with_interrupts_off_and_restores_them),
+	SPIN_CASE(spin_scope_leaves_interrupts_off_if_they_were),
+	SPIN_CASE(spin_scopes_nested_restore_interrupts_at_the_outer_end),
+	SPIN_CASE(spin_scope_that_is_refused_leaves_interrupts_alone),
+	CONTEXT_CASE(spin_scope_may_be_entered_in_any_context),
+	CONTEXT_CASE(spin_scope_is_refused_after_cancel_in_any_context),
+	CONTEXT_CASE(spin_token_may_be_cancelled_in_any_context),
+	CONTEXT_CASE(spin_token_may_be_cancelled_in_a_scope_in_any_context),
+	CONTEXT_CASE(spin_scope_is_not_interrupted_by_another),
+	{}
+};
+
+static struct kunit_suite scope_test_suite = {
+	.name = "bgtoken_scope",
+	.init = scope_test_init,
+	.exit = scope_test_exit,
+	.test_cases = scope_test_cases,
+};
+
+kunit_test_suite(scope_test_suite);
+
+MODULE_DESCRIPTION("KUnit tests of bgtoken: scopes");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Gates, threads and contexts for tests in which time stands still.
+ *
+ * A gate is a place at which something is held until the test lets it go on,
+ * so that "still inside" is a fact and not a guess about a sleep:
+ *
+ *	held thread, work or scope	test
+ *
+ *	test_gate_pass(&gate)		test_gate_wait(&gate, 1) is true: it is in
+ *	    counted, and held		... look around ...
+ *	    goes on			test_gate_open(&gate)
+ *
+ * A gate that is never passed, only arrived at, counts events.
+ *
+ * Nothing here waits without a limit: whoever waits is told that the time is
+ * over, and the case fails and says where.  None of it asserts; a failing
+ * KUNIT_ASSERT would leave threads behind, so end them first.
+ */
+#ifndef _BGTOKEN_TEST_GATE_H
+#define _BGTOKEN_TEST_GATE_H
+
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/fs.h>
+#include <linux/interrupt.h>
+#include <linux/irq_work.h>
+#include <linux/jiffies.h>
+#include <linux/kernel.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/sched.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/wait.h>
+
+#include "bgtoken.h"
+
+#ifndef KUNIT_CASE_SLOW			/* not in 6.1 */
+#define KUNIT_CASE_SLOW(name)	KUNIT_CASE(name)
+#endif
+
+/* KUNIT_CASE_SLOW() and KUNIT_CASE_PARAM() in one */
+#ifdef KUNIT_CASE_PARAM_ATTR		/* not in 6.1 */
+#define TEST_CASE_PARAM_SLOW(name, gen_params)				\
+	KUNIT_CASE_PARAM_ATTR(name, gen_params, { .speed = KUNIT_SPEED_SLOW })
+#else
+#define TEST_CASE_PARAM_SLOW(name, gen_params)	KUNIT_CASE_PARAM(name, gen_params)
+#endif
+
+/* How long a test waits for what must happen; under the hung-task limit. */
+#define TEST_TIMEOUT_MS		5000
+#define TEST_TIMEOUT		msecs_to_jiffies(TEST_TIMEOUT_MS)
+
+/* How long a gate holds at most: longer than a test that fails at each wait. */
+#define TEST_HOLD		(12 * TEST_TIMEOUT)
+
+/**
+ * test_until() - look again and again until something is so
+ * @cond:	an expression, evaluated many times
+ *
+ * Context: Process context; sleeps.
+ * Return: True once @cond is, false after TEST_TIMEOUT.
+ */
+#define test_until(cond)						\
+({									\
+	unsigned long __end = jiffies + TEST_TIMEOUT;			\
+	bool __over, __so;						\
+									\
+	for (;;) {							\
+		__over = time_after_eq(jiffies, __end);			\
+		__so = (cond);						\
+		if (__so || __over)					\
+			break;						\
+		usleep_range(50, 200);					\
+	}								\
+	__so;								\
+})
+
+/**
+ * struct test_gate - holds what arrives until the test opens it
+ *
+ * Its owner frees it when nothing that passes it is left: a thread is joined, a
+ * work released.  One that was only arrived at may be freed once
+ * test_gate_wait() has returned true for the last arrival.
+ */
+struct test_gate {
+	/* private: under wait.lock */
+	wait_queue_head_t wait;
+	int arrived;
+	bool open;
+};
+
+/**
+ * test_gate_init() - a closed gate at which nothing has arrived
+ * @gate:	the gate
+ */
+#define test_gate_init(gate)						\
+do {									\
+	struct test_gate *__gate = (gate);				\
+									\
+	init_waitqueue_head(&__gate->wait);				\
+	__gate->arrived = 0;						\
+	__gate->open = false;						\
+} while (0)
+
+/**
+ * test_gate_arrive() - be counted, and go on
+ * @gate:	the gate
+ *
+ * Context: Any but NMI.
+ */
+static inline void test_gate_arrive(struct test_gate *gate)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&gate->wait.lock, flags);
+	gate->arrived++;
+	wake_up_all_locked(&gate->wait);
+	spin_unlock_irqrestore(&gate->wait.lock, flags);
+}
+
+/**
+ * test_gate_count() - how many have arrived
+ * @gate:	the gate
+ *
+ * Context: Any but NMI.
+ * Return: The number of arrivals since test_gate_init().
+ */
+static inline int test_gate_count(struct test_gate *gate)
+{
+	unsigned long flags;
+	int arrived;
+
+	spin_lock_irqsave(&gate->wait.lock, flags);
+	arrived = gate->arrived;
+	spin_unlock_irqrestore(&gate->wait.lock, flags);
+	return arrived;
+}
+
+/**
+ * test_gate_wait() - the test waits for arrivals
+ * @gate:	the gate
+ * @n:		how many there must have been since test_gate_init()
+ *
+ * Context: Process context; sleeps.
+ * Return: True if they have arrived, false after TEST_TIMEOUT.
+ */
+static inline bool test_gate_wait(struct test_gate *gate, int n)
+{
+	return wait_event_idle_timeout(gate->wait, test_gate_count(gate) >= n,
+				       TEST_TIMEOUT);
+}
+
+/**
+ * test_gate_open() - let go what is held, and what comes later
+ * @gate:	the gate
+ *
+ * Context: Any but NMI.
+ */
+static inline void test_gate_open(struct test_gate *gate)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&gate->wait.lock, flags);
+	WRITE_ONCE(gate->open, true);
+	wake_up_all_locked(&gate->wait);
+	spin_unlock_irqrestore(&gate->wait.lock, flags);
+}
+
+/**
+ * test_gate_pass() - be counted, and be held until the gate is open
+ * @gate:	the gate
+ *
+ * Context: Process context; sleeps.
+ * Return: True if the gate was opened, false after TEST_HOLD.
+ */
+static inline bool test_gate_pass(struct test_gate *gate)
+{
+	test_gate_arrive(gate);
+	return wait_event_idle_timeout(gate->wait, READ_ONCE(gate->open),
+				       TEST_HOLD);
+}
+
+/**
+ * test_gate_spin() - as test_gate_pass(), for where one may not sleep
+ * @gate:	the gate
+ *
+ * Needs another CPU for the one that opens it; see test_thread_start().
+ *
+ * Context: Any but NMI; spins.
+ * Return: True if the gate was opened, false after TEST_TIMEOUT.
+ */
+static inline bool test_gate_spin(struct test_gate *gate)
+{
+	ktime_t end = ktime_add_ms(ktime_get(), TEST_TIMEOUT_MS);
+
+	test_gate_arrive(gate);
+	while (!READ_ONCE(gate->open)) {
+		if (ktime_after(ktime_get(), end))
+			return false;
+		cpu_relax();
+	}
+	return true;
+}
+
+/**
+ * struct test_thread - a thread of a test
+ *
+ * Lives in the test's own memory, zeroed, and is joined before that goes.
+ */
+struct test_thread {
+	/* private: */
+	struct task_struct *task;
+	void (*fn)(void *arg);
+	void *arg;
+	struct completion returned;
+};
+
+static inline int test_thread_main(void *data)
+{
+	struct test_thread *thread = data;
+
+	thread->fn(thread->arg);
+	complete_all(&thread->returned);
+	return 0;
+}
+
+/**
+ * test_thread_create() - make a thread that does not run yet
+ * @test:	fails if the thread cannot be made
+ * @thread:	to be joined with test_thread_join()
+ * @cpu:	the CPU that it stays on, or -1 for any
+ *
+ * A thread that spins with interrupts off needs a CPU to itself, or it may
+ * keep the test from running; see test_own_cpu().  As it may keep the kernel
+ * from making threads, too, first create all and then run them.
+ *
+ * Context: Process context; sleeps.
+ * Return: True if there is a thread.
+ */
+static inline bool test_thread_create(struct kunit *test,
+				      struct test_thread *thread, int cpu)
+{
+	struct task_struct *task;
+
+	init_completion(&thread->returned);
+	thread->fn = NULL;
+	thread->task = NULL;
+	task = kthread_create(test_thread_main, thread, "bgtoken_test");
+	if (IS_ERR(task)) {
+		KUNIT_FAIL(test, "no thread: %ld", PTR_ERR(task));
+		return false;
+	}
+	thread->task = get_task_struct(task);	/* put in test_thread_join() */
+	if (cpu >= 0)
+		kthread_bind(task, cpu);
+	return true;
+}
+
+/**
+ * test_thread_run() - let a new thread run
+ * @thread:	from test_thread_create(), or that has failed
+ * @fn:		what it calls
+ * @arg:	the argument
+ *
+ * Context: Any.
+ */
+static inline void test_thread_run(struct test_thread *thread,
+				   void (*fn)(void *arg), void *arg)
+{
+	if (!thread->task)
+		return;
+	thread->fn = fn;
+	thread->arg = arg;
+	wake_up_process(thread->task);
+}
+
+/**
+ * test_thread_start() - run a function in a thread of its own
+ * @test:	fails if the thread cannot be made
+ * @thread:	to be joined with test_thread_join()
+ * @cpu:	the CPU that it stays on, or -1 for any
+ * @fn:		the function
+ * @arg:	its argument
+ *
+ * Context: Process context; sleeps.
+ * Return: True if it runs.
+ */
+static inline bool test_thread_start(struct kunit *test,
+				     struct test_thread *thread, int cpu,
+				     void (*fn)(void *arg), void *arg)
+{
+	if (!test_thread_create(test, thread, cpu))
+		return false;
+	test_thread_run(thread, fn, arg);
+	return true;
+}
+
+/**
+ * test_thread_returned() - has the thread's function returned?
+ * @thread:	the thread
+ *
+ * Context: Any.
+ * Return: True if so.
+ */
+static inline bool test_thread_returned(struct test_thread *thread)
+{
+	return completion_done(&thread->returned);
+}
+
+/**
+ * test_thread_asleep() - see that a thread sleeps
+ * @thread:	past the last point at which it tells the test anything
+ *
+ * Context: Process context; sleeps.
+ * Return: True once it was seen asleep, false if its function has returned, or
+ * after TEST_TIMEOUT.
+ */
+static inline bool test_thread_asleep(struct test_thread *thread)
+{
+	bool ended = false;
+
+	if (!thread->task)
+		return false;
+	return test_until((ended = test_thread_returned(thread)) ||
+			  READ_ONCE(thread->task->__state) & TASK_NORMAL) &&
+	       !ended;
+}
+
+/**
+ * test_thread_join() - wait for the end of a thread
+ * @thread:	one that was started or only created, or for which that failed,
+ *		or that was joined
+ *
+ * Context: Process context; sleeps.
+ * Return: True if its function has returned and its text is left.  False after
+ * TEST_TIMEOUT: open what holds it and join again, or leave its memory alone.
+ */
+static inline bool test_thread_join(struct test_thread *thread)
+{
+	if (!thread->task)
+		return true;
+	if (thread->fn &&
+	    !wait_for_completion_timeout(&thread->returned, TEST_TIMEOUT))
+		return false;
+	kthread_stop(thread->task);
+	put_task_struct(thread->task);
+	thread->task = NULL;
+	return true;
+}
+
+/**
+ * test_own_cpu() - keep the calling test on the first CPU
+ * @test:	is skipped if there are too few CPUs
+ * @others:	how many other CPUs it needs for threads that spin
+ *
+ * The others have the numbers 1 to @others.
+ *
+ * Context: Process context, before anything was started.
+ */
+static inline void test_own_cpu(struct kunit *test, unsigned int others)
+{
+	unsigned int cpu;
+
+	for (cpu = 0; cpu <= others; cpu++)
+		if (cpu >= nr_cpu_ids || !cpu_online(cpu))
+			kunit_skip(test, "needs %u CPUs", others + 1);
+	set_cpus_allowed_ptr(current, cpumask_of(0));
+}
+
+/**
+ * enum test_context - where test_call_in() calls
+ * @TEST_PROCESS:	from the test itself
+ * @TEST_SOFTIRQ:	from a tasklet
+ * @TEST_HARDIRQ:	from a hard interrupt
+ */
+enum test_context {
+	TEST_PROCESS,
+	TEST_SOFTIRQ,
+	TEST_HARDIRQ,
+};
+
+struct test_call {
+	void (*fn)(void *arg);
+	void *arg;
+	struct tasklet_struct tasklet;
+	struct irq_work irq_work;
+	struct completion done;
+};
+
+static inline void test_call_tasklet(struct tasklet_struct *tasklet)
+{
+	struct test_call *call = container_of(tasklet, struct test_call, tasklet);
+
+	call->fn(call->arg);
+	complete(&call->done);
+}
+
+static inline void test_call_irq_work(struct irq_work *irq_work)
+{
+	struct test_call *call = container_of(irq_work, struct test_call, irq_work);
+
+	call->fn(call->arg);
+	complete(&call->done);
+}
+
+/**
+ * test_call_in() - call a function in a context
+ * @context:	where
+ * @fn:		the function; does not sleep
+ * @arg:	its argument
+ *
+ * Context: Process context; sleeps.
+ * Return: True when the function has returned, false if there was no memory to
+ * call it.
+ */
+static inline bool test_call_in(enum test_context context,
+				void (*fn)(void *arg), void *arg)
+{
+	struct test_call *call;
+
+	if (context == TEST_PROCESS) {
+		fn(arg);
+		return true;
+	}
+	call = kzalloc(sizeof(*call), GFP_KERNEL);
+	if (!call)
+		return false;
+	call->fn = fn;
+	call->arg = arg;
+	init_completion(&call->done);
+	if (context == TEST_SOFTIRQ) {
+		tasklet_setup(&call->tasklet, test_call_tasklet);
+		tasklet_schedule(&call->tasklet);
+		wait_for_completion(&call->done);
+		tasklet_kill(&call->tasklet);
+	} else {
+		call->irq_work = IRQ_WORK_INIT_HARD(test_call_irq_work);
+		irq_work_queue(&call->irq_work);
+		wait_for_completion(&call->done);
+		irq_work_sync(&call->irq_work);
+	}
+	kfree(call);
+	return true;
+}
+
+/**
+ * test_fail_alloc() - have an allocation of the calling thread fail
+ * @nth:	which one from now on, from 1
+ *
+ * By failslab, for allocations with __GFP_NOWARN that may not sleep, or for
+ * all if failslab/ignore-gfp-wait in debugfs is N (and failslab/verbose is 0,
+ * or it tells the log).
+ *
+ * Context: Process context.
+ */
+static inline void test_fail_alloc(unsigned int nth)
+{
+#ifdef CONFIG_FAILSLAB
+	WRITE_ONCE(current->fail_nth, nth);
+#endif
+}
+
+/**
+ * test_fail_stop() - no more failing allocations
+ *
+ * Context: The thread that called test_fail_alloc().
+ * Return: True if one has failed; else there was none so far on, or this
+ * kernel cannot do it.
+ */
+static inline bool test_fail_stop(void)
+{
+#ifdef CONFIG_FAILSLAB
+	bool failed = !READ_ONCE(current->fail_nth);
+
+	WRITE_ONCE(current->fail_nth, 0);
+	return failed;
+#else
+	return false;
+#endif
+}
+
+/**
+ * struct test_kind - a kind of token, for KUNIT_ARRAY_PARAM()
+ * @kind:	the kind
+ * @name:	how the results call it
+ */
+struct test_kind {
+	enum bgtoken_kind kind;
+	const char *name;
+};
+
+static const struct test_kind test_kinds[] = {
+	{ BGTOKEN_MUTEX, "mutex" },
+	{ BGTOKEN_SHARED, "shared" },
+	{ BGTOKEN_SPIN, "spin" },
+};
+
+/**
+ * test_kind_desc() - the description of a kind
+ * @kind:	an element of test_kinds
+ * @desc:	KUNIT_PARAM_DESC_SIZE bytes
+ *
+ * Say KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc) in the suite,
+ * and KUNIT_CASE_PARAM(..., test_kind_gen_params) for its cases.
+ */
+static inline void test_kind_desc(const struct test_kind *kind, char *desc)
+{
+	strscpy(desc, kind->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+/**
+ * test_token_create() - a token of a kind that is known when the test runs
+ * @owner:	as for bgtoken_create()
+ * @kind:	as for bgtoken_create()
+ *
+ * Each kind has its own lockdep class, which one call of bgtoken_create() for
+ * all of them would not give.
+ *
+ * Context: Process context; may sleep.
+ * Return: As bgtoken_create().
+ */
+static inline struct bgtoken *test_token_create(void *owner,
+						enum bgtoken_kind kind)
+{
+	switch (kind) {
+	case BGTOKEN_MUTEX:
+		return bgtoken_create(owner, BGTOKEN_MUTEX, GFP_KERNEL);
+	case BGTOKEN_SHARED:
+		return bgtoken_create(owner, BGTOKEN_SHARED, GFP_KERNEL);
+	case BGTOKEN_SPIN:
+		return bgtoken_create(owner, BGTOKEN_SPIN, GFP_KERNEL);
+	}
+	return ERR_PTR(-EINVAL);
+}
+
+/**
+ * test_blocked_at() - see that a thread waits for the scopes of a token
+ * @token:	a scope is live on it
+ * @thread:	past the last point at which it tells the test anything
+ *
+ * Who waits for a BGTOKEN_SPIN token does not sleep, so there it is the lock
+ * that says so, and it does not say who; a kernel for one CPU cannot tell.
+ *
+ * Context: Process context; sleeps.
+ * Return: True once it was seen, false if the thread's function has returned,
+ * or after TEST_TIMEOUT.
+ */
+static inline bool test_blocked_at(struct bgtoken *token,
+				   struct test_thread *thread)
+{
+	bool ended = false;
+
+	if (token->kind != BGTOKEN_SPIN || !thread->task)
+		return test_thread_asleep(thread);
+	return test_until((ended = test_thread_returned(thread)) ||
+			  spin_is_contended(&token->spin)) && !ended;
+}
+
+/**
+ * struct test_owner - an object that goes away while others look for it
+ * @magic:	TEST_OWNER_ALIVE until it is freed
+ */
+struct test_owner {
+	unsigned long magic;
+};
+
+#define TEST_OWNER_ALIVE	0x6f776e6572UL
+#define TEST_OWNER_FREED	0x64656164UL
+
+/**
+ * test_owner_create() - make an owner
+ *
+ * Context: Process context; may sleep.
+ * Return: The owner, or NULL if there is no memory.
+ */
+static inline struct test_owner *test_owner_create(void)
+{
+	struct test_owner *owner = kmalloc(sizeof(*owner), GFP_KERNEL);
+
+	if (owner)
+		owner->magic = TEST_OWNER_ALIVE;
+	return owner;
+}
+
+/**
+ * test_owner_alive() - look at an owner
+ * @owner:	not NULL
+ *
+ * Context: Any, inside a scope.
+ * Return: True if it has not been freed, as far as can be told; KASAN tells
+ * better.
+ */
+static inline bool test_owner_alive(struct test_owner *owner)
+{
+	return READ_ONCE(owner->magic) == TEST_OWNER_ALIVE;
+}
+
+/**
+ * test_owner_free() - poison an owner and free it
+ * @owner:	of a token that was cancelled; or NULL
+ *
+ * Context: Any but NMI.
+ */
+static inline void test_owner_free(struct test_owner *owner)
+{
+	if (owner)
+		WRITE_ONCE(owner->magic, TEST_OWNER_FREED);
+	kfree(owner);
+}
+
+/**
+ * test_live() - how many a module has alive
+ * @module:	the module
+ * @name:	the parameter in which it shows their number
+ *
+ * Context: Process context; sleeps.
+ * Return: The number, or an error if there is no sysfs: tests that are built
+ * into the kernel run before it is mounted.
+ */
+static inline long test_live(const char *module, const char *name)
+{
+	char path[80], text[24] = "";
+	struct file *file;
+	loff_t pos = 0;
+	long number;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s", module, name);
+	file = filp_open(path, O_RDONLY, 0);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	if (kernel_read(file, text, sizeof(text) - 1, &pos) < 0 ||
+	    kstrtol(strim(text), 10, &number))
+		number = -EIO;
+	filp_close(file, NULL);
+	return number;
+}
+
+/**
+ * test_nothing_left() - see that a count is back where it was
+ * @test:	fails if it does not come back
+ * @module:	as for test_live()
+ * @name:	as for test_live()
+ * @before:	what test_live() said before the test began
+ *
+ * Context: Process context; sleeps.
+ */
+static inline void test_nothing_left(struct kunit *test, const char *module,
+				     const char *name, long before)
+{
+	if (!test_until(test_live(module, name) == before))
+		KUNIT_FAIL(test, "%s: %ld %s, were %ld", module,
+			   test_live(module, name), name, before);
+}
+
+#endif /* _BGTOKEN_TEST_GATE_H */

@@ -1,0 +1,994 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tokens: life cycle, cancel, sleepers, devices.
+ *
+ * Each case is named by the sentence that it proves.  Where it holds for all
+ * kinds it is run for all kinds.  A case that spins with interrupts off binds
+ * its threads to CPUs of their own, and itself to the first.
+ */
+#include <linux/module.h>
+#include <linux/platform_device.h>
+
+#include "test_gate.h"
+
+#define CROWD		16
+#define AN_HOUR		(3600L * HZ)
+
+struct token_test {
+	enum bgtoken_kind kind;
+	struct test_owner *owner;	/* freed by whoever cancels */
+	struct bgtoken *token;
+	struct bgtoken *other;		/* of the same class; or NULL */
+	struct test_gate inside;	/* holds who is in a scope */
+	struct test_gate outside;	/* holds who has left one */
+	struct test_gate before;	/* counts who is about to act */
+	struct test_thread holder;
+	struct test_thread threads[CROWD];
+	int started;
+	bool bound;			/* the threads, to CPUs */
+	bool cancel_locked;		/* the holder does, inside */
+	bool in_scope;			/* the holder got in, and met the owner */
+	atomic_t got_in;
+	atomic_t cancels;		/* how many were true */
+	long timeout, left;		/* bgtoken_sleep()'s */
+	struct platform_device *pdev;
+	bool freed_cancelled;		/* the token, when its owner was freed */
+	long live_tokens;
+};
+
+static enum bgtoken_kind kind_of(struct kunit *test)
+{
+	const struct test_kind *param = test->param_value;
+
+	return param ? param->kind : BGTOKEN_MUTEX;
+}
+
+/* Threads */
+
+static bool hold(struct token_test *t)
+{
+	if (t->kind == BGTOKEN_SPIN)
+		return test_gate_spin(&t->inside);
+	return test_gate_pass(&t->inside);
+}
+
+static void scope_holder(void *arg)
+{
+	struct token_test *t = arg;
+	struct test_owner *owner = bgtoken_enter(t->token);
+
+	if (!owner)
+		return;
+	if (t->cancel_locked)
+		bgtoken_cancel_locked(t->token);
+	WRITE_ONCE(t->in_scope, hold(t) && test_owner_alive(owner));
+	bgtoken_exit(t->token);
+}
+
+static void scope_leaver(void *arg)
+{
+	struct token_test *t = arg;
+	struct test_owner *owner = bgtoken_enter(t->token);
+
+	if (!owner)
+		return;
+	WRITE_ONCE(t->in_scope, test_owner_alive(owner));
+	bgtoken_exit(t->token);
+	test_gate_pass(&t->outside);
+}
+
+static void other_scope_holder(void *arg)
+{
+	struct token_test *t = arg;
+
+	if (!bgtoken_enter(t->other))
+		return;
+	WRITE_ONCE(t->in_scope, hold(t));
+	bgtoken_exit(t->other);
+}
+
+static void scope_visitor(void *arg)
+{
+	struct token_test *t = arg;
+	struct test_owner *owner;
+
+	test_gate_arrive(&t->before);
+	owner = bgtoken_enter(t->token);
+	if (!owner)
+		return;
+	atomic_inc(&t->got_in);
+	bgtoken_exit(t->token);
+}
+
+/* As an owner does it: cancel, and if that was the one, free at once. */
+static void canceller(void *arg)
+{
+	struct token_test *t = arg;
+
+	test_gate_arrive(&t->before);
+	if (bgtoken_cancel(t->token)) {
+		test_owner_free(t->owner);
+		t->owner = NULL;
+		atomic_inc(&t->cancels);
+	}
+}
+
+static void sleeper(void *arg)
+{
+	struct token_test *t = arg;
+
+	test_gate_arrive(&t->before);
+	WRITE_ONCE(t->left, bgtoken_sleep(t->token, t->timeout));
+}
+
+static void sleeper_in_scope(void *arg)
+{
+	struct token_test *t = arg;
+	struct test_owner *owner = bgtoken_enter(t->token);
+
+	if (!owner)
+		return;
+	test_gate_arrive(&t->before);
+	WRITE_ONCE(t->left, bgtoken_sleep(t->token, t->timeout));
+	WRITE_ONCE(t->in_scope, test_owner_alive(owner));
+	bgtoken_exit(t->token);
+}
+
+static void unbinder(void *arg)
+{
+	struct token_test *t = arg;
+	struct platform_device *pdev = t->pdev;
+
+	t->pdev = NULL;
+	platform_device_unregister(pdev);
+}
+
+static void run_thread(struct kunit *test, struct test_thread *thread,
+		       void (*fn)(void *arg))
+{
+	struct token_test *t = test->priv;
+
+	if (!t->bound)
+		test_thread_create(test, thread, -1);
+	test_thread_run(thread, fn, t);
+}
+
+static void start_holder(struct kunit *test, void (*fn)(void *arg))
+{
+	struct token_test *t = test->priv;
+
+	run_thread(test, &t->holder, fn);
+}
+
+static struct test_thread *start(struct kunit *test, void (*fn)(void *arg))
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread = &t->threads[t->started++];
+
+	run_thread(test, thread, fn);
+	return thread;
+}
+
+/* Before anything is started: where scopes spin, CPUs for the others. */
+static void need_cpus(struct kunit *test, int others)
+{
+	struct token_test *t = test->priv;
+	int n;
+
+	if (t->kind != BGTOKEN_SPIN)
+		return;
+	test_own_cpu(test, others);
+	t->bound = true;
+	test_thread_create(test, &t->holder, 1);
+	for (n = 0; n < others - 1; n++)
+		test_thread_create(test, &t->threads[n], 2 + n);
+}
+
+/* Life cycle */
+
+static void token_create_gives_one_reference(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, kref_read(&t->token->kref), 1U);
+	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(t->token));
+}
+
+static void token_get_and_put_count_references(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+
+	KUNIT_EXPECT_PTR_EQ(test, bgtoken_get(t->token), t->token);
+	KUNIT_EXPECT_EQ(test, kref_read(&t->token->kref), 2U);
+	bgtoken_put(t->token);
+	KUNIT_EXPECT_EQ(test, kref_read(&t->token->kref), 1U);
+}
+
+static void token_is_freed_by_its_last_put(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	long live = test_live("bgtoken", "tokens");
+	struct bgtoken *token;
+
+	if (live < 0)
+		kunit_skip(test, "no sysfs to count tokens by");
+	token = test_token_create(t->owner, t->kind);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	bgtoken_get(token);
+	KUNIT_EXPECT_EQ(test, test_live("bgtoken", "tokens"), live + 1);
+	bgtoken_put(token);
+	KUNIT_EXPECT_EQ(test, test_live("bgtoken", "tokens"), live + 1);
+	bgtoken_put(token);
+	KUNIT_EXPECT_EQ(test, test_live("bgtoken", "tokens"), live);
+}
+
+static void token_reference_outlives_the_creators_put(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct bgtoken *token = bgtoken_get(t->token);
+	struct test_owner *owner;
+
+	bgtoken_put(t->token);
+	owner = bgtoken_enter(token);
+	if (owner)
+		bgtoken_exit(token);
+	KUNIT_EXPECT_PTR_EQ(test, owner, t->owner);
+}
+
+static void token_last_put_needs_no_cancel_and_leaves_the_owner(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+
+	bgtoken_put(t->token);
+	t->token = NULL;
+	KUNIT_EXPECT_TRUE(test, test_owner_alive(t->owner));
+	test_nothing_left(test, "bgtoken", "tokens", t->live_tokens);
+}
+
+static void token_put_lets_null_and_errors_pass(struct kunit *test)
+{
+	bgtoken_put(NULL);
+	bgtoken_put(ERR_PTR(-ENOMEM));
+}
+
+static void token_refuses_a_null_owner(struct kunit *test)
+{
+	struct bgtoken *token = test_token_create(NULL, kind_of(test));
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR(token), (long)-EINVAL);
+}
+
+static void token_refuses_an_unknown_kind(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	enum bgtoken_kind kind = BGTOKEN_SPIN + 1;
+	struct bgtoken *token;
+
+	token = bgtoken_create(t->owner, kind, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(token), (long)-EINVAL);
+	kind = -1;
+	token = bgtoken_create(t->owner, kind, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(token), (long)-EINVAL);
+}
+
+static void token_create_without_memory_is_enomem(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	enum bgtoken_kind kind = t->kind;
+	struct bgtoken *token;
+	bool failed;
+
+	test_fail_alloc(1);
+	token = bgtoken_create(t->owner, kind, GFP_NOWAIT | __GFP_NOWARN);
+	failed = test_fail_stop();
+	if (!failed) {
+		bgtoken_put(token);
+		kunit_skip(test, "needs failslab");
+	}
+	KUNIT_EXPECT_EQ(test, PTR_ERR(token), (long)-ENOMEM);
+}
+
+/* Cancel */
+
+static void token_cancel_is_true_once_and_false_afterwards(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
+	KUNIT_EXPECT_FALSE(test, bgtoken_cancel(t->token));
+	KUNIT_EXPECT_FALSE(test, bgtoken_cancel(t->token));
+}
+
+static void token_cancel_of_many_callers_is_true_for_one(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	int n;
+
+	need_cpus(test, 3);
+	/* Held back by a live scope, so that they all come at once. */
+	start_holder(test, scope_holder);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	for (n = 0; n < (t->kind == BGTOKEN_SPIN ? 2 : CROWD); n++)
+		start(test, canceller);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, n));
+	test_gate_open(&t->inside);
+	while (n--)
+		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[n]));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->holder));
+	KUNIT_EXPECT_TRUE(test, t->in_scope);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+}
+
+static void token_is_cancelled_from_the_cancel_on(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+
+	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(t->token));
+	bgtoken_cancel(t->token);
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancelled(t->token));
+}
+
+static void token_gives_no_owner_after_cancel(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+
+	bgtoken_cancel(t->token);
+	KUNIT_EXPECT_NULL(test, bgtoken_enter(t->token));
+	KUNIT_EXPECT_NULL(test, bgtoken_enter_nested(t->token, 1));
+	KUNIT_EXPECT_NULL(test, READ_ONCE(t->token->owner));
+}
+
+static void token_cancel_waits_for_a_live_scope(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	need_cpus(test, 2);
+	start_holder(test, scope_holder);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	thread = start(test, canceller);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, thread));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancelled(t->token));
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(thread));
+
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->holder));
+	KUNIT_EXPECT_TRUE(test, t->in_scope);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+}
+
+static void token_second_canceller_waits_for_the_live_scope_too(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *first, *second;
+
+	need_cpus(test, 3);
+	start_holder(test, scope_holder);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	first = start(test, canceller);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, first));
+	second = start(test, canceller);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 2));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, second));
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(first));
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(second));
+
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(first));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(second));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+}
+
+static void token_cancel_after_cancel_locked_waits_and_is_true(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	need_cpus(test, 2);
+	t->cancel_locked = true;
+	start_holder(test, scope_holder);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancelled(t->token));
+	thread = start(test, canceller);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, thread));
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(thread));
+
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->holder));
+	KUNIT_EXPECT_TRUE(test, t->in_scope);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+}
+
+static void token_cancel_locked_leaves_the_live_scope_its_owner(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_owner *owner = bgtoken_enter(t->token);
+	bool alive = false;
+
+	if (owner) {
+		bgtoken_cancel_locked(t->token);
+		bgtoken_cancel_locked(t->token);
+		alive = test_owner_alive(owner);
+		bgtoken_exit(t->token);
+	}
+	KUNIT_EXPECT_TRUE(test, alive);
+	KUNIT_EXPECT_NULL(test, bgtoken_enter(t->token));
+}
+
+static void token_enter_on_a_cancelled_token_does_not_wait(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	need_cpus(test, 2);
+	t->cancel_locked = true;
+	start_holder(test, scope_holder);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	thread = start(test, scope_visitor);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(&t->holder));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->got_in), 0);
+}
+
+static void token_cancel_does_not_wait_for_code_outside_scopes(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	need_cpus(test, 2);
+	start_holder(test, scope_leaver);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->outside, 1));
+	thread = start(test, canceller);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(&t->holder));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+	KUNIT_EXPECT_TRUE(test, t->in_scope);
+}
+
+static void token_cancel_does_not_wait_for_another_tokens_scope(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	need_cpus(test, 2);
+	t->other = test_token_create(t, t->kind);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->other));
+	start_holder(test, other_scope_holder);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	thread = start(test, canceller);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(&t->holder));
+	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(t->other));
+}
+
+/* Shared scopes have no crowd at the lock: they all get in. */
+static const struct test_kind exclusive_kinds[] = {
+	{ BGTOKEN_MUTEX, "mutex" },
+	{ BGTOKEN_SPIN, "spin" },
+};
+
+static void token_crowd_at_the_lock_cannot_delay_a_cancel(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+	int n, crowd = CROWD - 1;
+
+	need_cpus(test, 3);
+	if (t->kind == BGTOKEN_SPIN)
+		crowd = 1;
+	start_holder(test, scope_holder);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	for (n = 0; n < crowd; n++)
+		start(test, scope_visitor);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, crowd));
+	for (n = 0; n < crowd; n++)
+		KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, &t->threads[n]));
+	thread = start(test, canceller);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, crowd + 1));
+	KUNIT_EXPECT_TRUE(test, test_until(bgtoken_cancelled(t->token)));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, thread));
+
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	for (n = 0; n < crowd; n++)
+		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[n]));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->got_in), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+}
+
+static void token_cancel_waits_for_every_shared_scope(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	bgtoken_put(t->token);
+	t->kind = BGTOKEN_SHARED;
+	t->token = test_token_create(t->owner, BGTOKEN_SHARED);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->token));
+
+	start_holder(test, scope_holder);
+	start(test, scope_holder);
+	start(test, scope_holder);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 3));
+	thread = start(test, canceller);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, thread));
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+}
+
+/* What does not wait works where one cannot: in a hard interrupt. */
+static void create_get_put_cancelled(void *arg)
+{
+	struct token_test *t = arg;
+	enum bgtoken_kind kind = t->kind;
+	struct bgtoken *token;
+
+	bgtoken_get(t->token);
+	if (!bgtoken_cancelled(t->token))
+		test_gate_arrive(&t->before);
+	bgtoken_put(t->token);
+	token = bgtoken_create(t->owner, kind, GFP_ATOMIC);
+	if (!IS_ERR(token))
+		test_gate_arrive(&t->before);
+	bgtoken_put(token);
+}
+
+static void token_create_get_put_and_cancelled_never_wait(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+
+	need_cpus(test, 1);
+	start_holder(test, scope_holder);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	KUNIT_EXPECT_TRUE(test, test_call_in(TEST_HARDIRQ,
+					     create_get_put_cancelled, t));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->before), 2);
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(&t->holder));
+}
+
+/* The last put, from where it may be made */
+
+static const struct put_param {
+	struct test_kind kind;		/* first: kind_of() looks there */
+	enum test_context context;
+	const char *name;
+} put_params[] = {
+	{ { BGTOKEN_MUTEX }, TEST_PROCESS, "mutex, process" },
+	{ { BGTOKEN_MUTEX }, TEST_SOFTIRQ, "mutex, softirq" },
+	{ { BGTOKEN_MUTEX }, TEST_HARDIRQ, "mutex, hardirq" },
+	{ { BGTOKEN_SHARED }, TEST_PROCESS, "shared, process" },
+	{ { BGTOKEN_SHARED }, TEST_SOFTIRQ, "shared, softirq" },
+	{ { BGTOKEN_SHARED }, TEST_HARDIRQ, "shared, hardirq" },
+	{ { BGTOKEN_SPIN }, TEST_PROCESS, "spin, process" },
+	{ { BGTOKEN_SPIN }, TEST_SOFTIRQ, "spin, softirq" },
+	{ { BGTOKEN_SPIN }, TEST_HARDIRQ, "spin, hardirq" },
+};
+
+static void put_desc(const struct put_param *param, char *desc)
+{
+	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+static void put_it(void *arg)
+{
+	bgtoken_put(arg);
+}
+
+static void token_last_put_may_come_from_any_context(struct kunit *test)
+{
+	const struct put_param *param = test->param_value;
+	struct token_test *t = test->priv;
+	struct bgtoken *token = t->token;
+
+	bgtoken_cancel(token);
+	t->token = NULL;
+	if (!test_call_in(param->context, put_it, token)) {
+		bgtoken_put(token);
+		KUNIT_FAIL(test, "no memory");
+	}
+	test_nothing_left(test, "bgtoken", "tokens", t->live_tokens);
+}
+
+/* Sleepers */
+
+static void token_sleeper_is_woken_by_cancel_with_time_left(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	t->timeout = AN_HOUR;
+	thread = start(test, sleeper);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(thread));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_GE(test, t->left, 1L);
+	KUNIT_EXPECT_LE(test, t->left, AN_HOUR);
+}
+
+static void token_sleeper_without_a_limit_is_woken_by_cancel(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	t->timeout = MAX_SCHEDULE_TIMEOUT;
+	thread = start(test, sleeper);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(thread));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_GE(test, t->left, 1L);
+}
+
+static void token_sleeper_is_woken_by_cancel_locked(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	t->timeout = AN_HOUR;
+	thread = start(test, sleeper);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(thread));
+	if (bgtoken_enter(t->token)) {
+		bgtoken_cancel_locked(t->token);
+		bgtoken_exit(t->token);
+	}
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_GE(test, t->left, 1L);
+}
+
+static void token_sleepers_are_all_woken(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	int n;
+
+	t->timeout = AN_HOUR;
+	for (n = 0; n < 4; n++)
+		start(test, sleeper);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 4));
+	for (n = 0; n < 4; n++)
+		KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->threads[n]));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
+	for (n = 0; n < 4; n++)
+		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[n]));
+}
+
+static void token_sleeper_sleeps_on_when_another_token_is_cancelled(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	t->other = test_token_create(t, t->kind);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->other));
+	t->timeout = AN_HOUR;
+	thread = start(test, sleeper);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(thread));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->other));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(thread));
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(thread));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+}
+
+static void token_sleep_times_out_with_zero(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	unsigned long before = jiffies;
+
+	KUNIT_EXPECT_EQ(test, bgtoken_sleep(t->token, 3), 0L);
+	KUNIT_EXPECT_TRUE(test, time_after_eq(jiffies, before + 3));
+	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(t->token));
+}
+
+static void token_sleep_of_no_time_is_zero_at_once(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, bgtoken_sleep(t->token, 0), 0L);
+	KUNIT_EXPECT_EQ(test, bgtoken_sleep(t->token, -1), 0L);
+	bgtoken_cancel(t->token);
+	KUNIT_EXPECT_EQ(test, bgtoken_sleep(t->token, 0), 0L);
+}
+
+static void token_sleep_on_a_cancelled_token_returns_at_once(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	bgtoken_cancel(t->token);
+	t->timeout = AN_HOUR;
+	thread = start(test, sleeper);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_GE(test, t->left, 1L);
+}
+
+static const struct test_kind sleeping_kinds[] = {
+	{ BGTOKEN_MUTEX, "mutex" },
+	{ BGTOKEN_SHARED, "shared" },
+};
+
+static void token_sleeper_inside_a_scope_is_woken_and_cancel_returns(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *asleep, *thread;
+
+	t->timeout = AN_HOUR;
+	asleep = start(test, sleeper_in_scope);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(asleep));
+	thread = start(test, canceller);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(asleep));
+	KUNIT_EXPECT_GE(test, t->left, 1L);
+	KUNIT_EXPECT_TRUE(test, t->in_scope);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+}
+
+/* Devices */
+
+static void device_frees_owner(void *arg)
+{
+	struct token_test *t = arg;
+
+	t->freed_cancelled = bgtoken_cancelled(t->token);
+	test_owner_free(t->owner);
+	t->owner = NULL;
+}
+
+/* As test_token_create(): a class for each kind. */
+static struct bgtoken *device_token(struct device *dev, void *owner,
+				    enum bgtoken_kind kind)
+{
+	switch (kind) {
+	case BGTOKEN_MUTEX:
+		return devm_bgtoken_create(dev, owner, BGTOKEN_MUTEX);
+	case BGTOKEN_SHARED:
+		return devm_bgtoken_create(dev, owner, BGTOKEN_SHARED);
+	case BGTOKEN_SPIN:
+		return devm_bgtoken_create(dev, owner, BGTOKEN_SPIN);
+	}
+	return ERR_PTR(-EINVAL);
+}
+
+/* The token is the device's; the test keeps a reference of its own. */
+static int device_probe(struct platform_device *pdev)
+{
+	struct token_test *t = *(struct token_test **)dev_get_platdata(&pdev->dev);
+	struct bgtoken *token;
+	int err;
+
+	err = devm_add_action(&pdev->dev, device_frees_owner, t);
+	if (err)
+		return err;
+	token = device_token(&pdev->dev, t->owner, t->kind);
+	if (IS_ERR(token))
+		return PTR_ERR(token);
+	bgtoken_put(t->token);
+	t->token = bgtoken_get(token);
+	return 0;
+}
+
+static struct platform_driver device_driver = {
+	.probe = device_probe,
+	.driver = { .name = "bgtoken_test" },
+};
+
+static void bind_device(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct bgtoken *before = t->token;
+
+	t->pdev = platform_device_register_data(NULL, "bgtoken_test",
+						PLATFORM_DEVID_NONE, &t, sizeof(t));
+	if (IS_ERR(t->pdev)) {
+		t->pdev = NULL;
+		KUNIT_FAIL(test, "no device");
+	}
+	KUNIT_EXPECT_PTR_NE(test, t->token, before);
+}
+
+static void token_of_a_device_is_cancelled_on_unbind(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	bind_device(test);
+	KUNIT_EXPECT_EQ(test, kref_read(&t->token->kref), 2U);
+	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(t->token));
+	thread = start(test, unbinder);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancelled(t->token));
+	KUNIT_EXPECT_EQ(test, kref_read(&t->token->kref), 1U);
+}
+
+static void token_of_a_device_is_cancelled_before_its_owner_is_freed(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	bind_device(test);
+	thread = start(test, unbinder);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_NULL(test, t->owner);
+	KUNIT_EXPECT_TRUE(test, t->freed_cancelled);
+}
+
+/* Not while one spins: the driver core, too, wants all CPUs now and then. */
+static void token_of_a_device_makes_unbind_wait_for_a_live_scope(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	bind_device(test);
+	start_holder(test, scope_holder);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	thread = start(test, unbinder);
+	KUNIT_EXPECT_TRUE(test, test_until(bgtoken_cancelled(t->token)));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, thread));
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(thread));
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->holder));
+	KUNIT_EXPECT_TRUE(test, t->in_scope);
+}
+
+static void token_of_a_device_needs_an_owner(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_owner *owner = t->owner;
+
+	t->owner = NULL;
+	t->pdev = platform_device_register_data(NULL, "bgtoken_test",
+						PLATFORM_DEVID_NONE, &t, sizeof(t));
+	KUNIT_EXPECT_FALSE(test, IS_ERR(t->pdev));
+	/* Its probe has failed: there is no driver on it, and no token. */
+	if (!IS_ERR(t->pdev)) {
+		KUNIT_EXPECT_NULL(test, t->pdev->dev.driver);
+		platform_device_unregister(t->pdev);
+	}
+	t->pdev = NULL;
+	t->owner = owner;
+	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(t->token));
+}
+
+/* The suite */
+
+static int token_test_init(struct kunit *test)
+{
+	struct token_test *t = kzalloc(sizeof(*t), GFP_KERNEL);
+
+	if (!t)
+		return -ENOMEM;
+	t->kind = kind_of(test);
+	t->live_tokens = test_live("bgtoken", "tokens");
+	t->owner = test_owner_create();
+	t->token = test_token_create(t->owner, t->kind);
+	if (IS_ERR(t->token)) {
+		kfree(t->owner);
+		kfree(t);
+		return -ENOMEM;
+	}
+	test_gate_init(&t->inside);
+	test_gate_init(&t->outside);
+	test_gate_init(&t->before);
+	test->priv = t;
+	return 0;
+}
+
+/* Also after a failed assertion, so nothing is taken to be as the case ends. */
+static void token_test_exit(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	bool over;
+	int n;
+
+	if (!t)
+		return;
+	test_gate_open(&t->inside);
+	test_gate_open(&t->outside);
+	if (!IS_ERR_OR_NULL(t->token))
+		bgtoken_cancel(t->token);
+	over = test_thread_join(&t->holder);
+	for (n = 0; n < CROWD; n++)
+		over &= test_thread_join(&t->threads[n]);
+	if (!over) {
+		KUNIT_FAIL(test, "threads left behind");
+		return;
+	}
+	if (!IS_ERR_OR_NULL(t->other))
+		bgtoken_cancel(t->other);
+	bgtoken_put(t->other);
+	if (t->pdev)
+		platform_device_unregister(t->pdev);
+	bgtoken_put(t->token);
+	test_owner_free(t->owner);
+	test_nothing_left(test, "bgtoken", "tokens", t->live_tokens);
+	kfree(t);
+}
+
+static int token_suite_init(struct kunit_suite *suite)
+{
+	/*
+	 * Without an owner: on 6.1 suites run before their module is in sysfs.
+	 * The driver is gone before the module is.
+	 */
+	return __platform_driver_register(&device_driver, NULL);
+}
+
+static void token_suite_exit(struct kunit_suite *suite)
+{
+	platform_driver_unregister(&device_driver);
+}
+
+KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
+KUNIT_ARRAY_PARAM(exclusive_kind, exclusive_kinds, test_kind_desc);
+KUNIT_ARRAY_PARAM(sleeping_kind, sleeping_kinds, test_kind_desc);
+KUNIT_ARRAY_PARAM(put, put_params, put_desc);
+
+#define KIND_CASE(name)	KUNIT_CASE_PARAM(name, test_kind_gen_params)
+
+static struct kunit_case token_test_cases[] = {
+	KIND_CASE(token_create_gives_one_reference),
+	KIND_CASE(token_get_and_put_count_references),
+	KIND_CASE(token_is_freed_by_its_last_put),
+	KIND_CASE(token_reference_outlives_the_creators_put),
+	KIND_CASE(token_last_put_needs_no_cancel_and_leaves_the_owner),
+	KUNIT_CASE(token_put_lets_null_and_errors_pass),
+	KIND_CASE(token_refuses_a_null_owner),
+	KUNIT_CASE(token_refuses_an_unknown_kind),
+	KIND_CASE(token_create_without_memory_is_enomem),
+	KIND_CASE(token_cancel_is_true_once_and_false_afterwards),
+	KIND_CASE(token_cancel_of_many_callers_is_true_for_one),
+	KIND_CASE(token_is_cancelled_from_the_cancel_on),
+	KIND_CASE(token_gives_no_owner_after_cancel),
+	KIND_CASE(token_cancel_waits_for_a_live_scope),
+	KIND_CASE(token_second_canceller_waits_for_the_live_scope_too),
+	KIND_CASE(token_cancel_after_cancel_locked_waits_and_is_true),
+	KIND_CASE(token_cancel_locked_leaves_the_live_scope_its_owner),
+	KIND_CASE(token_enter_on_a_cancelled_token_does_not_wait),
+	KIND_CASE(token_cancel_does_not_wait_for_code_outside_scopes),
+	KIND_CASE(token_cancel_does_not_wait_for_another_tokens_scope),
+	KUNIT_CASE_PARAM(token_crowd_at_the_lock_cannot_delay_a_cancel,
+			 exclusive_kind_gen_params),
+	KUNIT_CASE(token_cancel_waits_for_every_shared_scope),
+	KIND_CASE(token_create_get_put_and_cancelled_never_wait),
+	KUNIT_CASE_PARAM(token_last_put_may_come_from_any_context, put_gen_params),
+	KIND_CASE(token_sleeper_is_woken_by_cancel_with_time_left),
+	KIND_CASE(token_sleeper_without_a_limit_is_woken_by_cancel),
+	KIND_CASE(token_sleeper_is_woken_by_cancel_locked),
+	KIND_CASE(token_sleepers_are_all_woken),
+	KIND_CASE(token_sleeper_sleeps_on_when_another_token_is_cancelled),
+	KIND_CASE(token_sleep_times_out_with_zero),
+	KIND_CASE(token_sleep_of_no_time_is_zero_at_once),
+	KIND_CASE(token_sleep_on_a_cancelled_token_returns_at_once),
+	KUNIT_CASE_PARAM(token_sleeper_inside_a_scope_is_woken_and_cancel_returns,
+			 sleeping_kind_gen_params),
+	KIND_CASE(token_of_a_device_is_cancelled_on_unbind),
+	KIND_CASE(token_of_a_device_is_cancelled_before_its_owner_is_freed),
+	KUNIT_CASE_PARAM(token_of_a_device_makes_unbind_wait_for_a_live_scope,
+			 sleeping_kind_gen_params),
+	KIND_CASE(token_of_a_device_needs_an_owner),
+	{}
+};
+
+static struct kunit_suite token_test_suite = {
+	.name = "bgtoken_token",
+	.suite_init = token_suite_init,
+	.suite_exit = token_suite_exit,
+	.init = token_test_init,
+	.exit = token_test_exit,
+	.test_cases = token_test_cases,
+};
+
+kunit_test_suite(token_test_suite);
+
+MODULE_DESCRIPTION("KUnit tests of bgtoken: tokens");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,1210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Works and background workqueues: each work is released exactly once on every
+ * way out, its function is never called after a cancel, and a drain waits for
+ * what runs and for nothing else.
+ *
+ * Each case ends by destroying its workqueues and counting: as many releases
+ * as inits, all of them in process context.
+ */
+#include <linux/delay.h>
+#include <linux/module.h>
+
+#include "test_gate.h"
+
+#define AN_HOUR		(3600UL * HZ)
+#define MANY		64
+
+struct work_test {
+	enum bgtoken_kind kind;
+	struct test_owner *owner;	/* freed by whoever cancels */
+	struct bgtoken *token;
+	struct bgtoken *other;		/* another owner's */
+	struct bgtoken_wq *wq;
+	struct bgtoken_wq *wq2;		/* or NULL */
+	struct test_gate ran;		/* counts calls of item_fn() */
+	struct test_gate released;	/* counts */
+	struct test_gate hold;		/* holds functions, outside scopes */
+	struct test_gate inside;	/* holds functions, inside one */
+	struct test_thread canceller, destroyer;
+	int inited;
+	atomic_t wrong_context;		/* releases that could not sleep */
+	atomic_t queued;		/* what queueing said, elsewhere */
+	atomic_t met_owner;		/* scopes that were entered */
+	atomic_t cancels;
+	atomic_t now_running, overlaps;
+	long left;			/* bgtoken_sleep()'s */
+	long live_tokens, live_works;
+};
+
+/* A work, and what its function is to do. */
+struct item {
+	struct bgtoken_delayed_work dwork;	/* plain items use its work */
+	struct work_test *t;
+	void (*body)(struct item *item);
+	int more;			/* how often it queues itself again */
+};
+
+static enum bgtoken_kind kind_of(struct kunit *test)
+{
+	const struct test_kind *param = test->param_value;
+
+	return param ? param->kind : BGTOKEN_MUTEX;
+}
+
+static struct item *to_item(struct bgtoken_work *work)
+{
+	return container_of(work, struct item, dwork.work);
+}
+
+static void item_fn(struct bgtoken_work *work)
+{
+	struct item *item = to_item(work);
+
+	test_gate_arrive(&item->t->ran);
+	if (item->body)
+		item->body(item);
+}
+
+static void item_release(struct bgtoken_work *work)
+{
+	struct item *item = to_item(work);
+	struct work_test *t = item->t;
+
+	if (!in_task() || irqs_disabled())
+		atomic_inc(&t->wrong_context);
+	kfree(item);
+	test_gate_arrive(&t->released);
+}
+
+static struct item *item_alloc(struct kunit *test, void (*body)(struct item *item))
+{
+	struct work_test *t = test->priv;
+	struct item *item = kzalloc(sizeof(*item), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, item);
+	item->t = t;
+	item->body = body;
+	t->inited++;
+	return item;
+}
+
+/* The caller has a reference on what these make. */
+static struct item *item_on(struct kunit *test, struct bgtoken *token,
+			    void (*body)(struct item *item))
+{
+	struct item *item = item_alloc(test, body);
+
+	bgtoken_work_init(&item->dwork.work, token, item_fn, item_release);
+	return item;
+}
+
+static struct item *delayed_item_on(struct kunit *test, struct bgtoken *token,
+				    void (*body)(struct item *item))
+{
+	struct item *item = item_alloc(test, body);
+
+	bgtoken_delayed_work_init(&item->dwork, token, item_fn, item_release);
+	return item;
+}
+
+static struct item *new_item(struct kunit *test, void (*body)(struct item *item))
+{
+	struct work_test *t = test->priv;
+
+	return item_on(test, t->token, body);
+}
+
+static struct item *new_delayed(struct kunit *test, void (*body)(struct item *item))
+{
+	struct work_test *t = test->priv;
+
+	return delayed_item_on(test, t->token, body);
+}
+
+static bool queue(struct item *item)
+{
+	return bgtoken_queue_work(item->t->wq, &item->dwork.work);
+}
+
+static bool queue_delayed(struct item *item, unsigned long delay)
+{
+	return bgtoken_queue_delayed_work(item->t->wq, &item->dwork, delay);
+}
+
+static void put(struct item *item)
+{
+	bgtoken_work_put(&item->dwork.work);
+}
+
+static unsigned int references(struct item *item)
+{
+	return kref_read(&item->dwork.work.kref);
+}
+
+/* What functions do */
+
+static void body_hold(struct item *item)
+{
+	test_gate_pass(&item->t->hold);
+}
+
+static void body_scope(struct item *item)
+{
+	scoped_bgtoken(item->dwork.work.token, struct test_owner *, owner)
+		if (test_owner_alive(owner))
+			atomic_inc(&item->t->met_owner);
+}
+
+static void body_hold_then_scope(struct item *item)
+{
+	body_hold(item);
+	body_scope(item);
+}
+
+static void body_hold_inside(struct item *item)
+{
+	scoped_bgtoken(item->dwork.work.token, struct test_owner *, owner) {
+		test_gate_pass(&item->t->inside);
+		if (test_owner_alive(owner))
+			atomic_inc(&item->t->met_owner);
+	}
+}
+
+static void body_queue_again(struct item *item)
+{
+	if (item->more-- > 0 && queue(item))
+		atomic_inc(&item->t->queued);
+}
+
+static void body_queue_for_ever(struct item *item)
+{
+	if (queue(item))
+		atomic_inc(&item->t->queued);
+}
+
+static void body_queue_delayed_for_ever(struct item *item)
+{
+	if (queue_delayed(item, 1))
+		atomic_inc(&item->t->queued);
+}
+
+static void free_owner_if_first(struct work_test *t)
+{
+	if (!bgtoken_cancel(t->token))
+		return;
+	test_owner_free(t->owner);
+	t->owner = NULL;
+	atomic_inc(&t->cancels);
+}
+
+static void body_cancel(struct item *item)
+{
+	free_owner_if_first(item->t);
+	body_scope(item);
+	if (queue(item))
+		atomic_inc(&item->t->queued);
+}
+
+static void body_sleep(struct item *item)
+{
+	WRITE_ONCE(item->t->left, bgtoken_sleep(item->dwork.work.token, AN_HOUR));
+}
+
+static void body_alone(struct item *item)
+{
+	struct work_test *t = item->t;
+
+	if (atomic_inc_return(&t->now_running) != 1)
+		atomic_inc(&t->overlaps);
+	usleep_range(50, 100);
+	atomic_dec(&t->now_running);
+}
+
+/* Threads */
+
+static void canceller(void *arg)
+{
+	free_owner_if_first(arg);
+}
+
+static void destroyer(void *arg)
+{
+	struct work_test *t = arg;
+	struct bgtoken_wq *wq = t->wq;
+
+	bgtoken_wq_destroy(wq);
+	t->wq = NULL;
+}
+
+/* As a thread, so that a cancel or drain that waits too long is seen to. */
+static bool cancel_returns(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+
+	test_thread_start(test, &t->canceller, -1, canceller, t);
+	return test_thread_join(&t->canceller);
+}
+
+static bool destroy_returns(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+
+	test_thread_start(test, &t->destroyer, -1, destroyer, t);
+	return test_thread_join(&t->destroyer);
+}
+
+/* Returns when the workqueue is closing: nothing before that makes it sleep. */
+static void destroy_begins(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+
+	test_thread_start(test, &t->destroyer, -1, destroyer, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->destroyer));
+}
+
+/* A workqueue on which one work runs at a time, and that one held. */
+static void block_workqueue(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *blocker;
+
+	bgtoken_wq_destroy(t->wq);
+	t->wq = bgtoken_wq_create("bgtoken_test", WQ_UNBOUND, 1);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->wq));
+	blocker = item_on(test, t->other, body_hold);
+	KUNIT_EXPECT_TRUE(test, queue(blocker));
+	put(blocker);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
+}
+
+/* Ran */
+
+static void work_that_ran_is_released_once(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, body_scope);
+
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->met_owner), 1);
+}
+
+static void work_that_was_never_queued_is_released_by_its_put(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+
+	put(new_item(test, NULL));
+	put(new_delayed(test, NULL));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 2);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
+}
+
+static void work_is_kept_by_the_queue_after_the_callers_put(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item;
+
+	block_workqueue(test);
+	item = new_item(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_EQ(test, references(item), 2U);
+	put(item);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 2));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 2);
+}
+
+static void work_is_kept_by_the_caller_after_it_ran(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->ran, 1));
+	KUNIT_EXPECT_TRUE(test, test_until(references(item) == 1));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->ran, 2));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+}
+
+static void work_keeps_its_token(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct bgtoken *token = t->token;
+	struct item *item;
+
+	item = new_item(test, body_hold_then_scope);
+	KUNIT_EXPECT_EQ(test, kref_read(&token->kref), 2U);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
+	t->token = NULL;
+	bgtoken_put(token);
+	KUNIT_EXPECT_EQ(test, kref_read(&token->kref), 1U);
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->met_owner), 1);
+}
+
+static void work_runs_in_process_context_and_is_released_there(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, body_alone);		/* sleeps */
+
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->wrong_context), 0);
+}
+
+/* Cancelled */
+
+static void work_cancelled_while_pending_never_runs_and_is_released(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item;
+
+	block_workqueue(test);
+	item = new_item(test, body_scope);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, cancel_returns(test));
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 2));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 1);
+}
+
+static void work_is_refused_when_its_token_is_cancelled(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+	struct item *delayed = new_delayed(test, NULL);
+
+	KUNIT_EXPECT_TRUE(test, cancel_returns(test));
+	KUNIT_EXPECT_FALSE(test, queue(item));
+	KUNIT_EXPECT_FALSE(test, queue_delayed(delayed, 0));
+	KUNIT_EXPECT_FALSE(test, queue_delayed(delayed, 1));
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	KUNIT_EXPECT_EQ(test, references(delayed), 1U);
+	put(item);
+	put(delayed);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 2);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
+}
+
+static void work_may_cancel_its_own_token_and_free_the_owner(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, body_cancel);
+
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->met_owner), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->queued), 0);
+}
+
+static void work_does_not_delay_a_cancel_outside_its_scopes(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, body_hold_then_scope);
+
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
+	KUNIT_EXPECT_TRUE(test, cancel_returns(test));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
+	/* The owner is gone, and the work goes on to look for it. */
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->met_owner), 0);
+}
+
+static void work_delays_a_cancel_inside_its_scope(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, body_hold_inside);
+
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	test_thread_start(test, &t->canceller, -1, canceller, t);
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, &t->canceller));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 0);
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->canceller));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->met_owner), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+}
+
+static void work_finds_no_owner_that_was_freed_before_it_started(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item;
+
+	block_workqueue(test);
+	item = new_item(test, body_scope);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, cancel_returns(test));
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_until(references(item) == 1));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->met_owner), 0);
+	put(item);
+}
+
+static void work_may_be_put_after_its_owner_was_freed(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, body_scope);
+
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->ran, 1));
+	KUNIT_EXPECT_TRUE(test, test_until(references(item) == 1));
+	KUNIT_EXPECT_TRUE(test, cancel_returns(test));
+	put(item);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->met_owner), 1);
+}
+
+static void work_that_sleeps_is_woken_by_cancel_and_drained(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, body_sleep);
+
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->ran, 1));
+	KUNIT_EXPECT_TRUE(test, cancel_returns(test));
+	KUNIT_EXPECT_TRUE(test, destroy_returns(test));
+	KUNIT_EXPECT_GE(test, t->left, 1L);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+}
+
+/* Queued twice, and again */
+
+static void work_queued_twice_is_refused_and_runs_once(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item;
+
+	block_workqueue(test);
+	item = new_item(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_FALSE(test, queue(item));
+	KUNIT_EXPECT_FALSE(test, queue(item));
+	KUNIT_EXPECT_EQ(test, references(item), 2U);
+	put(item);
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 2));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 2);
+}
+
+static void work_queued_while_it_runs_runs_again(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, body_hold);
+
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_FALSE(test, queue(item));
+	KUNIT_EXPECT_EQ(test, references(item), 3U);
+	put(item);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 1);
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 2);
+}
+
+static void work_that_queues_itself_again_is_released_once(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, body_queue_again);
+
+	item->more = 100;
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 101);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->queued), 100);
+}
+
+static void work_that_queues_itself_for_ever_ends_with_its_token(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, body_queue_for_ever);
+
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->ran, 20));
+	KUNIT_EXPECT_TRUE(test, cancel_returns(test));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	/* At most one more was queued before the cancel, and never ran. */
+	KUNIT_EXPECT_GE(test, atomic_read(&t->queued) + 1, test_gate_count(&t->ran));
+	KUNIT_EXPECT_LE(test, atomic_read(&t->queued), test_gate_count(&t->ran));
+}
+
+static void work_never_runs_twice_at_once(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, body_alone);
+	int n, queued = 0;
+
+	for (n = 0; n < 2000; n++) {
+		queued += queue(item);
+		cpu_relax();
+	}
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), queued);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->overlaps), 0);
+}
+
+static void work_may_go_to_another_workqueue_when_it_ran(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+
+	t->wq2 = bgtoken_wq_create("bgtoken_test2", 0, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->wq2));
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, test_until(references(item) == 1));
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work(t->wq2, &item->dwork.work));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 2);
+}
+
+/* Delayed */
+
+static void delayed_work_runs_when_its_delay_is_over(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_delayed(test, body_scope);
+	unsigned long before = jiffies;
+
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, 5));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_TRUE(test, time_after_eq(jiffies, before + 5));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->met_owner), 1);
+}
+
+static void delayed_work_without_delay_runs_at_once(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_delayed(test, NULL);
+
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, 0));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 1);
+}
+
+static void delayed_work_is_pending_while_on_its_timer(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_delayed(test, NULL);
+
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	KUNIT_EXPECT_FALSE(test, queue_delayed(item, 1));
+	KUNIT_EXPECT_FALSE(test, queue_delayed(item, 0));
+	KUNIT_EXPECT_FALSE(test, queue(item));
+	KUNIT_EXPECT_EQ(test, references(item), 2U);
+	put(item);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
+}
+
+static void delayed_work_cancelled_on_its_timer_is_released_at_once(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_delayed(test, body_scope);
+
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	put(item);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
+	KUNIT_EXPECT_TRUE(test, cancel_returns(test));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
+}
+
+static void delayed_work_is_taken_off_its_timer_by_cancel_locked(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_delayed(test, body_scope);
+
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	put(item);
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		bgtoken_cancel_locked(t->token);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
+}
+
+static void delayed_work_does_not_delay_a_cancel(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item;
+
+	/* Nor does a workqueue that cannot take it. */
+	block_workqueue(test);
+	item = new_delayed(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	KUNIT_EXPECT_TRUE(test, cancel_returns(test));
+	KUNIT_EXPECT_EQ(test, references(item), 2U);
+	put(item);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 2));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 1);
+}
+
+static void delayed_works_of_a_token_all_go_with_it(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	int n;
+
+	for (n = 0; n < MANY; n++) {
+		struct item *item = new_delayed(test, NULL);
+
+		KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR + n));
+		put(item);
+	}
+	KUNIT_EXPECT_TRUE(test, cancel_returns(test));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, MANY));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
+}
+
+static void delayed_work_of_another_token_stays_on_its_timer(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_delayed(test, NULL);
+	struct item *other = delayed_item_on(test, t->other, NULL);
+
+	KUNIT_EXPECT_TRUE(test, queue_delayed(other, AN_HOUR));
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, cancel_returns(test));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, references(other), 2U);
+	put(other);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->other));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 2));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
+}
+
+static void delayed_work_queues_itself_until_it_is_cancelled(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_delayed(test, body_queue_delayed_for_ever);
+
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, 1));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->ran, 5));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
+	KUNIT_EXPECT_TRUE(test, cancel_returns(test));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+}
+
+static void delayed_work_queued_while_it_runs_goes_with_its_token(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_delayed(test, body_hold);
+
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, 1));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	KUNIT_EXPECT_EQ(test, references(item), 3U);
+	put(item);
+	KUNIT_EXPECT_TRUE(test, cancel_returns(test));
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 1);
+}
+
+/* A token each round, cancelled about when the timer of its work expires. */
+static void delayed_work_is_released_once_if_cancel_and_expiry_meet(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	int n, rounds = 200;
+
+	for (n = 0; n < rounds; n++) {
+		struct bgtoken *token = test_token_create(t, t->kind);
+		struct item *item;
+
+		if (IS_ERR(token)) {
+			KUNIT_FAIL(test, "no memory");
+			break;
+		}
+		item = delayed_item_on(test, token, NULL);
+		KUNIT_EXPECT_TRUE(test, queue_delayed(item, 1 + n % 2));
+		put(item);
+		usleep_range(n * 50, n * 50 + 20);
+		bgtoken_cancel(token);
+		bgtoken_put(token);
+	}
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, n));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), rounds);
+	KUNIT_EXPECT_LE(test, test_gate_count(&t->ran), rounds);
+}
+
+/* From interrupts */
+
+static const struct context_param {
+	struct test_kind kind;		/* first: kind_of() looks there */
+	enum test_context context;
+	const char *name;
+} context_params[] = {
+	{ { BGTOKEN_SPIN }, TEST_PROCESS, "process" },
+	{ { BGTOKEN_SPIN }, TEST_SOFTIRQ, "softirq" },
+	{ { BGTOKEN_SPIN }, TEST_HARDIRQ, "hardirq" },
+};
+
+static void context_desc(const struct context_param *param, char *desc)
+{
+	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+static void queue_in_context(void *arg)
+{
+	struct item *item = arg;
+
+	if (queue(item))
+		atomic_inc(&item->t->queued);
+}
+
+static void queue_delayed_in_context(void *arg)
+{
+	struct item *item = arg;
+
+	if (queue_delayed(item, 1))
+		atomic_inc(&item->t->queued);
+}
+
+static void cancel_in_context(void *arg)
+{
+	free_owner_if_first(arg);
+}
+
+static void work_may_be_queued_in_any_context(struct kunit *test)
+{
+	const struct context_param *param = test->param_value;
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, body_scope);
+
+	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, queue_in_context, item));
+	put(item);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->queued), 1);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->met_owner), 1);
+}
+
+static void delayed_work_may_be_queued_in_any_context(struct kunit *test)
+{
+	const struct context_param *param = test->param_value;
+	struct work_test *t = test->priv;
+	struct item *item = new_delayed(test, body_scope);
+
+	KUNIT_EXPECT_TRUE(test, test_call_in(param->context,
+					     queue_delayed_in_context, item));
+	put(item);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->queued), 1);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->met_owner), 1);
+}
+
+static void delayed_work_cancelled_in_any_context_is_released_in_process(struct kunit *test)
+{
+	const struct context_param *param = test->param_value;
+	struct work_test *t = test->priv;
+	struct item *item = new_delayed(test, NULL);
+
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, cancel_in_context, t));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->wrong_context), 0);
+}
+
+/* Drained */
+
+static void work_is_refused_while_its_workqueue_is_closing(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item, *delayed;
+
+	block_workqueue(test);
+	item = new_item(test, NULL);
+	delayed = new_delayed(test, NULL);
+	destroy_begins(test);
+	KUNIT_EXPECT_FALSE(test, queue(item));
+	KUNIT_EXPECT_FALSE(test, queue_delayed(delayed, 0));
+	KUNIT_EXPECT_FALSE(test, queue_delayed(delayed, AN_HOUR));
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	KUNIT_EXPECT_EQ(test, references(delayed), 1U);
+	put(item);
+	put(delayed);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 2);
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->destroyer));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 1);
+}
+
+static void drain_waits_for_the_function_that_runs(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+
+	block_workqueue(test);
+	destroy_begins(test);
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(&t->destroyer));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->destroyer));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+}
+
+static void drain_drops_what_is_pending_without_running_it(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	int n;
+
+	block_workqueue(test);
+	for (n = 0; n < MANY; n++) {
+		struct item *item = new_item(test, NULL);
+
+		KUNIT_EXPECT_TRUE(test, queue(item));
+		put(item);
+	}
+	destroy_begins(test);
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->destroyer));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 1);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), MANY + 1);
+	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(t->token));
+}
+
+static void drain_drops_delayed_works_without_waiting_for_their_timers(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	int n;
+
+	for (n = 0; n < MANY; n++) {
+		struct item *item = n & 1 ? new_delayed(test, NULL) :
+				    delayed_item_on(test, t->other, NULL);
+
+		KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+		put(item);
+	}
+	KUNIT_EXPECT_TRUE(test, destroy_returns(test));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), MANY);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
+}
+
+static void drain_ends_works_that_queue_themselves_again(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	int n;
+
+	for (n = 0; n < 8; n++) {
+		struct item *item = new_item(test, body_queue_for_ever);
+
+		KUNIT_EXPECT_TRUE(test, queue(item));
+		put(item);
+	}
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->ran, 40));
+	KUNIT_EXPECT_TRUE(test, destroy_returns(test));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 8);
+}
+
+static void drain_ends_delayed_works_that_queue_themselves_again(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	int n;
+
+	for (n = 0; n < 8; n++) {
+		struct item *item = new_delayed(test, body_queue_delayed_for_ever);
+
+		KUNIT_EXPECT_TRUE(test, queue_delayed(item, 1));
+		put(item);
+	}
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->ran, 16));
+	KUNIT_EXPECT_TRUE(test, destroy_returns(test));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 8);
+}
+
+static void drain_leaves_another_workqueues_works(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_delayed(test, NULL);
+	struct item *other = new_delayed(test, NULL);
+
+	t->wq2 = bgtoken_wq_create("bgtoken_test2", WQ_UNBOUND, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->wq2));
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_delayed_work(t->wq2, &other->dwork,
+							   AN_HOUR));
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, destroy_returns(test));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+	KUNIT_EXPECT_EQ(test, references(other), 2U);
+	put(other);
+	bgtoken_wq_destroy(t->wq2);
+	t->wq2 = NULL;
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 2);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
+}
+
+static void drain_leaves_tokens_and_owners_alone(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, body_scope);
+
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, destroy_returns(test));
+	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(t->token));
+	KUNIT_EXPECT_TRUE(test, test_owner_alive(t->owner));
+	/* The caller's reference may outlive the workqueue. */
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+/* Each work expires about when its workqueue is destroyed. */
+static void delayed_work_is_released_once_if_drain_and_expiry_meet(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	int n, rounds = 20;
+
+	for (n = 0; n < rounds; n++) {
+		struct item *item = new_delayed(test, NULL);
+
+		t->wq2 = bgtoken_wq_create("bgtoken_test2", WQ_UNBOUND, 0);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(t->wq2));
+		KUNIT_EXPECT_TRUE(test, bgtoken_queue_delayed_work(t->wq2, &item->dwork,
+								   1 + n % 2));
+		put(item);
+		usleep_range(n * 400, n * 400 + 20);
+		bgtoken_wq_destroy(t->wq2);
+		t->wq2 = NULL;
+		KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), n + 1);
+	}
+}
+
+/* Both look for the same delayed works. */
+static void delayed_works_are_released_once_if_cancel_and_drain_meet(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	int n;
+
+	for (n = 0; n < MANY; n++) {
+		struct item *item = new_delayed(test, NULL);
+
+		KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+		put(item);
+	}
+	test_thread_create(test, &t->canceller, -1);
+	test_thread_create(test, &t->destroyer, -1);
+	test_thread_run(&t->destroyer, destroyer, t);
+	test_thread_run(&t->canceller, canceller, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->canceller));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->destroyer));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), MANY);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
+}
+
+/* Background workqueues */
+
+static void wq_needs_a_name(struct kunit *test)
+{
+	struct bgtoken_wq *wq = bgtoken_wq_create(NULL, WQ_UNBOUND, 0);
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR(wq), (long)-EINVAL);
+}
+
+static void wq_refuses_flags_that_would_leave_process_context(struct kunit *test)
+{
+	struct bgtoken_wq *wq = bgtoken_wq_create("bgtoken_test", 1, 0);
+
+	/* WQ_BH, where there is such a thing */
+	KUNIT_EXPECT_EQ(test, PTR_ERR(wq), (long)-EINVAL);
+}
+
+static void wq_create_without_memory_is_enomem(struct kunit *test)
+{
+	struct bgtoken_wq *wq;
+	bool failed;
+
+	test_fail_alloc(1);
+	wq = bgtoken_wq_create("bgtoken_test", WQ_UNBOUND, 0);
+	failed = test_fail_stop();
+	if (!failed) {
+		bgtoken_wq_destroy(wq);
+		kunit_skip(test, "needs failslab with ignore-gfp-wait=N");
+	}
+	KUNIT_EXPECT_EQ(test, PTR_ERR(wq), (long)-ENOMEM);
+	test_fail_alloc(2);
+	wq = bgtoken_wq_create("bgtoken_test", WQ_UNBOUND, 0);
+	failed = test_fail_stop();
+	KUNIT_EXPECT_TRUE(test, failed);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(wq), (long)-ENOMEM);
+	if (!IS_ERR(wq))
+		bgtoken_wq_destroy(wq);
+}
+
+static void wq_destroy_lets_null_and_errors_pass(struct kunit *test)
+{
+	bgtoken_wq_destroy(NULL);
+	bgtoken_wq_destroy(ERR_PTR(-ENOMEM));
+}
+
+static void wq_without_works_is_destroyed_at_once(struct kunit *test)
+{
+	KUNIT_EXPECT_TRUE(test, destroy_returns(test));
+}
+
+/* The suite */
+
+static int work_test_init(struct kunit *test)
+{
+	struct work_test *t = kzalloc(sizeof(*t), GFP_KERNEL);
+
+	if (!t)
+		return -ENOMEM;
+	test->priv = t;
+	t->kind = kind_of(test);
+	t->live_tokens = test_live("bgtoken", "tokens");
+	t->live_works = test_live("bgtoken", "works");
+	test_gate_init(&t->ran);
+	test_gate_init(&t->released);
+	test_gate_init(&t->hold);
+	test_gate_init(&t->inside);
+	t->owner = test_owner_create();
+	t->token = test_token_create(t->owner, t->kind);
+	t->other = test_token_create(t, t->kind);
+	t->wq = bgtoken_wq_create("bgtoken_test", WQ_UNBOUND, 0);
+	if (IS_ERR(t->token) || IS_ERR(t->other) || IS_ERR(t->wq))
+		return -ENOMEM;
+	return 0;
+}
+
+static void work_test_exit(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+
+	if (!t)
+		return;
+	test_gate_open(&t->hold);
+	test_gate_open(&t->inside);
+	if (!test_thread_join(&t->canceller) || !test_thread_join(&t->destroyer)) {
+		KUNIT_FAIL(test, "threads left behind");
+		return;
+	}
+	if (!IS_ERR_OR_NULL(t->token))
+		bgtoken_cancel(t->token);
+	if (!IS_ERR(t->other))
+		bgtoken_cancel(t->other);
+	if (!destroy_returns(test)) {
+		KUNIT_FAIL(test, "works left behind");
+		return;
+	}
+	bgtoken_wq_destroy(t->wq2);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), t->inited);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->wrong_context), 0);
+	bgtoken_put(t->token);
+	bgtoken_put(t->other);
+	test_owner_free(t->owner);
+	test_nothing_left(test, "bgtoken", "tokens", t->live_tokens);
+	test_nothing_left(test, "bgtoken", "works", t->live_works);
+	kfree(t);
+}
+
+static const struct test_kind sleeping_kinds[] = {
+	{ BGTOKEN_MUTEX, "mutex" },
+	{ BGTOKEN_SHARED, "shared" },
+};
+
+KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
+KUNIT_ARRAY_PARAM(sleeping_kind, sleeping_kinds, test_kind_desc);
+KUNIT_ARRAY_PARAM(context, context_params, context_desc);
+
+#define KIND_CASE(name)		KUNIT_CASE_PARAM(name, test_kind_gen_params)
+#define CONTEXT_CASE(name)	KUNIT_CASE_PARAM(name, context_gen_params)
+
+static struct kunit_case work_test_cases[] = {
+	KIND_CASE(work_that_ran_is_released_once),
+	KUNIT_CASE(work_that_was_never_queued_is_released_by_its_put),
+	KUNIT_CASE(work_is_kept_by_the_queue_after_the_callers_put),
+	KUNIT_CASE(work_is_kept_by_the_caller_after_it_ran),
+	KIND_CASE(work_keeps_its_token),
+	KUNIT_CASE(work_runs_in_process_context_and_is_released_there),
+	KIND_CASE(work_cancelled_while_pending_never_runs_and_is_released),
+	KIND_CASE(work_is_refused_when_its_token_is_cancelled),
+	KIND_CASE(work_may_cancel_its_own_token_and_free_the_owner),
+	KIND_CASE(work_does_not_delay_a_cancel_outside_its_scopes),
+	KUNIT_CASE_PARAM(work_delays_a_cancel_inside_its_scope,
+			 sleeping_kind_gen_params),
+	KIND_CASE(work_finds_no_owner_that_was_freed_before_it_started),
+	KIND_CASE(work_may_be_put_after_its_owner_was_freed),
+	KIND_CASE(work_that_sleeps_is_woken_by_cancel_and_drained),
+	KUNIT_CASE(work_queued_twice_is_refused_and_runs_once),
+	KUNIT_CASE(work_queued_while_it_runs_runs_again),
+	KUNIT_CASE(work_that_queues_itself_again_is_released_once),
+	KIND_CASE(work_that_queues_itself_for_ever_ends_with_its_token),
+	KUNIT_CASE(work_never_runs_twice_at_once),
+	KUNIT_CASE(work_may_go_to_another_workqueue_when_it_ran),
+	KIND_CASE(delayed_work_runs_when_its_delay_is_over),
+	KUNIT_CASE(delayed_work_without_delay_runs_at_once),
+	KUNIT_CASE(delayed_work_is_pending_while_on_its_timer),
+	KIND_CASE(delayed_work_cancelled_on_its_timer_is_released_at_once),
+	KIND_CASE(delayed_work_is_taken_off_its_timer_by_cancel_locked),
+	KIND_CASE(delayed_work_does_not_delay_a_cancel),
+	KIND_CASE(delayed_works_of_a_token_all_go_with_it),
+	KIND_CASE(delayed_work_of_another_token_stays_on_its_timer),
+	KIND_CASE(delayed_work_queues_itself_until_it_is_cancelled),
+	KUNIT_CASE(delayed_work_queued_while_it_runs_goes_with_its_token),
+	KUNIT_CASE_SLOW(delayed_work_is_released_once_if_cancel_and_expiry_meet),
+	CONTEXT_CASE(work_may_be_queued_in_any_context),
+	CONTEXT_CASE(delayed_work_may_be_queued_in_any_context),
+	CONTEXT_CASE(delayed_work_cancelled_in_any_context_is_released_in_process),
+	KUNIT_CASE(work_is_refused_while_its_workqueue_is_closing),
+	KUNIT_CASE(drain_waits_for_the_function_that_runs),
+	KUNIT_CASE(drain_drops_what_is_pending_without_running_it),
+	KUNIT_CASE(drain_drops_delayed_works_without_waiting_for_their_timers),
+	KUNIT_CASE(drain_ends_works_that_queue_themselves_again),
+	KUNIT_CASE(drain_ends_delayed_works_that_queue_themselves_again),
+	KUNIT_CASE(drain_leaves_another_workqueues_works),
+	KUNIT_CASE(drain_leaves_tokens_and_owners_alone),
+	KUNIT_CASE_SLOW(delayed_work_is_released_once_if_drain_and_expiry_meet),
+	KUNIT_CASE(delayed_works_are_released_once_if_cancel_and_drain_meet),
+	KUNIT_CASE(wq_needs_a_name),
+	KUNIT_CASE(wq_refuses_flags_that_would_leave_process_context),
+	KUNIT_CASE(wq_create_without_memory_is_enomem),
+	KUNIT_CASE(wq_destroy_lets_null_and_errors_pass),
+	KUNIT_CASE(wq_without_works_is_destroyed_at_once),
+	{}
+};
+
+static struct kunit_suite work_test_suite = {
+	.name = "bgtoken_work",
+	.init = work_test_init,
+	.exit = work_test_exit,
+	.test_cases = work_test_cases,
+};
+
+kunit_test_suite(work_test_suite);
+
+MODULE_DESCRIPTION("KUnit tests of bgtoken: works and background workqueues");
+MODULE_LICENSE("GPL");
