@@ -248,6 +248,7 @@ static void bgcompile_queue_put(struct bgcompile_queue *queue)
  * under state->lock, too: either they see the events or are seen here.
  */
 static bool bgcompile_settle(struct bgcompile *state, struct bgtoken *token)
+	__must_hold(&state->lock)
 {
 	struct bgcompile_progress *p = &state->progress;
 	unsigned int events = p->events;
@@ -327,6 +328,7 @@ static void bgcompile_tell(struct bgcompile *state, struct bgtoken *token)
  */
 static void bgcompile_fail(struct bgcompile *state, int error,
 			   struct list_head *doomed)
+	__must_hold(&state->lock)
 {
 	lockdep_assert_held(&state->lock);
 	if (bgcompile_final(state->progress.events))
@@ -338,6 +340,7 @@ static void bgcompile_fail(struct bgcompile *state, int error,
 /* Tasks: in a scope */
 
 static void bgcompile_stop(struct bgcompile *state, struct bgcompile_task *task)
+	__must_hold(&state->lock)
 {
 	lockdep_assert_held(&state->lock);
 	task->counted = false;
@@ -353,6 +356,7 @@ static void bgcompile_stop(struct bgcompile *state, struct bgcompile_task *task)
 static struct bgcompile_unit *bgcompile_next(struct bgcompile *state,
 					     struct bgcompile_task *task,
 					     bool may_yield)
+	__must_hold(&state->lock)
 {
 	struct bgcompile_progress *p = &state->progress;
 	struct bgtoken *token = task->work.token;
@@ -423,6 +427,7 @@ static struct bgcompile_unit *bgcompile_begin(struct bgcompile *state,
 static bool bgcompile_account(struct bgcompile *state, struct bgtoken *token,
 			      enum bgcompile_tier tier, int error,
 			      struct list_head *doomed)
+	__must_hold(&state->lock)
 {
 	struct bgcompile_progress *p = &state->progress;
 
@@ -583,6 +588,7 @@ static int bgcompile_alloc_tasks(struct list_head *tasks, unsigned int count,
 
 /* Start as many tasks as are missing; 0 if there is at least one then. */
 static int bgcompile_start(struct bgcompile *state, struct list_head *tasks)
+	__must_hold(&state->lock)
 {
 	struct bgcompile_progress *p = &state->progress;
 	struct bgcompile_task *task;
@@ -624,7 +630,7 @@ static struct bgtoken *bgcompile_get_token(struct bgcompile *state)
 int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 		     const struct bgcompile_ops *ops,
 		     const struct bgcompile_params *params,
-		     const char *name, struct lock_class_key *key)
+		     const char *name, struct lock_class_key *keys)
 {
 	const unsigned int all_tiers = BIT(BGCOMPILE_TIERS) - 1;
 	struct bgcompile_queue *queue;
@@ -651,7 +657,7 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 	if (!queue)
 		return -ENOMEM;
 	token = __bgtoken_create(state, state->params.kind, GFP_KERNEL, name,
-				 key);
+				 keys);
 	if (IS_ERR(token)) {
 		kfree(queue);
 		return PTR_ERR(token);
@@ -847,7 +853,7 @@ int bgcompile_wait(struct bgcompile *state, enum bgcompile_event event)
 	token = bgcompile_get_token(state);
 	if (token) {
 		killed = wait_var_event_killable(&token->owner,
-				bgcompile_settled(state, token, events));
+						 bgcompile_settled(state, token, events));
 		bgtoken_put(token);
 	}
 	bgcompile_progress(state, &progress);

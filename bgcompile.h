@@ -144,7 +144,7 @@ struct bgcompile_params {
  * @done:	units of each tier that are published
  * @failed:	units of each tier that failed
  * @tasks:	tasks queued or running
- * @compiling:	units in their compile step
+ * @compiling:	units that tasks are at: being compiled, or published
  * @events:	mask of BIT(enum bgcompile_event): those that have come
  * @error:	0, or why the state failed
  * @features:	all features that tasks have reported
@@ -197,7 +197,7 @@ struct bgcompile {
 int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 		     const struct bgcompile_ops *ops,
 		     const struct bgcompile_params *params,
-		     const char *name, struct lock_class_key *key);
+		     const char *name, struct lock_class_key *keys);
 
 /**
  * bgcompile_init() - make a compile state ready
@@ -214,10 +214,10 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
  */
 #define bgcompile_init(_state, _wq, _ops, _params)			\
 ({									\
-	static struct lock_class_key __key;				\
+	static struct lock_class_key __keys[BGTOKEN_KINDS];		\
 									\
 	__bgcompile_init(_state, _wq, _ops, _params, "bgcompile:" #_state, \
-			 &__key);					\
+			 __keys);					\
 })
 
 int bgcompile_add_units(struct bgcompile *state, struct list_head *units);

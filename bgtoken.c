@@ -86,6 +86,11 @@
  * T: token->lock, taken inside W.
  * W: wq->lock.
  * P: belongs to whoever claimed work->pending.
+ *
+ * For sparse, bgtoken_enter() gives the lock's context away and bgtoken_exit()
+ * brings it back.  It cannot follow a lock that is held if a pointer is not NULL
+ * (__cond_acquires is ignored), nor one that __cleanup drops: a __releases() on
+ * bgtoken_exit() would only have it warn of every scope there is.
  */
 #include <linux/device.h>
 #include <linux/module.h>
@@ -117,27 +122,27 @@ LIVE_COUNTER(works, "how many works are alive");
 /* Tokens */
 
 static int bgtoken_lock_init(struct bgtoken *token, const char *name,
-			     struct lock_class_key *key)
+			     struct lock_class_key *keys)
 {
 	switch (token->kind) {
 	case BGTOKEN_MUTEX:
 		mutex_init(&token->mutex);
-		lockdep_set_class_and_name(&token->mutex, key, name);
+		lockdep_set_class_and_name(&token->mutex, &keys[BGTOKEN_MUTEX], name);
 		return 0;
 	case BGTOKEN_SHARED:
 		init_rwsem(&token->rwsem);
-		lockdep_set_class_and_name(&token->rwsem, key, name);
+		lockdep_set_class_and_name(&token->rwsem, &keys[BGTOKEN_SHARED], name);
 		return 0;
 	case BGTOKEN_SPIN:
 		spin_lock_init(&token->spin);
-		lockdep_set_class_and_name(&token->spin, key, name);
+		lockdep_set_class_and_name(&token->spin, &keys[BGTOKEN_SPIN], name);
 		return 0;
 	}
 	return -EINVAL;
 }
 
 struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
-				 const char *name, struct lock_class_key *key)
+				 const char *name, struct lock_class_key *keys)
 {
 	struct bgtoken *token;
 
@@ -151,7 +156,7 @@ struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
 	token->kind = kind;
 	kref_init(&token->kref);	/* put by the creator */
 	spin_lock_init(&token->lock);
-	if (bgtoken_lock_init(token, name, key)) {
+	if (bgtoken_lock_init(token, name, keys)) {
 		kfree(token);
 		return ERR_PTR(-EINVAL);
 	}
@@ -169,12 +174,12 @@ static void bgtoken_cancel_and_put(void *token)
 
 struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
 				      enum bgtoken_kind kind, const char *name,
-				      struct lock_class_key *key)
+				      struct lock_class_key *keys)
 {
 	struct bgtoken *token;
 	int err;
 
-	token = __bgtoken_create(owner, kind, GFP_KERNEL, name, key);
+	token = __bgtoken_create(owner, kind, GFP_KERNEL, name, keys);
 	if (IS_ERR(token))
 		return token;
 	err = devm_add_action_or_reset(dev, bgtoken_cancel_and_put, token);
@@ -240,6 +245,7 @@ void *bgtoken_enter_nested(struct bgtoken *token, unsigned int subclass)
 	case BGTOKEN_SPIN:
 		spin_lock_irqsave_nested(&token->spin, flags, subclass);
 		token->irqflags = flags;
+		__release(&token->spin);	/* the scope's now */
 		break;
 	}
 
@@ -268,6 +274,7 @@ void bgtoken_exit(struct bgtoken *token)
 		up_read(&token->rwsem);
 		break;
 	case BGTOKEN_SPIN:
+		__acquire(&token->spin);	/* the scope's so far */
 		spin_unlock_irqrestore(&token->spin, token->irqflags);
 		break;
 	}
@@ -354,7 +361,7 @@ bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass)
 	bgtoken_refuse(token);
 	bgtoken_wait_for_scopes(token, subclass);
 	trace_bgtoken_cancel_done(token);
-	return !xchg(&token->claimed, true);
+	return !xchg(&token->claimed, 1);
 }
 EXPORT_SYMBOL_GPL(bgtoken_cancel_nested);
 

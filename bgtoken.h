@@ -73,6 +73,8 @@ enum bgtoken_kind {
 	BGTOKEN_SPIN,
 };
 
+#define BGTOKEN_KINDS	(BGTOKEN_SPIN + 1)
+
 /**
  * struct bgtoken - stands between an owner and its background work
  *
@@ -83,10 +85,10 @@ struct bgtoken {
 	/* private: the letters are explained at the top of bgtoken.c */
 	void *owner;			/* A: NULL from the cancel on; sleepers wait on it */
 	union {
-		struct mutex mutex;
+		struct mutex mutex;	/* the scope lock, by kind */
 		struct rw_semaphore rwsem;
 		struct {
-			spinlock_t spin;
+			spinlock_t spin;	/* the scope lock */
 			unsigned long irqflags;	/* S: of the scope */
 		};
 	};
@@ -94,14 +96,14 @@ struct bgtoken {
 	spinlock_t lock;
 	struct kref kref;
 	enum bgtoken_kind kind;		/* I */
-	bool claimed;			/* A: a cancel has returned true */
+	int claimed;			/* A: a cancel has returned true */
 };
 
 struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
-				 const char *name, struct lock_class_key *key);
+				 const char *name, struct lock_class_key *keys);
 struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
 				      enum bgtoken_kind kind, const char *name,
-				      struct lock_class_key *key);
+				      struct lock_class_key *keys);
 
 /**
  * bgtoken_create() - make a token for an owner
@@ -109,7 +111,8 @@ struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
  * @_kind:	what its scopes may do
  * @_gfp:	how to allocate
  *
- * Every place in the source that creates tokens has a lockdep class of its own.
+ * Every place in the source that creates tokens has a lockdep class of its own,
+ * one for each kind that it creates.
  *
  * Context: Any that @_gfp allows.  Never waits for a scope.
  * Return: A token with one reference, which is the caller's, or
@@ -117,9 +120,9 @@ struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
  */
 #define bgtoken_create(_owner, _kind, _gfp)				\
 ({									\
-	static struct lock_class_key __key;				\
+	static struct lock_class_key __keys[BGTOKEN_KINDS];		\
 									\
-	__bgtoken_create(_owner, _kind, _gfp, "bgtoken:" #_owner, &__key); \
+	__bgtoken_create(_owner, _kind, _gfp, "bgtoken:" #_owner, __keys); \
 })
 
 /**
@@ -138,9 +141,9 @@ struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
  */
 #define devm_bgtoken_create(_dev, _owner, _kind)			\
 ({									\
-	static struct lock_class_key __key;				\
+	static struct lock_class_key __keys[BGTOKEN_KINDS];		\
 									\
-	__devm_bgtoken_create(_dev, _owner, _kind, "bgtoken:" #_owner, &__key); \
+	__devm_bgtoken_create(_dev, _owner, _kind, "bgtoken:" #_owner, __keys); \
 })
 
 /**
@@ -158,7 +161,8 @@ static inline struct bgtoken *bgtoken_get(struct bgtoken *token)
 
 void bgtoken_put(struct bgtoken *token);
 
-void *bgtoken_enter_nested(struct bgtoken *token, unsigned int subclass);
+void *bgtoken_enter_nested(struct bgtoken *token, unsigned int subclass)
+	__cond_acquires(token);
 void bgtoken_exit(struct bgtoken *token);
 
 /**
