@@ -3,7 +3,9 @@
 #ifndef _BGTOKEN_COMPAT_H
 #define _BGTOKEN_COMPAT_H
 
-#if __has_include(<linux/unaligned.h>)	/* 6.12 moved it */
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)	/* which moved it */
 #include <linux/unaligned.h>
 #else
 #include <asm/unaligned.h>

@@ -2,8 +2,6 @@
 /*
  * Compile states in which something fails: a step, the workqueue, memory.
  */
-#include <linux/dcache.h>
-#include <linux/debugfs.h>
 #include <linux/random.h>
 
 #include "compile_mock.h"
@@ -216,6 +214,12 @@ static void compile_get_env_that_fails_fails_the_state(struct kunit *test)
 
 /* The workqueue is destroyed under a living state */
 
+/* A work that keeps the workqueue busy. */
+struct mock_holder {
+	struct bgtoken_work work;
+	struct mock *mock;
+};
+
 static void destroy_fn(void *arg)
 {
 	mock_drain(arg);
@@ -288,66 +292,134 @@ static void compile_workqueue_destroyed_late_does_not_fail_a_finished_state(stru
 			 BGCOMPILE_TOP_FINISHED, 0);
 }
 
-/* No memory, at one place after the other */
+static void queue_holder_fn(struct bgtoken_work *work)
+{
+	struct mock *mock = container_of(work, struct mock_holder, work)->mock;
 
-struct failslab_setting {
-	bool *ignore_sleeping;
-	unsigned long *verbose;
-	bool was_ignoring;
-	unsigned long was_verbose;
+	test_gate_pass(&mock->gate2);
+}
+
+static void queue_holder_release(struct bgtoken_work *work)
+{
+	kfree(container_of(work, struct mock_holder, work));
+}
+
+/* A workqueue that closes, and is kept from it by a work that is not a task. */
+static void close_behind_a_work(struct mock *mock, struct test_thread *destroyer)
+{
+	struct mock_holder *holder;
+
+	holder = kzalloc(sizeof(*holder), GFP_KERNEL | __GFP_NOFAIL);
+	holder->mock = mock;
+	bgtoken_work_init(&holder->work, mock->token, queue_holder_fn,
+			  queue_holder_release);
+	KUNIT_EXPECT_TRUE(mock->test,
+			  bgtoken_queue_work(mock->wq, &holder->work));
+	bgtoken_work_put(&holder->work);
+	KUNIT_EXPECT_TRUE(mock->test, test_gate_wait(&mock->gate2, 1));
+	test_thread_start(mock->test, destroyer, -1, destroy_fn, mock);
+	KUNIT_EXPECT_TRUE(mock->test, test_thread_asleep(destroyer));
+}
+
+static void compile_adding_while_the_workqueue_closes_is_refused(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 2, .kind = mock_kind(test));
+	struct test_thread destroyer = {};
+	LIST_HEAD(units);
+
+	close_behind_a_work(mock, &destroyer);
+	mock_units(mock, &units, 2, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, mock_free_list(&units), 2U);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 0U);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).error, 0);
+	test_gate_open(&mock->gate2);
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &destroyer));
+}
+
+/* The task that is there takes them; that no other can be started is no error. */
+static void compile_adding_while_the_workqueue_closes_is_left_to_who_runs(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 4, .kind = mock_kind(test),
+					.max_tasks = 2, .slice_ms = 60000);
+	struct test_thread destroyer = {};
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 1, &mock->gate);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	close_behind_a_work(mock, &destroyer);
+	mock_units(mock, &units, 3, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 1U);
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 4);
+	test_gate_open(&mock->gate2);
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &destroyer));
+}
+
+struct adder {
+	struct mock *mock;
+	struct list_head *units;
+	int result;
 };
 
-static void *failslab_knob(const char *name)
+static void adder_fn(void *arg)
 {
-	struct dentry *dir = debugfs_lookup("failslab", NULL);
-	struct dentry *file = NULL;
-	void *knob = NULL;
+	struct adder *adder = arg;
 
-	if (!IS_ERR_OR_NULL(dir)) {
-		file = debugfs_lookup(name, dir);
-		dput(dir);
-	}
-	if (!IS_ERR_OR_NULL(file)) {
-		knob = d_inode(file)->i_private;
-		dput(file);
-	}
-	return knob;
+	adder->result = mock_add(adder->mock, adder->units);
 }
 
-/* As echo N > ignore-gfp-wait; echo 0 > verbose, in debugfs/failslab, would. */
-static bool failslab_begin(struct failslab_setting *s)
+/* Cancelled in the adder's own scope, before it has queued its first task. */
+static void compile_cancelled_while_units_are_added_leaves_them_to_the_caller(struct kunit *test)
 {
-	s->ignore_sleeping = failslab_knob("ignore-gfp-wait");
-	s->verbose = failslab_knob("verbose");
-	if (!s->ignore_sleeping || !s->verbose)
-		return false;
-	s->was_ignoring = *s->ignore_sleeping;
-	s->was_verbose = *s->verbose;
-	WRITE_ONCE(*s->ignore_sleeping, false);
-	WRITE_ONCE(*s->verbose, 0);
-	return true;
+	struct mock *mock = mock_create(test, 2, .kind = BGTOKEN_MUTEX);
+	struct bgcompile *state = mock_state(mock);
+	struct test_thread thread = {};
+	struct adder adder;
+	LIST_HEAD(units);
+	u64 end;
+
+	test_own_cpu(test, 1);
+	mock_units(mock, &units, 2, NULL);
+	adder = (struct adder){ .mock = mock, .units = &units };
+	test_thread_create(test, &thread, 1);
+
+	/* Let it go as far as the scope, and from there to state->lock. */
+	mutex_lock(&mock->token->mutex);
+	test_thread_run(&thread, adder_fn, &adder);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&thread));
+	spin_lock_irq(&state->lock);
+	mutex_unlock(&mock->token->mutex);
+	end = ktime_get_ns() + NSEC_PER_SEC;
+	do {
+		cpu_relax();
+	} while (!mutex_is_locked(&mock->token->mutex) && ktime_get_ns() < end);
+	bgtoken_cancel_locked(mock->token);
+	spin_unlock_irq(&state->lock);
+
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &thread));
+	KUNIT_EXPECT_EQ(test, adder.result, -ECANCELED);
+	KUNIT_EXPECT_EQ(test, mock_free_list(&units), 2U);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 0U);
 }
 
-static void failslab_end(struct failslab_setting *s)
-{
-	WRITE_ONCE(*s->ignore_sleeping, s->was_ignoring);
-	WRITE_ONCE(*s->verbose, s->was_verbose);
-}
-
-#define MAX_SITES	64	/* debug code allocates, too, and copes */
+/* No memory, at one place after the other */
 
 static void compile_init_without_memory_leaves_nothing(struct kunit *test)
 {
 	struct bgcompile_params params = { .kind = mock_kind(test) };
 	struct mock *mock = mock_create(test, 0, .kind = mock_kind(test));
-	struct failslab_setting setting;
+	struct test_failslab setting;
 	struct bgcompile state;
 	int nth, err, failures = 0;
 	bool failed = true;
 
-	if (!failslab_begin(&setting))
+	if (!test_failslab_begin(&setting))
 		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
-	for (nth = 1; failed && nth < MAX_SITES; nth++) {
+	for (nth = 1; failed && nth < TEST_MAX_SITES; nth++) {
 		test_fail_alloc(nth);
 		err = mock_state_init(&state, mock->wq, &mock_ops, &params);
 		failed = test_fail_stop();
@@ -359,7 +431,7 @@ static void compile_init_without_memory_leaves_nothing(struct kunit *test)
 			KUNIT_EXPECT_TRUE(test, bgcompile_cancel(&state));
 		}
 	}
-	failslab_end(&setting);
+	test_failslab_end(&setting);
 	KUNIT_EXPECT_FALSE(test, failed);
 	KUNIT_EXPECT_EQ(test, failures, 2);	/* the queue, the token */
 }
@@ -368,15 +440,15 @@ static void compile_add_without_memory_leaves_the_units_to_the_caller(struct kun
 {
 	struct mock *mock = mock_create(test, 8, .kind = mock_kind(test),
 					.max_tasks = 4);
-	struct failslab_setting setting;
+	struct test_failslab setting;
 	int nth, err = -ENOMEM, failures = 0;
 	bool failed = true;
 	LIST_HEAD(units);
 
-	if (!failslab_begin(&setting))
+	if (!test_failslab_begin(&setting))
 		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
 	mock_units(mock, &units, 8, &mock->gate);
-	for (nth = 1; err && nth < MAX_SITES; nth++) {
+	for (nth = 1; err && nth < TEST_MAX_SITES; nth++) {
 		int i;
 
 		for (i = 0; i < 8; i++)
@@ -398,7 +470,7 @@ static void compile_add_without_memory_leaves_the_units_to_the_caller(struct kun
 			failures++;
 		}
 	}
-	failslab_end(&setting);
+	test_failslab_end(&setting);
 	KUNIT_EXPECT_EQ(test, err, 0);
 	KUNIT_EXPECT_GE(test, failures, 1);
 	KUNIT_EXPECT_LE(test, failures, 4);	/* a task each */
@@ -408,6 +480,11 @@ static void compile_add_without_memory_leaves_the_units_to_the_caller(struct kun
 }
 
 static struct kunit_case fail_cases[] = {
+	KUNIT_CASE_PARAM(compile_adding_while_the_workqueue_closes_is_refused,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_adding_while_the_workqueue_closes_is_left_to_who_runs,
+			 test_kind_gen_params),
+	KUNIT_CASE(compile_cancelled_while_units_are_added_leaves_them_to_the_caller),
 	KUNIT_CASE_PARAM(compile_first_error_wins_and_the_results_of_siblings_are_dropped,
 			 test_kind_gen_params),
 	KUNIT_CASE(compile_first_error_wins_among_scopes_in_parallel),

@@ -515,10 +515,10 @@ static void hold_first(struct mock *mock, enum bgcompile_tier tier)
 
 static void compile_big_units_go_first_and_the_rest_in_turn(struct kunit *test)
 {
-	static const unsigned int order[] = { 0, 2, 5, 8, 6, 4, 1, 3, 7 };
+	static const unsigned int order[] = { 0, 2, 5, 8, 6, 4, 9, 1, 3, 7 };
 	static const size_t first[] = { 10, 500, 99, 100, 500 };
-	static const size_t second[] = { 300, 5, 500 };
-	struct mock *mock = mock_create(test, 9, .kind = mock_kind(test),
+	static const size_t second[] = { 300, 5, 500, 100 };
+	struct mock *mock = mock_create(test, 10, .kind = mock_kind(test),
 					.max_tasks = 1, .big_size = 100);
 	LIST_HEAD(units);
 	int i;

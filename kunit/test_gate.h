@@ -22,6 +22,8 @@
 
 #include <kunit/test.h>
 #include <linux/completion.h>
+#include <linux/dcache.h>
+#include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/interrupt.h>
@@ -447,13 +449,72 @@ static inline bool test_call_in(enum test_context context,
 	return true;
 }
 
+/* Debug code allocates, too, and copes: at most so many sites in one call. */
+#define TEST_MAX_SITES	64
+
+/* What failslab was set to. */
+struct test_failslab {
+	bool *ignore_sleeping;
+	unsigned long *verbose;
+	bool was_ignoring;
+	unsigned long was_verbose;
+};
+
+static inline void *test_failslab_knob(const char *name)
+{
+	struct dentry *dir = debugfs_lookup("failslab", NULL);
+	struct dentry *file = NULL;
+	void *knob = NULL;
+
+	if (!IS_ERR_OR_NULL(dir)) {
+		file = debugfs_lookup(name, dir);
+		dput(dir);
+	}
+	if (!IS_ERR_OR_NULL(file)) {
+		knob = d_inode(file)->i_private;
+		dput(file);
+	}
+	return knob;
+}
+
+/**
+ * test_failslab_begin() - let test_fail_alloc() fail allocations that may sleep
+ * @s:		for test_failslab_end()
+ *
+ * As echo N > ignore-gfp-wait; echo 0 > verbose, in debugfs/failslab, would.
+ *
+ * Context: Process context; may sleep.
+ * Return: True if this kernel can do it.
+ */
+static inline bool test_failslab_begin(struct test_failslab *s)
+{
+	s->ignore_sleeping = test_failslab_knob("ignore-gfp-wait");
+	s->verbose = test_failslab_knob("verbose");
+	if (!s->ignore_sleeping || !s->verbose)
+		return false;
+	s->was_ignoring = *s->ignore_sleeping;
+	s->was_verbose = *s->verbose;
+	WRITE_ONCE(*s->ignore_sleeping, false);
+	WRITE_ONCE(*s->verbose, 0);
+	return true;
+}
+
+/**
+ * test_failslab_end() - set failslab as it was
+ * @s:		from test_failslab_begin()
+ */
+static inline void test_failslab_end(struct test_failslab *s)
+{
+	WRITE_ONCE(*s->ignore_sleeping, s->was_ignoring);
+	WRITE_ONCE(*s->verbose, s->was_verbose);
+}
+
 /**
  * test_fail_alloc() - have an allocation of the calling thread fail
  * @nth:	which one from now on, from 1
  *
  * By failslab, for allocations with __GFP_NOWARN that may not sleep, or for
- * all if failslab/ignore-gfp-wait in debugfs is N (and failslab/verbose is 0,
- * or it tells the log).
+ * all between test_failslab_begin() and test_failslab_end().
  *
  * Context: Process context.
  */

@@ -859,6 +859,37 @@ static void token_of_a_device_needs_an_owner(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(t->token));
 }
 
+/* Of the token, and of the device's own record of it. */
+static void token_of_a_device_without_memory_is_enomem(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct device *dev = root_device_register("bgtoken_test_device");
+	struct test_failslab failslab;
+	struct bgtoken *token;
+	int nth, failures = 0;
+	bool failed = true;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+	if (!test_failslab_begin(&failslab)) {
+		root_device_unregister(dev);
+		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
+	}
+	for (nth = 1; failed && nth < TEST_MAX_SITES; nth++) {
+		test_fail_alloc(nth);
+		token = devm_bgtoken_create(dev, t->owner, t->kind);
+		failed = test_fail_stop();
+		if (IS_ERR(token)) {
+			KUNIT_EXPECT_EQ(test, PTR_ERR(token), (long)-ENOMEM);
+			failures++;
+		}
+	}
+	test_failslab_end(&failslab);
+	KUNIT_EXPECT_GE(test, failures, 2);
+	root_device_unregister(dev);
+	KUNIT_EXPECT_TRUE(test, test_owner_alive(t->owner));
+	test_nothing_left(test, "bgtoken", "tokens", t->live_tokens + 1);
+}
+
 /* The suite */
 
 static int token_test_init(struct kunit *test)
@@ -976,6 +1007,7 @@ static struct kunit_case token_test_cases[] = {
 	KUNIT_CASE_PARAM(token_of_a_device_makes_unbind_wait_for_a_live_scope,
 			 sleeping_kind_gen_params),
 	KIND_CASE(token_of_a_device_needs_an_owner),
+	KIND_CASE(token_of_a_device_without_memory_is_enomem),
 	{}
 };
 

@@ -21,14 +21,13 @@ struct bgtoken_wq *bgfilter_wq;
 bool bgfilter_teardown_flush;
 static char *teardown = "token";
 module_param(teardown, charp, 0444);
-MODULE_PARM_DESC(teardown, "how close() ends the compilation: token (default), "
-		 "which waits for nothing, or flush, which waits for the units "
-		 "that are being compiled");
+MODULE_PARM_DESC(teardown,
+		 "how close() ends the compilation: token (default), or flush, which waits for units");
 
 unsigned int bgfilter_max_tasks;
 module_param_named(max_tasks, bgfilter_max_tasks, uint, 0444);
-MODULE_PARM_DESC(max_tasks, "compile tasks for one set, up to 1024 (default: "
-		 "online CPUs)");
+MODULE_PARM_DESC(max_tasks,
+		 "compile tasks for one set, up to 1024 (default: online CPUs)");
 
 static int bgfilter_open(struct inode *inode, struct file *filp)
 {
@@ -253,19 +252,18 @@ static int bgfilter_waited(struct bgfilter_file *file, u64 load, u32 event)
 
 static int bgfilter_wait(struct bgfilter_file *file, unsigned long event)
 {
+	int ret, err;
 	u64 load;
-	int ret;
 
 	if (event != BGFILTER_EVENT_BASELINE && event != BGFILTER_EVENT_TOP)
 		return -EINVAL;
 	spin_lock(&file->events_lock);
 	load = file->loads;
 	spin_unlock(&file->events_lock);
-	if (wait_event_interruptible(file->waitq,
-				     (ret = bgfilter_waited(file, load, event)) !=
-				     -EAGAIN))
-		return -EINTR;
-	return ret;
+	err = wait_event_interruptible(file->waitq,
+				       (ret = bgfilter_waited(file, load, event)) !=
+				       -EAGAIN);
+	return err ? -EINTR : ret;
 }
 
 static long bgfilter_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)

@@ -214,8 +214,10 @@ struct bgfilter_code *bgfilter_decode(const struct sock_filter *insns, u32 len)
 }
 
 /* Is there a value of @size at @off?  An offset over INT_MAX is negative. */
-#define IN_PACKET(off, size)						\
-	((off) <= INT_MAX && (size) <= cap_len && (off) <= cap_len - (size))
+static inline bool in_packet(u32 off, u32 size, u32 cap_len)
+{
+	return off <= INT_MAX && size <= cap_len && off <= cap_len - size;
+}
 
 /* A comparison takes one of the two targets; pc is already at the next. */
 #define BRANCH_IF(cond)	(pc = (cond) ? op->jt : op->jf)
@@ -246,7 +248,7 @@ u32 bgfilter_interpret(const struct bgfilter_code *code, const u8 *data,
 			k += x;
 			fallthrough;
 		case OP_LD_W:
-			if (!IN_PACKET(k, 4))
+			if (!in_packet(k, 4, cap_len))
 				return 0;
 			a = get_unaligned_be32(data + k);
 			break;
@@ -254,7 +256,7 @@ u32 bgfilter_interpret(const struct bgfilter_code *code, const u8 *data,
 			k += x;
 			fallthrough;
 		case OP_LD_H:
-			if (!IN_PACKET(k, 2))
+			if (!in_packet(k, 2, cap_len))
 				return 0;
 			a = get_unaligned_be16(data + k);
 			break;
@@ -262,12 +264,12 @@ u32 bgfilter_interpret(const struct bgfilter_code *code, const u8 *data,
 			k += x;
 			fallthrough;
 		case OP_LD_B:
-			if (!IN_PACKET(k, 1))
+			if (!in_packet(k, 1, cap_len))
 				return 0;
 			a = data[k];
 			break;
 		case OP_LDX_MSH:
-			if (!IN_PACKET(k, 1))
+			if (!in_packet(k, 1, cap_len))
 				return 0;
 			x = (data[k] & 0xf) << 2;
 			break;

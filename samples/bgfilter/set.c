@@ -248,11 +248,11 @@ int bgfilter_publish_in(struct bgfilter_set *set, struct bgfilter_unit *unit)
 {
 	struct bgfilter_slot *slot = &set->slots[unit->index];
 
-	/* Release: pairs with the acquires in bgfilter_run_slot(). */
+	/* Releases: each pairs with its acquire in bgfilter_run_slot(). */
 	if (unit->unit.tier == BGCOMPILE_TOP)
-		smp_store_release(&slot->top, unit->result);
+		smp_store_release(&slot->top, unit->result);		/* (T) */
 	else
-		smp_store_release(&slot->baseline, unit->result);
+		smp_store_release(&slot->baseline, unit->result);	/* (B) */
 	unit->result = NULL;
 	set_bit(unit->index, set->published);
 	return 0;
@@ -351,11 +351,11 @@ static int bgfilter_compile_init(struct bgfilter_set *set)
 	};
 	int err;
 
-	static_assert(BGFILTER_TIER_BASELINE == BIT(BGCOMPILE_BASELINE));
-	static_assert(BGFILTER_TIER_TOP == BIT(BGCOMPILE_TOP));
-	static_assert(BGFILTER_EVENT_BASELINE == BIT(BGCOMPILE_BASELINE_FINISHED));
-	static_assert(BGFILTER_EVENT_TOP == BIT(BGCOMPILE_TOP_FINISHED));
-	static_assert(BGFILTER_EVENT_FAILED == BIT(BGCOMPILE_FAILED));
+	static_assert(BIT(BGCOMPILE_BASELINE) == BGFILTER_TIER_BASELINE);
+	static_assert(BIT(BGCOMPILE_TOP) == BGFILTER_TIER_TOP);
+	static_assert(BIT(BGCOMPILE_BASELINE_FINISHED) == BGFILTER_EVENT_BASELINE);
+	static_assert(BIT(BGCOMPILE_TOP_FINISHED) == BGFILTER_EVENT_TOP);
+	static_assert(BIT(BGCOMPILE_FAILED) == BGFILTER_EVENT_FAILED);
 
 	err = bgcompile_init(&set->compile, bgfilter_wq, &bgfilter_ops, &params);
 	if (err)
@@ -464,13 +464,14 @@ static u8 bgfilter_run_slot(struct bgfilter_slot *slot,
 	struct bgfilter_code *baseline;
 	struct bpf_prog *top;
 
-	top = tier & BGFILTER_TIER_TOP ? smp_load_acquire(&slot->top) : NULL;
+	top = tier & BGFILTER_TIER_TOP ?
+		smp_load_acquire(&slot->top) : NULL;		/* with (T) */
 	if (top)
 		return bpf_prog_run_pin_on_cpu(top, skb) ?
 			BGFILTER_RAN_TOP | BGFILTER_MATCH : BGFILTER_RAN_TOP;
 
 	baseline = tier & BGFILTER_TIER_BASELINE ?
-		smp_load_acquire(&slot->baseline) : NULL;
+		smp_load_acquire(&slot->baseline) : NULL;	/* with (B) */
 	if (baseline)
 		return bgfilter_interpret(baseline, skb->data,
 					  skb_headlen(skb), skb->len) ?

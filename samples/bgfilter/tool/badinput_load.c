@@ -373,7 +373,7 @@ static int read_number(const char *path)
  */
 static bool no_memory(void)
 {
-	int ret, left, refused = 0;
+	int failures = 0;
 
 	if (write_number(FAILSLAB "ignore-gfp-wait", 0) ||
 	    write_number(FAILSLAB "verbose", 0) || read_number(FAIL_NTH) < 0)
@@ -381,6 +381,7 @@ static bool no_memory(void)
 	for (int nth = 1; nth < MOST_SITES; nth++) {
 		int fd = good_file();
 		int arm = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
+		int ret, left;
 		char text[16];
 
 		snprintf(text, sizeof(text), "%d", nth);
@@ -400,10 +401,10 @@ static bool no_memory(void)
 			return expect("a load without memory", ret, -ENOMEM);
 		if (!still_good(fd))
 			return false;
-		refused += ret == -ENOMEM;
+		failures += ret == -ENOMEM;
 		if (left)	/* it was not reached: that was all */
-			return refused >= 5 ||
-			       fail("only %d loads were refused", refused);
+			return failures >= 5 ||
+			       fail("only %d loads were refused", failures);
 	}
 	return fail("a load has more than %d allocations", MOST_SITES);
 }

@@ -216,7 +216,7 @@ static int all_rounds(struct cancel *cancel)
 				    cancel->rounds);
 		else if (ret == ROUND_MISSED &&
 			 ++cancel->misses > MISSES_A_ROUND * (cancel->done + 1))
-			return bad_system("the units finish before they can be caught; use a larger -n");
+			return bad_system("units finish too soon to be caught: use a larger -n");
 		if (ret < 0)
 			ret = EXIT_OK;
 	}
