@@ -221,7 +221,7 @@ if [ "$BULK" -gt 0 ]; then
 		sleep 0.1
 	done
 	check "memory is back where it was ($taken KiB taken, $lost KiB off)" \
-		test $lost -lt $((taken / 20 + 4096))
+		test "$lost" -lt $((taken / 20 + 4096))
 fi
 
 # --- 6 ---
