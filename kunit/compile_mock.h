@@ -212,7 +212,7 @@ static inline int mock_compile(struct bgcompile_unit *unit, void *data,
 		plan->compile_hook(mock);
 	/* By the clock that slices go by: jiffies may come in bursts. */
 	while (ktime_get_ns() < end)
-		msleep(1);
+		usleep_range(500, 1000);
 	unit->features = plan->features;
 	atomic_dec(&mock->inside);
 	return plan->compile_error;

@@ -1,0 +1,89 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The KUnit suites, inside the virtual machine: a module each, inserted and
+# removed one by one. tools/check runs it, and reads in the kernel's log what
+# they said, between the marks that are set here.
+#
+#	SUITES		modules, each with its parameters after commas:
+#			bgtoken_stress_test,stress_ms=3000
+#	SAMPLE		bgfilter_badinput or bgfilter_cancel: run that too
+
+set -u
+
+: "${SUITES:=}" "${SAMPLE:=}"
+status=0
+
+mark() { echo "bgtoken-check: $*" >/dev/kmsg; }
+
+complain() {
+	echo "$*"
+	status=1
+}
+
+seconds() { cut -d . -f 1 /proc/uptime; }
+
+# Where a case asks for it, any allocation of its thread may fail, in silence.
+failslab=/sys/kernel/debug/failslab
+if [ -d $failslab ]; then
+	echo N >$failslab/ignore-gfp-wait
+	echo 0 >$failslab/verbose
+fi
+
+for module in bgtoken bgcompile bgfilter; do
+	insmod /modules/$module.ko || complain "cannot insert $module"
+done
+
+for suite in $SUITES; do
+	module=${suite%%,*}
+	begin=$(seconds)
+	mark "begin $module"
+	# shellcheck disable=SC2046 # the parameters are words
+	if insmod "/modules/$module.ko" $(echo "${suite#"$module"}" | tr ',' ' '); then
+		rmmod "$module" || complain "cannot remove $module"
+	else
+		complain "cannot insert $module"
+	fi
+	mark "end $module"
+	echo "$module, $(($(seconds) - begin)) s"
+done
+
+# TAP, as bgfilter-badinput prints it itself.
+# shellcheck disable=SC2317 # sample calls it
+cancel() {
+	echo 1..1
+	if bgfilter cancel -n 200 --rounds 10 >/run/cancel.txt; then
+		echo "ok 1 - close() in the middle of compilation, 10 times"
+	else
+		echo "not ok 1 - close() in the middle of compilation, 10 times"
+		return 1
+	fi
+}
+
+# sample SUITE COMMAND: its TAP goes into the log, line by line, as that of a
+# suite of KUnit's does.
+sample() {
+	begin=$(seconds)
+	mark "begin $1"
+	{
+		echo "# Subtest: $1"
+		"$2" && echo end ok || echo end not ok
+	} | while read -r line; do
+		case $line in
+		"end "*) echo "${line#end } 1 $1" ;;
+		*) echo "    $line" ;;
+		esac >/dev/kmsg
+	done
+	mark "end $1"
+	echo "$1, $(($(seconds) - begin)) s"
+}
+
+case $SAMPLE in
+bgfilter_badinput) sample "$SAMPLE" bgfilter-badinput ;;
+bgfilter_cancel) sample "$SAMPLE" cancel ;;
+esac
+
+for module in bgfilter bgcompile bgtoken; do
+	rmmod $module || complain "cannot remove $module"
+done
+exit $status

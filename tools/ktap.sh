@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Which suites there are, what a kernel's log says of them, and how the results
+# of a run are told. Source it after lib.sh; it runs nothing by itself.
+
+# kunit_modules: a line "MODULE OBJECT..." for each module of kunit/Kbuild, as
+# make itself reads that file. The MAKEFLAGS of a calling make are not for it.
+kunit_modules() {
+	(
+		unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+		cd -- "$BG_ROOT" || exit
+		make -s -f - src=kunit srctree=. CONFIG_BGTOKEN_KUNIT_TEST=m <<-'MAKE'
+		include kunit/Kbuild
+		$(foreach o,$(obj-m),$(info $(o:.o=) $(or $($(o:.o=-y)),$(o))))
+		all: ;
+		MAKE
+	)
+}
+
+# kunit_suites: a line "MODULE SUITE" for each struct kunit_suite in them.
+kunit_suites() {
+	local module objects object
+
+	kunit_modules | while read -r module objects; do
+		for object in $objects; do
+			awk -v module="$module" '
+			/struct kunit_suite .*= *\{/ { suite = 1 }
+			suite && match($0, /\.name *= *"[^"]*"/) {
+				split(substr($0, RSTART, RLENGTH), part, "\"")
+				print module, part[2]
+				suite = 0
+			}' "$BG_ROOT/kunit/${object%.o}.c"
+		done
+	done
+}
+
+# ktap_of_log all|marked COMPLAINTS SUITE... <LOG: what KUnit said in a kernel's
+# log, in everything or between the marks that tools/guest/check.sh sets, as
+# kunit.py reads it: suites are numbered one after the other, whichever module
+# they came from, and one that was cut off is closed with a case that failed.
+# Other lines stay, since kunit.py shows them where a case fails. COMPLAINTS gets
+# a line "SUITE: SENTENCE" for what kunit.py would not tell.
+ktap_of_log() {
+	local part=$1 complaints=$2
+	shift 2
+
+	: >"$complaints"
+	awk -v inside="$([ "$part" = marked ] || echo 1)" -v complaints="$complaints" -v expected="$*" '
+	function complain(sentence) { print suite ": " sentence >complaints }
+
+	function begin(name) {
+		if (suite != "")
+			cut_off()
+		suite = name
+		began[suite] = 1
+		head = "    KTAP version 1\n" $0 "\n"
+		plan = open = last = body = ""
+		cases = failed = 0
+	}
+
+	# A case with parameters was named when it began, another was not.
+	function cut_off() {
+		if (open == "")
+			open = "the case after " last
+		complain("it did not come to its end; it was in " open)
+		plan = ++cases
+		body = body "    not ok " cases " " open "\n"
+		failed++
+		end("not ok 1 " suite)
+	}
+
+	# A suite can fail and none of its cases.
+	function end(line) {
+		if (suite == "")
+			return
+		if (!cases && line !~ /# SKIP/) {
+			complain("it ran no case")
+		} else {
+			if (line ~ /^not/ && !failed)
+				complain("it failed outside its cases")
+			sub(/ok [0-9]+/, "ok " ++suites, line)
+			text = text head "    1.." plan "\n" body line "\n"
+		}
+		suite = ""
+	}
+
+	{ sub(/\r$/, ""); sub(/^\[ *[0-9]+\.[0-9]+\](\[[^]]*\])? /, "") }
+	/^bgtoken-check: begin/ { inside = 1; next }
+	/^bgtoken-check: end/ { inside = 0 }
+	!inside { next }
+	/^    # Subtest: / { begin($3); next }
+	/^    1\.\.[0-9]+$/ { plan = substr($1, 4); next }
+	/^        # Subtest: / { open = $3; wrong = 0 }
+	/^        not ok / { wrong++ }
+	/^    (not )?ok [0-9]+ / {
+		cases++
+		failed += $1 == "not"
+		if ($1 == "not" && open != "" && !wrong)
+			complain(open " failed outside its parameters")
+		open = ""
+		last = $0
+		sub(/^ *(not )?ok [0-9]+ (- )?/, "", last)
+	}
+	/^(not )?ok [0-9]+ / { end($0); next }
+	/^ {0,4}KTAP version 1$/ || /^1\.\.[0-9]+$/ { next }
+	{ body = body $0 "\n" }
+
+	END {
+		if (suite != "")
+			cut_off()
+		n = split(expected, want, " ")
+		for (i = 1; i <= n; i++) {
+			suite = want[i]
+			if (!(suite in began))
+				complain("it did not run")
+		}
+		printf "KTAP version 1\n1..%d\n%s", suites, text
+	}'
+}
+
+# The counts of a run, to which add_summary and complain add.
+passed=0 failed=0 skipped=0
+
+# complain SENTENCE: one more that failed.
+complain() {
+	printf 'not ok - %s\n' "$1"
+	failed=$((failed + 1))
+}
+
+# complaints_of FILE: each line of it.
+complaints_of() {
+	local line
+
+	while read -r line; do
+		complain "$line"
+	done <"$1"
+}
+
+# complain_of_log FILE: each line that has no place in a kernel's log.
+complain_of_log() {
+	log_complaints "$1" >"$1.bad" || true
+	complaints_of "$1.bad"
+	rm -f -- "$1.bad"
+}
+
+# add_summary FILE: the counts that kunit.py printed, last. What it calls an
+# error or a crash has failed.
+add_summary() {
+	local counts name n
+
+	counts=$(sed -n 's/\x1b\[[0-9;]*m//g; s/.*Testing complete\. Ran [0-9]* tests: //p' "$1" |
+		tail -n 1 | tr -d ',:')
+	# shellcheck disable=SC2086 # words, in pairs
+	set -- $counts
+	while [ $# -ge 2 ]; do
+		name=$1 n=$2
+		case $name in
+		passed)	passed=$((passed + n)) ;;
+		skipped) skipped=$((skipped + n)) ;;
+		*)	failed=$((failed + n)) ;;
+		esac
+		shift 2
+	done
+}
+
+# show_ktap SOURCE KTAP RESULTS: as that kernel's kunit.py shows it, which is
+# not to leave compiled files in a source tree that is shared.
+show_ktap() {
+	local status=0 before=$failed
+
+	PYTHONDONTWRITEBYTECODE=1 python3 "$1/tools/testing/kunit/kunit.py" parse "$2" |
+		tee "$3" || status=$?
+	add_summary "$3"
+	[ $status = 0 ] || [ "$failed" -gt "$before" ] ||
+		complain "kunit.py ended with status $status"
+}
+
+# skips_of KTAP: a line for each case that was skipped, with the parameter that
+# it was skipped for, and why.
+skips_of() {
+	awk '
+	/^    # Subtest: / { suite = $3 "."; open = "" }
+	/^        # Subtest: / { open = $3; next }
+	/ ok [0-9]+ .*# SKIP/ && (open == "" || /^        /) {
+		sub(/^ *ok [0-9]+ /, open == "" ? "" : open ", ")
+		sub(/ # SKIP */, ": ")
+		print "skipped: " suite $0
+		next
+	}
+	/^    (not )?ok / { open = "" }' "$1"
+}
+
+# tell_totals NAME: the last line, alone, and for tools/check-all a file.
+tell_totals() {
+	mkdir -p -- "$BG_BUILD/check"
+	echo "$passed $failed $skipped" >"$BG_BUILD/check/$1.totals"
+	[ "$skipped" = 0 ] || echo "$skipped skipped"
+	echo "$passed passed, $failed failed"
+	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}
