@@ -37,6 +37,13 @@ SOURCES = $(wildcard Kbuild Kconfig *.c *.h samples kunit bench torture)
 
 CONFIGS := CONFIG_BGTOKEN=m CONFIG_BGCOMPILE=m CONFIG_SAMPLE_BGFILTER=m
 
+# The suites, where the kernel has KUnit.
+ifneq ($(KDIR),)
+ifneq ($(shell grep -s '^CONFIG_KUNIT=' '$(KDIR)/include/config/auto.conf'),)
+CONFIGS += CONFIG_BGTOKEN_KUNIT_TEST=m
+endif
+endif
+
 # BTF of modules would need pahole; nothing here reads it.
 CONFIGS += CONFIG_DEBUG_INFO_BTF_MODULES=
 
@@ -48,7 +55,17 @@ help:
 	@echo 'Targets:'
 	@echo '  all       the modules and the user tool (plain "make" does this)'
 	@echo '  demo      build all, boot a stock kernel in QEMU, show it at work'
-	@echo '  check     build all, and run the tests in QEMU'
+	@echo '  check     the KUnit suites, in QEMU, on a kernel with KASAN, lockdep, kmemleak'
+	@echo '  check-kcsan   the same on a kernel that looks for data races'
+	@echo '  check-rt      the demo and a load/unload loop on a real-time kernel'
+	@echo '  check-demo    the demo and the bad-input tests on a stock kernel'
+	@echo '  check-harness   plant one fault at a time: does "check" catch it?'
+	@echo '  check-all     all of these, on 6.12 and 6.1, and kunit: one table'
+	@echo '  kunit     the suites on User-Mode Linux, by kunit.py: the inner loop'
+	@echo '  lint      look at the sources with every checker there is'
+	@echo '  coverage  which lines and branches the tests take: a report in build/coverage/'
+	@echo '  bench     measure it against what is used instead, in QEMU: tables and plots'
+	@echo '  bench-icount  what a scope and a cancel cost, in instructions'
 	@echo '  shell     a root shell in the virtual machine, everything loaded'
 	@echo '  modules   bgtoken.ko, bgcompile.ko and bgfilter.ko, in build/KERNEL/'
 	@echo '  tool      bgfilter, the user tool, in build/tool/'
@@ -56,6 +73,7 @@ help:
 	@echo '  clean     remove build/ (the kernels stay in the cache folder)'
 	@echo 'Variables:'
 	@echo '  KERNEL=   6.12 (default), 6.1, or 6.12-rt: Debian'"'"'s kernels'
+	@echo '  FILTER=   check, check-kcsan, kunit: the suites that match, as kunit.py has it'
 	@echo '  KDIR=     build modules against this folder, with no set-up'
 	@echo '  ACCEL=    kvm or tcg: do not try which of them works'
 	@echo '  V=1 W=1 C=1   as kbuild has them'
@@ -84,9 +102,36 @@ modules: sources $(if $(KDIR),,setup)
 tool: $(if $(KDIR),,setup)
 	@+$(MAKE) $(quiet) --no-print-directory $(jobs) -C samples/bgfilter/tool O='$(TOOL_DIR)'
 
-.PHONY: demo check
-demo check: all
+.PHONY: demo
+demo: all
+	@tools/demo
+
+# These build what they need themselves, against kernels of their own.
+.PHONY: check check-kcsan check-rt check-demo check-all check-harness kunit
+check:
+	@+tools/check debug
+check-kcsan:
+	@+tools/check kcsan
+check-rt check-demo:
+	@+tools/check-stock $(@:check-%=%)
+check-all:
+	@+tools/check-all
+check-harness:
+	@+tools/check-harness
+kunit:
+	@+tools/kunit
+
+.PHONY: lint coverage
+lint coverage:
 	@tools/$@
+
+# The benchmark is built only where it is asked for.
+.PHONY: bench bench-icount
+bench bench-icount: CONFIGS += CONFIG_BGTOKEN_BENCH=m
+bench: all
+	@tools/bench
+bench-icount: all
+	@tools/bench --icount
 
 .PHONY: shell
 shell: all

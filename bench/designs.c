@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Experiments: other ways to make a token, as far as a scope and a cancel need
+ * them, to choose the library's by.  Nothing but the benchmark uses them.
+ *
+ *	inline-KIND	the library's token, with enter and exit inline
+ *	typed-KIND	the same, the kind known when it is compiled
+ *	bare-KIND	the same, and the owner is not read before the lock: whoever
+ *			enters after a cancel may queue for the lock
+ *	word-mutex	MUTEX as one word of its own, held or not, and a slow path
+ *			that sleeps on it
+ *	inline-word-mutex  the same, its quick path inline, after a look at the kind
+ *	switch-word-mutex  the same, not inline, after a look at the kind
+ *	active-shared	SHARED as an active count with a bias, as kernfs has it
+ *	switch-active-shared  the same, after a look at the kind
+ *	active-mutex	MUTEX as a mutex and such a count, so that a cancel need
+ *			not stand behind those that queue for the mutex
+ *	rwlock-shared	SHARED as a rwlock_t: no scope may sleep
+ *	counted-shared	SHARED as a count that a spinlock guards
+ */
+#include <linux/atomic.h>
+#include <linux/limits.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/wait_bit.h>
+
+#include "bench.h"
+
+/* All but the library's own are made of this; sizes come from token_with(). */
+struct design {
+	void *owner;
+	atomic_t active;
+	unsigned int count;
+	enum bgtoken_kind kind;
+	struct mutex mutex;	/* a scope of active-mutex */
+	spinlock_t lock;	/* owner and count of counted-shared */
+	rwlock_t rwlock;	/* a scope of rwlock-shared */
+};
+
+/* The size of a struct bgtoken that has _bytes in place of its union. */
+#define token_with(_bytes)						\
+	(sizeof(struct bgtoken) - (offsetof(struct bgtoken, delayed) -	\
+				   offsetof(struct bgtoken, mutex)) +	\
+	 ALIGN(_bytes, sizeof(long)))
+
+static void *design_create(void *owner)		/* of BGTOKEN_MUTEX, which is 0 */
+{
+	struct design *d = kzalloc(sizeof(*d), GFP_KERNEL);
+
+	if (!d)
+		return NULL;
+	d->owner = owner;
+	mutex_init(&d->mutex);
+	spin_lock_init(&d->lock);
+	rwlock_init(&d->rwlock);
+	return d;
+}
+
+static void *design_create_shared(void *owner)
+{
+	struct design *d = design_create(owner);
+
+	if (d)
+		d->kind = BGTOKEN_SHARED;
+	return d;
+}
+
+static void design_destroy(void *object)
+{
+	kfree(object);
+}
+
+/*
+ * inline, typed: the library's token.  With its kind given, the compiler leaves
+ * one of the three.
+ */
+
+static __always_inline void *inline_enter(struct bgtoken *token,
+					  enum bgtoken_kind kind, bool look)
+{
+	unsigned long flags;
+	void *owner;
+
+	if (look && unlikely(bgtoken_cancelled(token)))
+		return NULL;
+	switch (kind) {
+	case BGTOKEN_MUTEX:
+		mutex_lock(&token->mutex);
+		break;
+	case BGTOKEN_SHARED:
+		down_read(&token->rwsem);
+		break;
+	case BGTOKEN_SPIN:
+		spin_lock_irqsave(&token->spin, flags);
+		token->irqflags = flags;
+		break;
+	}
+	owner = READ_ONCE(token->owner);
+	if (unlikely(!owner))
+		bgtoken_exit(token);
+	return owner;
+}
+
+static __always_inline void inline_exit(struct bgtoken *token,
+					enum bgtoken_kind kind)
+{
+	switch (kind) {
+	case BGTOKEN_MUTEX:
+		mutex_unlock(&token->mutex);
+		break;
+	case BGTOKEN_SHARED:
+		up_read(&token->rwsem);
+		break;
+	case BGTOKEN_SPIN:
+		spin_unlock_irqrestore(&token->spin, token->irqflags);
+		break;
+	}
+}
+
+static void inline_destroy(void *object)
+{
+	bgtoken_put(object);
+}
+
+static void inline_cancel(void *object)
+{
+	bgtoken_cancel(object);
+}
+
+#define INLINE_DESIGN(_name, _token_kind, _kind, _look)			\
+static void *_name##_create(void *owner)				\
+{									\
+	struct bgtoken *token =						\
+		bgtoken_create(owner, _token_kind, GFP_KERNEL);		\
+									\
+	return IS_ERR(token) ? NULL : token;				\
+}									\
+BENCH_SCOPE_LOOPS(_name, struct bgtoken, inline_enter(o, _kind, _look),	\
+		  inline_exit(o, _kind))
+
+INLINE_DESIGN(inline_mutex, BGTOKEN_MUTEX, READ_ONCE(o->kind), true)
+INLINE_DESIGN(inline_shared, BGTOKEN_SHARED, READ_ONCE(o->kind), true)
+INLINE_DESIGN(inline_spin, BGTOKEN_SPIN, READ_ONCE(o->kind), true)
+INLINE_DESIGN(typed_mutex, BGTOKEN_MUTEX, BGTOKEN_MUTEX, true)
+INLINE_DESIGN(bare_mutex, BGTOKEN_MUTEX, BGTOKEN_MUTEX, false)
+INLINE_DESIGN(typed_shared, BGTOKEN_SHARED, BGTOKEN_SHARED, true)
+INLINE_DESIGN(bare_shared, BGTOKEN_SHARED, BGTOKEN_SHARED, false)
+INLINE_DESIGN(typed_spin, BGTOKEN_SPIN, BGTOKEN_SPIN, true)
+INLINE_DESIGN(bare_spin, BGTOKEN_SPIN, BGTOKEN_SPIN, false)
+
+/* active: a negative count refuses; at ACTIVE_BIAS nobody is left. */
+
+#define ACTIVE_BIAS	(INT_MIN + 1)
+
+static void active_wake(struct design *d)
+{
+	wake_up_var(&d->active);
+}
+
+static void active_cancel(void *object)
+{
+	struct design *d = object;
+
+	/* Full barriers: who got in before is counted, the rest is refused. */
+	if (atomic_add_return(ACTIVE_BIAS, &d->active) != ACTIVE_BIAS)
+		wait_var_event(&d->active,
+			       atomic_read(&d->active) == ACTIVE_BIAS);
+	WRITE_ONCE(d->owner, NULL);
+}
+
+static noinline void *active_shared_enter(void *object)
+{
+	struct design *d = object;
+
+	return atomic_inc_unless_negative(&d->active) ? d->owner : NULL;
+}
+
+/* The caller's reference keeps the token for the wake-up. */
+static noinline void active_shared_exit(void *object)
+{
+	struct design *d = object;
+
+	if (unlikely(atomic_dec_return(&d->active) == ACTIVE_BIAS))
+		active_wake(d);
+}
+
+BENCH_SCOPE_LOOPS(active_shared, void, active_shared_enter(o),
+		  active_shared_exit(o))
+
+static noinline void *active_mutex_enter(void *object)
+{
+	struct design *d = object;
+
+	if (unlikely(atomic_read(&d->active) < 0))
+		return NULL;
+	mutex_lock(&d->mutex);
+	if (likely(atomic_inc_unless_negative(&d->active)))
+		return d->owner;
+	mutex_unlock(&d->mutex);
+	return NULL;
+}
+
+static noinline void active_mutex_exit(void *object)
+{
+	struct design *d = object;
+
+	if (unlikely(atomic_dec_return(&d->active) == ACTIVE_BIAS))
+		active_wake(d);
+	mutex_unlock(&d->mutex);
+}
+
+BENCH_SCOPE_LOOPS(active_mutex, void, active_mutex_enter(o),
+		  active_mutex_exit(o))
+
+/*
+ * word: HELD by a scope, WAITERS if somebody sleeps on it, CANCELLED.  A scope
+ * that ends wakes them if it finds anything but HELD.
+ */
+
+#define WORD_HELD	1
+#define WORD_WAITERS	2
+#define WORD_CANCELLED	4
+
+/* Try to hold it, or leave word that somebody waits; true to stop waiting. */
+static bool word_try(struct design *d, bool *held)
+{
+	int word = atomic_read(&d->active);
+
+	for (;;) {
+		*held = !(word & (WORD_HELD | WORD_CANCELLED));
+		if (word & WORD_CANCELLED)
+			return true;
+		if (atomic_try_cmpxchg(&d->active, &word, word |
+				       (*held ? WORD_HELD : WORD_WAITERS)))
+			return *held;
+	}
+}
+
+static noinline void *word_enter_slow(struct design *d)
+{
+	bool held;
+
+	___wait_var_event(&d->active, word_try(d, &held), TASK_UNINTERRUPTIBLE,
+			  0, 0, schedule());
+	return held ? d->owner : NULL;
+}
+
+static noinline void *word_mutex_enter(void *object)
+{
+	struct design *d = object;
+	int none = 0;
+
+	might_sleep();
+	if (likely(atomic_try_cmpxchg_acquire(&d->active, &none, WORD_HELD)))
+		return d->owner;
+	return word_enter_slow(d);
+}
+
+static noinline void word_exit_slow(struct design *d)
+{
+	atomic_andnot(WORD_WAITERS, &d->active);
+	wake_up_var(&d->active);
+}
+
+static noinline void word_mutex_exit(void *object)
+{
+	struct design *d = object;
+
+	if (unlikely(atomic_sub_return(WORD_HELD, &d->active)))
+		word_exit_slow(d);
+}
+
+static void word_cancel(void *object)
+{
+	struct design *d = object;
+
+	if (atomic_fetch_or(WORD_CANCELLED, &d->active) & WORD_HELD)
+		wait_var_event(&d->active,
+			       !(atomic_read(&d->active) & WORD_HELD));
+	wake_up_var(&d->active);
+	WRITE_ONCE(d->owner, NULL);
+}
+
+BENCH_SCOPE_LOOPS(word_mutex, void, word_mutex_enter(o),
+		  word_mutex_exit(o))
+
+/* Both kinds in one: what a library of these two would be. */
+
+static __always_inline void *switch_enter_inline(struct design *d)
+{
+	int none = 0;
+
+	if (likely(READ_ONCE(d->kind) == BGTOKEN_MUTEX)) {
+		might_sleep();
+		if (likely(atomic_try_cmpxchg_acquire(&d->active, &none,
+						      WORD_HELD)))
+			return d->owner;
+		return word_enter_slow(d);
+	}
+	return active_shared_enter(d);
+}
+
+static __always_inline void switch_exit_inline(struct design *d)
+{
+	if (likely(READ_ONCE(d->kind) == BGTOKEN_MUTEX)) {
+		if (unlikely(atomic_sub_return(WORD_HELD, &d->active)))
+			word_exit_slow(d);
+	} else {
+		active_shared_exit(d);
+	}
+}
+
+BENCH_SCOPE_LOOPS(inline_word, struct design,
+		  switch_enter_inline(o), switch_exit_inline(o))
+
+static noinline void *switch_enter(void *object)
+{
+	struct design *d = object;
+	int none = 0;
+
+	switch (READ_ONCE(d->kind)) {
+	case BGTOKEN_MUTEX:
+		might_sleep();
+		if (likely(atomic_try_cmpxchg_acquire(&d->active, &none,
+						      WORD_HELD)))
+			return d->owner;
+		return word_enter_slow(d);
+	case BGTOKEN_SHARED:
+		might_sleep();
+		return atomic_inc_unless_negative(&d->active) ? d->owner : NULL;
+	case BGTOKEN_SPIN:
+		break;
+	}
+	return NULL;
+}
+
+static noinline void switch_exit(void *object)
+{
+	struct design *d = object;
+
+	switch (READ_ONCE(d->kind)) {
+	case BGTOKEN_MUTEX:
+		if (unlikely(atomic_sub_return(WORD_HELD, &d->active)))
+			word_exit_slow(d);
+		break;
+	case BGTOKEN_SHARED:
+		if (unlikely(atomic_dec_return(&d->active) == ACTIVE_BIAS))
+			active_wake(d);
+		break;
+	case BGTOKEN_SPIN:
+		break;
+	}
+}
+
+BENCH_SCOPE_LOOPS(switch, void, switch_enter(o), switch_exit(o))
+
+/* rwlock: no scope may sleep, and none is entered from an interrupt. */
+
+static noinline void *rwlock_shared_enter(void *object)
+{
+	struct design *d = object;
+	void *owner;
+
+	if (unlikely(!READ_ONCE(d->owner)))
+		return NULL;
+	read_lock(&d->rwlock);
+	owner = READ_ONCE(d->owner);
+	if (unlikely(!owner))
+		read_unlock(&d->rwlock);
+	return owner;
+}
+
+static noinline void rwlock_shared_exit(void *object)
+{
+	struct design *d = object;
+
+	read_unlock(&d->rwlock);
+}
+
+static void rwlock_cancel(void *object)
+{
+	struct design *d = object;
+
+	xchg(&d->owner, NULL);
+	write_lock(&d->rwlock);
+	write_unlock(&d->rwlock);
+}
+
+BENCH_SCOPE_LOOPS(rwlock_shared, void, rwlock_shared_enter(o),
+		  rwlock_shared_exit(o))
+
+/* counted: "a refcount, a lock and a flag", to the letter. */
+
+static noinline void *counted_shared_enter(void *object)
+{
+	struct design *d = object;
+	void *owner;
+
+	spin_lock(&d->lock);
+	owner = d->owner;
+	if (owner)
+		d->count++;
+	spin_unlock(&d->lock);
+	return owner;
+}
+
+static noinline void counted_shared_exit(void *object)
+{
+	struct design *d = object;
+	bool last;
+
+	spin_lock(&d->lock);
+	last = !--d->count && !d->owner;
+	spin_unlock(&d->lock);
+	if (unlikely(last))
+		wake_up_var(&d->count);
+}
+
+static bool counted_idle(struct design *d)
+{
+	bool idle;
+
+	spin_lock(&d->lock);
+	idle = !d->count;
+	spin_unlock(&d->lock);
+	return idle;
+}
+
+static void counted_cancel(void *object)
+{
+	struct design *d = object;
+
+	spin_lock(&d->lock);
+	d->owner = NULL;
+	spin_unlock(&d->lock);
+	wait_var_event(&d->count, counted_idle(d));
+}
+
+BENCH_SCOPE_LOOPS(counted_shared, void, counted_shared_enter(o),
+		  counted_shared_exit(o))
+
+#define INLINE(_string, _name)						\
+	{ .name = _string, .bytes = sizeof(struct bgtoken),		\
+	  .design = true, .create = _name##_create,			\
+	  .destroy = inline_destroy, .loop = _name##_loop,		\
+	  .loop_work = _name##_loop_work, .cancel = inline_cancel }
+
+#define DESIGN(_string, _name, _cancel, _bytes)				\
+	{ .name = _string, .bytes = token_with(_bytes), .design = true,	\
+	  .tail = true, .create = design_create,			\
+	  .destroy = design_destroy, .loop = _name##_loop,		\
+	  .loop_work = _name##_loop_work, .enter = _name##_enter,	\
+	  .exit = _name##_exit, .cancel = _cancel }
+
+const struct bench_lock bench_designs[] = {
+	INLINE("inline-mutex", inline_mutex),
+	INLINE("typed-mutex", typed_mutex),
+	INLINE("bare-mutex", bare_mutex),
+	DESIGN("active-mutex", active_mutex, active_cancel,
+	       sizeof(struct mutex) + sizeof(atomic_t)),
+	DESIGN("word-mutex", word_mutex, word_cancel, sizeof(atomic_t)),
+	{ .name = "inline-word-mutex", .bytes = token_with(sizeof(atomic_t)),
+	  .design = true, .create = design_create, .destroy = design_destroy,
+	  .loop = inline_word_loop, .loop_work = inline_word_loop_work,
+	  .cancel = word_cancel },
+	{ .name = "switch-word-mutex", .bytes = token_with(sizeof(atomic_t)),
+	  .design = true, .create = design_create, .destroy = design_destroy,
+	  .loop = switch_loop, .loop_work = switch_loop_work,
+	  .cancel = word_cancel },
+	INLINE("inline-shared", inline_shared),
+	INLINE("typed-shared", typed_shared),
+	INLINE("bare-shared", bare_shared),
+	DESIGN("active-shared", active_shared, active_cancel, sizeof(atomic_t)),
+	{ .name = "switch-active-shared", .bytes = token_with(sizeof(atomic_t)),
+	  .design = true, .create = design_create_shared,
+	  .destroy = design_destroy, .loop = switch_loop,
+	  .loop_work = switch_loop_work, .cancel = active_cancel },
+	DESIGN("rwlock-shared", rwlock_shared, rwlock_cancel, sizeof(rwlock_t)),
+	DESIGN("counted-shared", counted_shared, counted_cancel,
+	       sizeof(unsigned int)),	/* token->lock is there anyway */
+	INLINE("inline-spin", inline_spin),
+	INLINE("typed-spin", typed_spin),
+	INLINE("bare-spin", bare_spin),
+};
+
+const unsigned int bench_nr_designs = ARRAY_SIZE(bench_designs);

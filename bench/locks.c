@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the scope and tail cases measure: the library's kinds, and the pairs
+ * of calls that people use today.  Experiments are in designs.c.
+ */
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/percpu-refcount.h>
+#include <linux/rcupdate.h>
+#include <linux/rwsem.h>
+#include <linux/slab.h>
+#include <linux/srcu.h>
+
+#include "bench.h"
+
+/* The library */
+
+#define TOKEN_LOCK(_name, _kind)					\
+static void *_name##_create(void *owner)				\
+{									\
+	struct bgtoken *token = bgtoken_create(owner, _kind, GFP_KERNEL); \
+									\
+	return IS_ERR(token) ? NULL : token;				\
+}
+
+TOKEN_LOCK(token_mutex, BGTOKEN_MUTEX)
+TOKEN_LOCK(token_shared, BGTOKEN_SHARED)
+TOKEN_LOCK(token_spin, BGTOKEN_SPIN)
+
+static void token_destroy(void *object)
+{
+	bgtoken_put(object);
+}
+
+static void *token_enter(void *object)
+{
+	return bgtoken_enter(object);
+}
+
+static void token_exit(void *object)
+{
+	bgtoken_exit(object);
+}
+
+static void token_cancel(void *object)
+{
+	bgtoken_cancel(object);
+}
+
+BENCH_SCOPE_LOOPS(token, struct bgtoken, bgtoken_enter(o), bgtoken_exit(o))
+
+#define TOKEN(_name, _create)						\
+	{ .name = _name, .bytes = sizeof(struct bgtoken), .tail = true,	\
+	  .work = true, .create = _create, .destroy = token_destroy,	\
+	  .loop = token_loop, .loop_work = token_loop_work,		\
+	  .enter = token_enter, .exit = token_exit, .cancel = token_cancel }
+
+/* Primitives */
+
+static void primitive_destroy(void *object)
+{
+	kfree(object);
+}
+
+#define PRIMITIVE_CREATE(_name, _type, _init)				\
+static void *_name##_create(void *owner)				\
+{									\
+	_type *o = kzalloc(sizeof(*o), GFP_KERNEL);			\
+									\
+	if (o)								\
+		_init;							\
+	return o;							\
+}
+
+/* The price of the loop itself, which is taken off. */
+PRIMITIVE_CREATE(nothing, int, *o = 0)
+BENCH_LOOPS(nothing, int, barrier(), barrier())
+static void nothing_cancel(void *object)
+{
+	barrier();
+}
+
+PRIMITIVE_CREATE(mutex, struct mutex, mutex_init(o))
+BENCH_LOOPS(mutex, struct mutex, mutex_lock(o), mutex_unlock(o))
+
+/* The limit of a cancel: a lock that nobody holds, and a store. */
+static void mutex_cancel(void *object)
+{
+	mutex_lock(object);
+	barrier();
+	mutex_unlock(object);
+}
+
+PRIMITIVE_CREATE(rwsem, struct rw_semaphore, init_rwsem(o))
+BENCH_LOOPS(rwsem, struct rw_semaphore, down_read(o), up_read(o))
+
+struct spin {
+	spinlock_t lock;	/* measured, and guards nothing */
+};
+
+PRIMITIVE_CREATE(spin, struct spin, spin_lock_init(&o->lock))
+BENCH_LOOPS(spin, struct spin, spin_lock_irqsave(&o->lock, state),
+	    spin_unlock_irqrestore(&o->lock, state))
+
+PRIMITIVE_CREATE(kref, struct kref, kref_init(o))
+static void kref_release(struct kref *kref)
+{
+	bench_fail("scope kref: a count that does not add up");
+}
+
+BENCH_LOOPS(kref, struct kref, kref_get(o), kref_put(o, kref_release))
+
+PRIMITIVE_CREATE(rcu, int, *o = 0)
+BENCH_LOOPS(rcu, int, rcu_read_lock(), rcu_read_unlock())
+
+static void *srcu_create(void *owner)
+{
+	struct srcu_struct *o = kzalloc(sizeof(*o), GFP_KERNEL);
+
+	if (o && init_srcu_struct(o)) {
+		kfree(o);
+		o = NULL;
+	}
+	return o;
+}
+
+static void srcu_destroy(void *object)
+{
+	cleanup_srcu_struct(object);
+	kfree(object);
+}
+
+BENCH_LOOPS(srcu, struct srcu_struct, state = srcu_read_lock(o),
+	    srcu_read_unlock(o, state))
+
+static void ref_release(struct percpu_ref *ref)
+{
+}
+
+static void *percpu_ref_create(void *owner)
+{
+	struct percpu_ref *o = kzalloc(sizeof(*o), GFP_KERNEL);
+
+	if (o && percpu_ref_init(o, ref_release, 0, GFP_KERNEL)) {
+		kfree(o);
+		o = NULL;
+	}
+	return o;
+}
+
+static void percpu_ref_destroy(void *object)
+{
+	percpu_ref_exit(object);
+	kfree(object);
+}
+
+BENCH_SCOPE_LOOPS(percpu_ref, struct percpu_ref, percpu_ref_tryget_live(o),
+		  percpu_ref_put(o))
+
+#define PRIMITIVE_OWN(_name, _destroy)					\
+	.name = #_name, .create = _name##_create, .destroy = _destroy,	\
+	.loop = _name##_loop, .loop_work = _name##_loop_work
+
+#define PRIMITIVE(_name)	PRIMITIVE_OWN(_name, primitive_destroy)
+
+const struct bench_lock bench_locks[] = {
+	{ PRIMITIVE(nothing), .cancel = nothing_cancel },
+	{ PRIMITIVE(mutex), .bytes = sizeof(struct mutex), .work = true,
+	  .cancel = mutex_cancel },
+	TOKEN("token-mutex", token_mutex_create),
+	{ PRIMITIVE(spin), .bytes = sizeof(spinlock_t) },
+	TOKEN("token-spin", token_spin_create),
+	{ PRIMITIVE(rwsem), .bytes = sizeof(struct rw_semaphore), .work = true },
+	TOKEN("token-shared", token_shared_create),
+	{ PRIMITIVE_OWN(srcu, srcu_destroy),
+	  .bytes = sizeof(struct srcu_struct) },
+	{ PRIMITIVE(rcu) },
+	{ PRIMITIVE_OWN(percpu_ref, percpu_ref_destroy),
+	  .bytes = sizeof(struct percpu_ref) },
+	{ PRIMITIVE(kref), .bytes = sizeof(struct kref) },
+};
+
+const unsigned int bench_nr_locks = ARRAY_SIZE(bench_locks);

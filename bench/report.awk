@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Tables for people, and where the library must stand: from bench.tsv and
+# rates.tsv, in this order. Nothing here makes a run fail.
+
+FNR == 1 { file++; next }
+file == 1 { median[$1, $2, $3] = $5; p99[$1, $2, $3] = $6 }
+file == 2 && $5 == "units/s" { rate_units[$2, $3] = $4 }
+file == 2 && $5 == "locks/unit" { locks[$2] = $4 }
+file == 2 { rate[$1, $2, $3] = $4 }
+!(($1, $2) in variant_seen) {
+	variant_seen[$1, $2] = 1
+	variants[$1, ++count[$1]] = $2
+}
+!(($1, $3) in param_seen) {
+	param_seen[$1, $3] = 1
+	params[$1, ++param_count[$1]] = $3
+}
+
+function title(text) { printf "\n%s\n\n", text }
+
+# table(CASE, TAIL, DIGITS): a row a variant, a column a parameter; us
+function table(which, tail, digits,    i, j, key, value) {
+	printf "%-22s", ""
+	for (j = 1; j <= param_count[which]; j++)
+		printf " %11s", params[which, j]
+	printf "\n"
+	for (i = 1; i <= count[which]; i++) {
+		printf "%-22s", variants[which, i]
+		for (j = 1; j <= param_count[which]; j++) {
+			key = which SUBSEP variants[which, i] SUBSEP params[which, j]
+			value = tail ? p99[key] : median[key]
+			printf " %11s", value == "" ? "-" : \
+				sprintf("%." digits "f", value / 1000)
+		}
+		printf "\n"
+	}
+}
+
+function millions(variant, threads,    value) {
+	value = rate["scope", variant, threads]
+	return value == "" ? "-" : sprintf("%.3f", value / 1e6)
+}
+
+# A ratio of two measured values; nothing if one of them is missing.
+function ratio(a, b) { return a == "" || b == "" || b == 0 ? "" : a / b }
+
+# target(TEXT, VALUE, SIGN, LIMIT)
+function target(text, value, sign, limit,    reached) {
+	if (value == "")
+		return
+	value += 0
+	reached = (sign == "<=") ? (value <= limit) : (value >= limit)
+	printf "%-64s %2s %6s %10s  %s\n", text, sign, limit, \
+		sprintf(value < 1000 ? "%.2f" : "%.0f", value), \
+		(reached ? "yes" : "NO")
+	all++
+	met += reached
+}
+
+function cancel(variant, ms) { return median["cancel", variant, ms] }
+
+function scope_table(    i, name) {
+	title("Scope: millions a second, all threads together (one: they share one; each: one each)")
+	printf "%-20s %8s %8s %8s %8s %8s %8s %8s\n", "", "1", "2 one", \
+		"2 each", "4 one", "4 each", "1, 2 us", "2, 2 us"
+	for (i = 1; i <= count["scope"]; i++) {
+		name = variants["scope", i]
+		if (name ~ /\//)
+			continue
+		printf "%-20s %8s %8s %8s %8s %8s %8s %8s\n", name, \
+			millions(name, 1), millions(name "/one", 2), \
+			millions(name "/each", 2), millions(name "/one", 4), \
+			millions(name "/each", 4), millions(name "/2us", 1), \
+			millions(name "/2us", 2)
+	}
+}
+
+function primitive(name) {
+	return name ~ /-mutex$/ ? "mutex" : name ~ /-spin$/ ? "spin" : \
+		name ~ /-shared$/ ? "rwsem" : ""
+}
+
+function icount_table(    i, name, pair, cost, size) {
+	title("Instructions: a pair, uncontended, without the loop; a cancel with nobody about")
+	printf "%-22s %8s %8s %8s   %s\n", "", "pair", "cancel", "bytes", \
+		"pair, of its primitive's"
+	for (i = 1; i <= count["icount"]; i++) {
+		name = variants["icount", i]
+		pair = rate["icount", name, "pair"]
+		cost = rate["icount", name, "cancel"]
+		if (pair == "" || name == "nothing")
+			continue
+		size = rate["icount", name, "size"]
+		printf "%-22s %8.1f %8s %8s", name, pair, \
+			(cost == "" ? "-" : int(cost)), (size == "" ? "-" : int(size))
+		if (primitive(name))
+			printf "   %.2f of %s", \
+				ratio(pair, rate["icount", primitive(name), "pair"]), \
+				primitive(name)
+		printf "\n"
+	}
+}
+
+function units_table(    i, j, name) {
+	title("Units of 1 us: thousands a second; locks of the token a unit")
+	printf "%-22s", ""
+	for (j = 1; j <= param_count["units"]; j++)
+		printf " %11s", params["units", j]
+	printf " %11s\n", "locks"
+	for (i = 1; i <= count["units"]; i++) {
+		name = variants["units", i]
+		printf "%-22s", name
+		for (j = 1; j <= param_count["units"]; j++)
+			printf " %11.1f", rate_units[name, params["units", j]] / 1000
+		printf " %11s\n", locks[name] == "" ? "-" : locks[name]
+	}
+}
+
+function memory_table(    i, name) {
+	title("Memory in bytes; srcu, percpu_ref and completion with the pointer to the owner")
+	printf "%-22s %8s %8s %8s\n", "", "sizeof", "slab", "a CPU"
+	for (i = 1; i <= count["memory"]; i++) {
+		name = variants["memory", i]
+		printf "%-22s %8d %8d %8d\n", name, rate["memory", name, "sizeof"], \
+			rate["memory", name, "slab"], rate["memory", name, "per-cpu"]
+	}
+}
+
+function kind_targets(v) {
+	target(v ": cancel at 1 s units, of that at 1 ms", \
+	       ratio(cancel(v, 1000), cancel(v, 1)), "<=", 1.5)
+	target(v ": cancel at 10 ms units, of the limit case", \
+	       ratio(cancel(v, 10), cancel("limit", 10)), "<=", 3)
+	target(v ": times faster than SRCU, at 10 ms", \
+	       ratio(cancel("srcu", 10), cancel(v, 10)), ">=", 30)
+	target(v ": times faster than cancel_work_sync, at 10 ms", \
+	       ratio(cancel("cancel_work_sync", 10), cancel(v, 10)), ">=", 1000)
+	target(v ": times faster than cancel_work_sync, at 1 s", \
+	       ratio(cancel("cancel_work_sync", 1000), cancel(v, 1000)), ">=", 100000)
+	target(v ": p99 with 64 works hammering, of the median alone", \
+	       ratio(p99["tail", v, 64], median["tail", v, 0]), "<=", 20)
+}
+
+function targets(    i, j, p) {
+	title("Where the library must stand")
+	printf "%-64s %2s %6s %10s  %s\n", "", "", "target", "measured", "reached"
+	kind_targets("token-mutex")
+	kind_targets("token-shared")
+	kind_targets("token-spin")
+	target("token-mutex: instructions of a scope, of a mutex pair", \
+	       ratio(rate["icount", "token-mutex", "pair"], \
+		     rate["icount", "mutex", "pair"]), "<=", 1.15)
+	target("token-spin: instructions of a scope, of spin_lock_irqsave", \
+	       ratio(rate["icount", "token-spin", "pair"], \
+		     rate["icount", "spin", "pair"]), "<=", 1.15)
+	target("token-shared: instructions of a scope, of rwsem read", \
+	       ratio(rate["icount", "token-shared", "pair"], \
+		     rate["icount", "rwsem", "pair"]), "<=", 1.15)
+	target("2 threads, scopes of 2 us: token-shared's rate, of token-mutex", \
+	       ratio(rate["scope", "token-shared/2us", 2], \
+		     rate["scope", "token-mutex/2us", 2]), ">=", 1.7)
+	for (j = 1; j <= param_count["units"]; j++) {
+		p = params["units", j]
+		target(p " units: units a second, of one work_struct a unit", \
+		       ratio(rate_units["bgcompile-mutex", p], \
+			     rate_units["work_struct", p]), ">=", 3)
+	}
+	target("locks of the token a unit", locks["bgcompile-mutex"], "<=", 1)
+	target("close() with the token: times faster than flush", \
+	       ratio(median["close", "flush", 4096], \
+		     median["close", "token", 4096]), ">=", 100)
+	for (i = 1; i <= 2; i++) {
+		p = i == 1 ? "sizeof" : "slab"
+		target("bytes of a token by " p " (the aim is 64)", \
+		       rate["memory", "token", p], "<=", 96)
+		target("bytes of a work by " p, rate["memory", "work", p], "<=", 96)
+		target("bytes of a delayed work by " p, \
+		       rate["memory", "delayed-work", p], "<=", 160)
+	}
+	target("bytes of a token a CPU", rate["memory", "token", "per-cpu"], "<=", 0)
+	target("a token among 1,000,000: cost, of one among 1,000", \
+	       ratio(median["tokens", "create-cancel-put", "1000000"], \
+		     median["tokens", "create-cancel-put", 1000]), "<=", 1.3)
+	if (all)
+		printf "\n%d of %d reached\n", met, all
+}
+
+END {
+	if (count["cancel"]) {
+		title("Cancel: four works in the middle of a unit of so many ms; us, median")
+		table("cancel", 0, 1)
+		title("The same, p99")
+		table("cancel", 1, 1)
+	}
+	if (count["tail"]) {
+		title("Tail: a cancel while so many works hammer scopes; us, median")
+		table("tail", 0, 1)
+		title("The same, p99")
+		table("tail", 1, 1)
+	}
+	if (count["scope"])
+		scope_table()
+	if (count["icount"])
+		icount_table()
+	if (count["units"])
+		units_table()
+	if (count["close"]) {
+		title("close() of the sample in the middle of compiling filters of so many instructions; us, median")
+		table("close", 0, 1)
+	}
+	if (count["tokens"]) {
+		title("Tokens: us for each of so many that are alive at once")
+		table("tokens", 0, 3)
+	}
+	if (count["memory"])
+		memory_table()
+	targets()
+}
