@@ -198,8 +198,6 @@ check "the token is freed last" before bgcompile_queue_free: bgtoken_free:
 
 if [ "$BULK" -gt 0 ]; then
 	title "5. $BULK filters of 1,000 instructions in one set"
-	echo 3 >/proc/sys/vm/drop_caches
-	before_kb=$(meminfo MemAvailable)
 	bulk() {
 		# Through a pipe, so that progress comes in lines.
 		{
@@ -210,18 +208,30 @@ if [ "$BULK" -gt 0 ]; then
 		cat /run/bulk.txt
 		[ "$(cat /run/status)" = 0 ]
 	}
+	# What the kernel sets up once, and keeps, is not the set's.
+	bgfilter bulk -n $(((BULK + 9) / 10)) --length 1000 --no-run \
+		>/dev/null 2>&1
+	settles bgfilter images 0
+	sleep 1
+	echo 3 >/proc/sys/vm/drop_caches
+	before_kb=$(meminfo MemAvailable)
 	check "they load, compile and free" bulk
 	settles bgfilter images 0
 	settles bgfilter results 0
-	# The kernel frees programs a little later, from works of its own.
+	# The kernel frees programs a little later, from works of its own, and keeps
+	# JIT memory in packs of 2 MB and pages on lists of each CPU: 5 to 22 MB
+	# were seen, for small sets and large. So this finds a large leak only; a
+	# small one is for the counters below, and for kmemleak in "make check".
 	taken=$(awk '$1 == "memory" { print $2 }' /run/bulk.txt)
-	for _ in $(seq 100); do
+	allowed=$((taken / 20 + 49152))
+	for _ in $(seq 30); do
+		echo 3 >/proc/sys/vm/drop_caches
 		lost=$((before_kb - $(meminfo MemAvailable)))
-		[ $lost -lt $((taken / 20 + 4096)) ] && break
+		[ $lost -lt $((taken / 20)) ] && break
 		sleep 0.1
 	done
 	check "memory is back where it was ($taken KiB taken, $lost KiB off)" \
-		test "$lost" -lt $((taken / 20 + 4096))
+		test "$lost" -lt "$allowed"
 fi
 
 # --- 6 ---
