@@ -62,7 +62,7 @@ ktap_of_log() {
 	# A case with parameters was named when it began, another was not.
 	function cut_off() {
 		if (open == "")
-			open = "the case after " last
+			open = last == "" ? "its first case" : "the case after " last
 		complain("it did not come to its end; it was in " open)
 		plan = ++cases
 		body = body "    not ok " cases " " open "\n"
