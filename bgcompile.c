@@ -852,6 +852,7 @@ int bgcompile_wait(struct bgcompile *state, enum bgcompile_event event)
 		return -EINVAL;
 	token = bgcompile_get_token(state);
 	if (token) {
+		bgtoken_watch(token);
 		killed = wait_var_event_killable(&token->owner,
 						 bgcompile_settled(state, token, events));
 		bgtoken_put(token);

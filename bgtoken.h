@@ -3,9 +3,10 @@
  * bgtoken: background work whose owner can be freed at once.
  *
  * An owner has slow work running for it on a workqueue and wants to go away.
- * Between them stands a token: kref'ed, with a lock that guards a pointer to
- * the owner.  Works hold references on the token, never on the owner, and
- * reach the owner only inside a scope:
+ * Between them stands a token: kref'ed, with a lock (or, where scopes run in
+ * parallel, a count of them) that guards a pointer to the owner.  Works hold
+ * references on the token, never on the owner, and reach the owner only inside
+ * a scope:
  *
  *	scoped_bgtoken(work->token, struct foo *, foo) {
  *		... foo is here, and stays until the scope ends ...
@@ -49,7 +50,6 @@
 #include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
-#include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
 #include <linux/workqueue.h>
@@ -85,17 +85,22 @@ struct bgtoken {
 	/* private: the letters are explained at the top of bgtoken.c */
 	void *owner;			/* A: NULL from the cancel on; sleepers wait on it */
 	union {
-		struct mutex mutex;	/* the scope lock, by kind */
-		struct rw_semaphore rwsem;
+		/* what keeps a scope, by kind */
+		struct mutex mutex;
 		struct {
-			spinlock_t spin;	/* the scope lock */
+			atomic_t active;	/* A: scopes, and who is finding out */
+			struct lockdep_map dep_map;
+		};
+		struct {
+			spinlock_t spin;	/* around a scope */
 			unsigned long irqflags;	/* S: of the scope */
 		};
 	};
 	struct hlist_head delayed;	/* T: works that may be on a timer */
 	spinlock_t lock;
 	struct kref kref;
-	enum bgtoken_kind kind;		/* I */
+	u8 kind;			/* I: enum bgtoken_kind */
+	bool watched;			/* A: see bgtoken_watch() */
 	int claimed;			/* A: a cancel has returned true */
 };
 
@@ -218,6 +223,16 @@ static inline bool bgtoken_cancelled(const struct bgtoken *token)
 }
 
 long bgtoken_sleep(struct bgtoken *token, long timeout);
+
+/*
+ * From now on a cancel sees to who sleeps on the address of token->owner and to
+ * works on timers.  The caller looks at the owner after this: either it finds
+ * the token cancelled, or the cancel, in bgtoken_refuse(), finds it.
+ */
+static inline void bgtoken_watch(struct bgtoken *token)
+{
+	smp_store_mb(token->watched, true);	/* pairs with xchg() there */
+}
 
 DEFINE_FREE(bgtoken_put, struct bgtoken *, bgtoken_put(_T))
 

@@ -11,16 +11,18 @@
  *			that sleeps on it
  *	inline-word-mutex  the same, its quick path inline, after a look at the kind
  *	switch-word-mutex  the same, not inline, after a look at the kind
- *	active-shared	SHARED as an active count with a bias, as kernfs has it
- *	switch-active-shared  the same, after a look at the kind
- *	active-mutex	MUTEX as a mutex and such a count, so that a cancel need
- *			not stand behind those that queue for the mutex
+ *	active-mutex	MUTEX as a mutex and an active count, so that a cancel
+ *			need not stand behind those that queue for the mutex
+ *	rwsem-shared	SHARED as a rwsem
+ *	biased-shared	SHARED as an active count with a bias, as kernfs has it,
+ *			which is the flag as well
  *	rwlock-shared	SHARED as a rwlock_t: no scope may sleep
  *	counted-shared	SHARED as a count that a spinlock guards
  */
 #include <linux/atomic.h>
 #include <linux/limits.h>
 #include <linux/mutex.h>
+#include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -35,6 +37,7 @@ struct design {
 	unsigned int count;
 	enum bgtoken_kind kind;
 	struct mutex mutex;	/* a scope of active-mutex */
+	struct rw_semaphore rwsem;	/* a scope of rwsem-shared */
 	spinlock_t lock;	/* owner and count of counted-shared */
 	rwlock_t rwlock;	/* a scope of rwlock-shared */
 };
@@ -53,17 +56,9 @@ static void *design_create(void *owner)		/* of BGTOKEN_MUTEX, which is 0 */
 		return NULL;
 	d->owner = owner;
 	mutex_init(&d->mutex);
+	init_rwsem(&d->rwsem);
 	spin_lock_init(&d->lock);
 	rwlock_init(&d->rwlock);
-	return d;
-}
-
-static void *design_create_shared(void *owner)
-{
-	struct design *d = design_create(owner);
-
-	if (d)
-		d->kind = BGTOKEN_SHARED;
 	return d;
 }
 
@@ -90,7 +85,9 @@ static __always_inline void *inline_enter(struct bgtoken *token,
 		mutex_lock(&token->mutex);
 		break;
 	case BGTOKEN_SHARED:
-		down_read(&token->rwsem);
+		might_sleep();
+		atomic_inc(&token->active);
+		smp_mb__after_atomic();	/* as in the library */
 		break;
 	case BGTOKEN_SPIN:
 		spin_lock_irqsave(&token->spin, flags);
@@ -111,7 +108,9 @@ static __always_inline void inline_exit(struct bgtoken *token,
 		mutex_unlock(&token->mutex);
 		break;
 	case BGTOKEN_SHARED:
-		up_read(&token->rwsem);
+		if (atomic_dec_and_test(&token->active) &&
+		    unlikely(bgtoken_cancelled(token)))
+			wake_up_var(&token->active);
 		break;
 	case BGTOKEN_SPIN:
 		spin_unlock_irqrestore(&token->spin, token->irqflags);
@@ -146,7 +145,6 @@ INLINE_DESIGN(inline_spin, BGTOKEN_SPIN, READ_ONCE(o->kind), true)
 INLINE_DESIGN(typed_mutex, BGTOKEN_MUTEX, BGTOKEN_MUTEX, true)
 INLINE_DESIGN(bare_mutex, BGTOKEN_MUTEX, BGTOKEN_MUTEX, false)
 INLINE_DESIGN(typed_shared, BGTOKEN_SHARED, BGTOKEN_SHARED, true)
-INLINE_DESIGN(bare_shared, BGTOKEN_SHARED, BGTOKEN_SHARED, false)
 INLINE_DESIGN(typed_spin, BGTOKEN_SPIN, BGTOKEN_SPIN, true)
 INLINE_DESIGN(bare_spin, BGTOKEN_SPIN, BGTOKEN_SPIN, false)
 
@@ -170,7 +168,7 @@ static void active_cancel(void *object)
 	WRITE_ONCE(d->owner, NULL);
 }
 
-static noinline void *active_shared_enter(void *object)
+static noinline void *biased_shared_enter(void *object)
 {
 	struct design *d = object;
 
@@ -178,7 +176,7 @@ static noinline void *active_shared_enter(void *object)
 }
 
 /* The caller's reference keeps the token for the wake-up. */
-static noinline void active_shared_exit(void *object)
+static noinline void biased_shared_exit(void *object)
 {
 	struct design *d = object;
 
@@ -186,8 +184,8 @@ static noinline void active_shared_exit(void *object)
 		active_wake(d);
 }
 
-BENCH_SCOPE_LOOPS(active_shared, void, active_shared_enter(o),
-		  active_shared_exit(o))
+BENCH_SCOPE_LOOPS(biased_shared, void, biased_shared_enter(o),
+		  biased_shared_exit(o))
 
 static noinline void *active_mutex_enter(void *object)
 {
@@ -286,7 +284,7 @@ static void word_cancel(void *object)
 BENCH_SCOPE_LOOPS(word_mutex, void, word_mutex_enter(o),
 		  word_mutex_exit(o))
 
-/* Both kinds in one: what a library of these two would be. */
+/* After a look at the kind, as a library would have it. */
 
 static __always_inline void *switch_enter_inline(struct design *d)
 {
@@ -299,7 +297,7 @@ static __always_inline void *switch_enter_inline(struct design *d)
 			return d->owner;
 		return word_enter_slow(d);
 	}
-	return active_shared_enter(d);
+	return biased_shared_enter(d);
 }
 
 static __always_inline void switch_exit_inline(struct design *d)
@@ -308,7 +306,7 @@ static __always_inline void switch_exit_inline(struct design *d)
 		if (unlikely(atomic_sub_return(WORD_HELD, &d->active)))
 			word_exit_slow(d);
 	} else {
-		active_shared_exit(d);
+		biased_shared_exit(d);
 	}
 }
 
@@ -328,10 +326,8 @@ static noinline void *switch_enter(void *object)
 			return d->owner;
 		return word_enter_slow(d);
 	case BGTOKEN_SHARED:
-		might_sleep();
-		return atomic_inc_unless_negative(&d->active) ? d->owner : NULL;
 	case BGTOKEN_SPIN:
-		break;
+		return biased_shared_enter(d);
 	}
 	return NULL;
 }
@@ -346,15 +342,47 @@ static noinline void switch_exit(void *object)
 			word_exit_slow(d);
 		break;
 	case BGTOKEN_SHARED:
-		if (unlikely(atomic_dec_return(&d->active) == ACTIVE_BIAS))
-			active_wake(d);
-		break;
 	case BGTOKEN_SPIN:
-		break;
+		biased_shared_exit(d);
 	}
 }
 
 BENCH_SCOPE_LOOPS(switch, void, switch_enter(o), switch_exit(o))
+
+/* rwsem: one lookup of the kind less than a library with it would have. */
+
+static noinline void *rwsem_shared_enter(void *object)
+{
+	struct design *d = object;
+	void *owner;
+
+	if (unlikely(!READ_ONCE(d->owner)))
+		return NULL;
+	down_read(&d->rwsem);
+	owner = READ_ONCE(d->owner);
+	if (unlikely(!owner))
+		up_read(&d->rwsem);
+	return owner;
+}
+
+static noinline void rwsem_shared_exit(void *object)
+{
+	struct design *d = object;
+
+	up_read(&d->rwsem);
+}
+
+static void rwsem_cancel(void *object)
+{
+	struct design *d = object;
+
+	xchg(&d->owner, NULL);
+	down_write(&d->rwsem);
+	up_write(&d->rwsem);
+}
+
+BENCH_SCOPE_LOOPS(rwsem_shared, void, rwsem_shared_enter(o),
+		  rwsem_shared_exit(o))
 
 /* rwlock: no scope may sleep, and none is entered from an interrupt. */
 
@@ -471,12 +499,9 @@ const struct bench_lock bench_designs[] = {
 	  .cancel = word_cancel },
 	INLINE("inline-shared", inline_shared),
 	INLINE("typed-shared", typed_shared),
-	INLINE("bare-shared", bare_shared),
-	DESIGN("active-shared", active_shared, active_cancel, sizeof(atomic_t)),
-	{ .name = "switch-active-shared", .bytes = token_with(sizeof(atomic_t)),
-	  .design = true, .create = design_create_shared,
-	  .destroy = design_destroy, .loop = switch_loop,
-	  .loop_work = switch_loop_work, .cancel = active_cancel },
+	DESIGN("rwsem-shared", rwsem_shared, rwsem_cancel,
+	       sizeof(struct rw_semaphore)),
+	DESIGN("biased-shared", biased_shared, active_cancel, sizeof(atomic_t)),
 	DESIGN("rwlock-shared", rwlock_shared, rwlock_cancel, sizeof(rwlock_t)),
 	DESIGN("counted-shared", counted_shared, counted_cancel,
 	       sizeof(unsigned int)),	/* token->lock is there anyway */

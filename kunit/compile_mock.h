@@ -23,6 +23,7 @@
 
 #define MOCK_CALLBACKS	3
 #define MOCK_POISON	0xa5
+#define MOCK_RUNS	3
 
 struct mock;
 
@@ -52,6 +53,7 @@ struct mock_unit {
 
 struct mock_env {
 	struct mock *mock;
+	int nr;				/* of the run that got it, from 0 */
 };
 
 struct mock_callback {
@@ -96,6 +98,8 @@ struct mock {
 	struct test_gate frees;
 	struct test_gate env_gets;
 	struct test_gate env_puts;
+	atomic_t nr_envs;
+	u64 run_end_ns[MOCK_RUNS];	/* of those that began first */
 	atomic_t inside;		/* compile steps */
 	atomic_t most_inside;
 	atomic_t wrong;			/* a step was called as it may not be */
@@ -135,7 +139,7 @@ static inline void mock_assert_no_scope(struct mock *mock)
 	if (mock->kind == BGTOKEN_MUTEX)
 		lockdep_assert_not_held(&mock->token->mutex);
 	else if (mock->kind == BGTOKEN_SHARED)
-		lockdep_assert_not_held(&mock->token->rwsem);
+		lockdep_assert_not_held(mock->token);
 }
 
 static inline void mock_assert_scope(struct mock *mock)
@@ -143,7 +147,7 @@ static inline void mock_assert_scope(struct mock *mock)
 	if (mock->kind == BGTOKEN_MUTEX)
 		lockdep_assert_held(&mock->token->mutex);
 	else if (mock->kind == BGTOKEN_SHARED)
-		lockdep_assert_held(&mock->token->rwsem);
+		lockdep_assert_held(mock->token);
 	else
 		lockdep_assert_held(&mock->token->spin);
 }
@@ -168,6 +172,7 @@ static inline void *mock_get_env(struct bgcompile *state)
 	if (!env)
 		return NULL;
 	env->mock = mock;
+	env->nr = atomic_inc_return(&mock->nr_envs) - 1;
 	test_gate_arrive(&mock->env_gets);
 	return env;
 }
@@ -178,6 +183,8 @@ static inline void mock_put_env(void *data)
 	struct mock *mock = env->mock;
 
 	mock_assert_no_scope(mock);
+	if (env->nr < MOCK_RUNS)
+		WRITE_ONCE(mock->run_end_ns[env->nr], ktime_get_ns());
 	kfree(env);
 	test_gate_arrive(&mock->env_puts);
 }
