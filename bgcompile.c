@@ -15,7 +15,8 @@
  * the last reference goes, no scope can come any more, and what is left in the
  * queue is freed by whoever that was: the last task to leave, or a cancel that
  * all tasks have left before.  A cancel that finds one task at work costs the
- * same for ten units and for ten thousand.
+ * same for ten units and for ten thousand.  What a task has taken out, one unit
+ * or a batch, is its own until it has freed it.
  *
  * Tasks
  * =====
@@ -74,6 +75,7 @@
 #define SLICE_MS	50	/* as in V8: long enough to hide the requeueing */
 #define STAGGER_MS	5
 #define MAX_TASKS	1024
+#define MAX_BATCH	64
 
 enum { BIG, REST, CLASSES };
 
@@ -95,9 +97,11 @@ struct bgcompile_task {
 	struct bgcompile_queue *queue;	/* I, from its start */
 	u64 slice_ns;			/* I, from its start */
 	bool counted;			/* L: in progress.tasks */
-	u64 deadline;			/* of one run, as the next two */
+	u64 deadline;			/* of one run, as the next four */
 	unsigned long features;
 	void *env;
+	struct list_head batch;		/* taken: of one tier */
+	enum bgcompile_tier tier;
 };
 
 LIVE_COUNTER(states, "how many compile states are alive");
@@ -181,14 +185,19 @@ static int bgcompile_larger_first(void *priv, const struct list_head *a,
 	       list_entry(b, struct bgcompile_unit, node)->size;
 }
 
+static bool bgcompile_big(const struct bgcompile_unit *unit,
+			  const struct bgcompile_params *params)
+{
+	return params->big_size && unit->size >= params->big_size;
+}
+
 /* Sort the units of a list; it is left as it was if one of them is refused. */
 static int bgcompile_units_sort(struct bgcompile_units *units,
 				struct list_head *list,
 				const struct bgcompile_params *params)
 {
 	struct bgcompile_unit *unit, *next;
-	bool big;
-	int tier;
+	int tier, class;
 
 	list_for_each_entry(unit, list, node)
 		if (unit->tier >= BGCOMPILE_TIERS ||
@@ -197,9 +206,8 @@ static int bgcompile_units_sort(struct bgcompile_units *units,
 
 	bgcompile_units_init(units);
 	list_for_each_entry_safe(unit, next, list, node) {
-		big = params->big_size && unit->size >= params->big_size;
-		list_move_tail(&unit->node,
-			       &units->list[unit->tier][big ? BIG : REST]);
+		class = bgcompile_big(unit, params) ? BIG : REST;
+		list_move_tail(&unit->node, &units->list[unit->tier][class]);
 		units->count[unit->tier]++;
 	}
 	for (tier = 0; tier < BGCOMPILE_TIERS; tier++)
@@ -265,11 +273,11 @@ static bool bgcompile_settle(struct bgcompile *state, struct bgtoken *token)
 			p->events |= BIT(BGCOMPILE_BASELINE_FINISHED + tier);
 		}
 	}
+	if (p->events == events)
+		return false;
 	for (event = 0; event < BGCOMPILE_EVENTS; event++)
 		if ((p->events & ~events) & BIT(event))
 			trace_bgcompile_event(token, event, p->error);
-	if (p->events == events)
-		return false;
 	wake_up_var(&token->owner);
 	return true;
 }
@@ -349,13 +357,33 @@ static void bgcompile_stop(struct bgcompile *state, struct bgcompile_task *task)
 }
 
 /*
- * The next unit for a task; or NULL, with the task queued again or accounted
+ * The first unit, and as many more of its tier as go into a batch.  A big one is
+ * one by itself: others may have to wait for it, but not with this task alone.
+ */
+static void bgcompile_take_batch(struct bgcompile *state,
+				 struct bgcompile_task *task,
+				 struct bgcompile_unit *unit)
+	__must_hold(&state->lock)
+{
+	unsigned int left = state->params.batch;
+
+	task->tier = unit->tier;
+	if (bgcompile_big(unit, &state->params))
+		left = 1;
+	do {
+		list_move_tail(&unit->node, &task->batch);
+		state->progress.compiling++;
+		unit = bgcompile_units_first(&task->queue->units);
+	} while (--left && unit && unit->tier == task->tier);
+}
+
+/*
+ * Give a task its next batch; or none, with the task queued again or accounted
  * for as stopped.  A task that is cancelled just leaves, and one that cannot be
  * queued again, too: its release sees to the rest.
  */
-static struct bgcompile_unit *bgcompile_next(struct bgcompile *state,
-					     struct bgcompile_task *task,
-					     bool may_yield)
+static void bgcompile_next(struct bgcompile *state, struct bgcompile_task *task,
+			   bool may_yield)
 	__must_hold(&state->lock)
 {
 	struct bgcompile_progress *p = &state->progress;
@@ -364,31 +392,26 @@ static struct bgcompile_unit *bgcompile_next(struct bgcompile *state,
 
 	lockdep_assert_held(&state->lock);
 	if (bgtoken_cancelled(token))
-		return NULL;
+		return;
 	p->features |= task->features;
 	unit = bgcompile_units_first(&task->queue->units);
 
 	if (!unit) {
 		bgcompile_stop(state, task);
 	} else if (may_yield && ktime_get_ns() > task->deadline) {
-		unit = NULL;
 		if (bgtoken_queue_work(state->wq, &task->work))
 			trace_bgcompile_task_yield(token, p->tasks);
 	} else {
-		list_del(&unit->node);
-		p->compiling++;
+		bgcompile_take_batch(state, task, unit);
 	}
-	return unit;
 }
 
-/* Step 1: pin the env, take a unit. */
-static struct bgcompile_unit *bgcompile_begin(struct bgcompile *state,
-					      struct bgcompile_task *task,
-					      struct list_head *doomed)
+/* Step 1: pin the env, take a batch. */
+static void bgcompile_begin(struct bgcompile *state, struct bgcompile_task *task,
+			    struct list_head *doomed)
 {
 	struct bgtoken *token = task->work.token;
 	const struct bgcompile_ops *ops = state->ops;
-	struct bgcompile_unit *unit = NULL;
 	unsigned long flags;
 	int error = 0;
 	bool idle;
@@ -400,7 +423,7 @@ static struct bgcompile_unit *bgcompile_begin(struct bgcompile *state,
 		bgcompile_stop(state, task);
 	spin_unlock_irqrestore(&state->lock, flags);
 	if (idle)
-		return NULL;
+		return;
 
 	if (ops->get_env) {
 		task->env = ops->get_env(state);
@@ -415,76 +438,127 @@ static struct bgcompile_unit *bgcompile_begin(struct bgcompile *state,
 		bgcompile_fail(state, error, doomed);
 		bgcompile_settle(state, token);
 	} else {
-		unit = bgcompile_next(state, task, false);
+		bgcompile_next(state, task, false);
 	}
 	spin_unlock_irqrestore(&state->lock, flags);
 	if (error)
 		bgcompile_tell(state, token);
-	return unit;
 }
 
-/* Count a unit that was published, or not; true if an event has come. */
-static bool bgcompile_account(struct bgcompile *state, struct bgtoken *token,
-			      enum bgcompile_tier tier, int error,
+/*
+ * Publish what was compiled.  Results that come after a failure are moved to
+ * @doomed; how many there were in all is returned.
+ */
+static unsigned int bgcompile_publish(struct bgcompile *state,
+				      struct bgcompile_task *task,
+				      struct list_head *compiled,
+				      struct list_head *doomed)
+{
+	struct bgtoken *token = task->work.token;
+	struct bgcompile_unit *unit, *next;
+	unsigned int count = 0;
+	int failed = 0;
+
+	list_for_each_entry_safe(unit, next, compiled, node) {
+		count++;
+		if (!failed)	/* by a sibling, in a scope of BGTOKEN_SHARED? */
+			failed = READ_ONCE(state->progress.error);
+		if (failed) {
+			trace_bgcompile_unit_drop(token, unit, failed);
+			list_move_tail(&unit->node, doomed);
+			continue;
+		}
+		if (!unit->error)
+			unit->error = state->ops->publish(state, unit);
+		if (!unit->error)
+			task->features |= unit->features;
+		else if (task->tier == BGCOMPILE_BASELINE)
+			failed = unit->error;
+		trace_bgcompile_unit_publish(token, unit, unit->error);
+		/* Publish may do that; or a cancel waits for this scope. */
+		if (!failed && bgtoken_cancelled(token))
+			failed = -ECANCELED;
+	}
+	return count;
+}
+
+/* Count units that were published, or not; true if an event has come. */
+static bool bgcompile_account(struct bgcompile *state,
+			      struct bgcompile_task *task,
+			      struct list_head *published,
 			      struct list_head *doomed)
 	__must_hold(&state->lock)
 {
 	struct bgcompile_progress *p = &state->progress;
+	struct bgcompile_unit *unit;
 
 	lockdep_assert_held(&state->lock);
-	if (error)
-		p->failed[tier]++;
-	else
-		p->done[tier]++;
-	if (error && tier == BGCOMPILE_BASELINE)
-		bgcompile_fail(state, error, doomed);
-	return bgcompile_settle(state, token);
+	if (list_empty(published))
+		return false;
+	list_for_each_entry(unit, published, node) {
+		if (unit->error)
+			p->failed[task->tier]++;
+		else
+			p->done[task->tier]++;
+		if (unit->error && task->tier == BGCOMPILE_BASELINE)
+			bgcompile_fail(state, unit->error, doomed);
+	}
+	return bgcompile_settle(state, task->work.token);
 }
 
-/* Step 3: publish a unit, take the next. */
-static struct bgcompile_unit *bgcompile_finish(struct bgcompile *state,
-					       struct bgcompile_task *task,
-					       struct bgcompile_unit *unit,
-					       enum bgcompile_tier tier,
-					       int error,
-					       struct list_head *doomed)
+/* Step 3: publish a batch, take the next. */
+static void bgcompile_finish(struct bgcompile *state, struct bgcompile_task *task,
+			     struct list_head *compiled,
+			     struct list_head *doomed)
 {
-	struct bgtoken *token = task->work.token;
-	/* Scopes of BGTOKEN_SHARED: a sibling may be failing just now. */
-	int failed = READ_ONCE(state->progress.error);
-	struct bgcompile_unit *next = NULL;
+	unsigned int count;
 	unsigned long flags;
-	bool news = false;
+	bool news;
 
-	if (failed) {
-		trace_bgcompile_unit_drop(token, unit, failed);
-	} else {
-		if (!error)
-			error = state->ops->publish(state, unit);
-		if (!error)
-			task->features |= unit->features;
-		trace_bgcompile_unit_publish(token, unit, error);
-	}
+	count = bgcompile_publish(state, task, compiled, doomed);
 
 	spin_lock_irqsave(&state->lock, flags);
-	state->progress.compiling--;
-	if (!failed)
-		news = bgcompile_account(state, token, tier, error, doomed);
+	state->progress.compiling -= count;
+	news = bgcompile_account(state, task, compiled, doomed);
 	if (!news)
-		next = bgcompile_next(state, task, true);
+		bgcompile_next(state, task, true);
 	spin_unlock_irqrestore(&state->lock, flags);
 
-	/* A callback may cancel: tell before the next unit is taken. */
+	/* A callback may cancel: tell before the next units are taken. */
 	if (news) {
-		bgcompile_tell(state, token);
+		bgcompile_tell(state, task->work.token);
 		spin_lock_irqsave(&state->lock, flags);
-		next = bgcompile_next(state, task, true);
+		bgcompile_next(state, task, true);
 		spin_unlock_irqrestore(&state->lock, flags);
 	}
-	return next;
 }
 
 /* Tasks: the loop */
+
+/* Step 2.  After a failure that the state will not survive, no more of them. */
+static void bgcompile_compile(struct bgcompile_task *task)
+{
+	const struct bgcompile_ops *ops = task->queue->ops;
+	struct bgtoken *token = task->work.token;
+	struct bgcompile_unit *unit;
+	int failed = 0;
+
+	list_for_each_entry(unit, &task->batch, node) {
+		/* Cancelled since it was taken: a step can be long. */
+		if (bgtoken_cancelled(token))
+			failed = -ECANCELED;
+		if (failed) {
+			unit->error = failed;
+			continue;
+		}
+		trace_bgcompile_unit_begin(token, unit, 0);
+		unit->error = ops->compile(unit, task->env, token);
+		trace_bgcompile_unit_end(token, unit, unit->error);
+		if (task->tier == BGCOMPILE_BASELINE)
+			failed = unit->error;
+		cond_resched();
+	}
+}
 
 static void bgcompile_task_run(struct bgtoken_work *work)
 {
@@ -492,37 +566,31 @@ static void bgcompile_task_run(struct bgtoken_work *work)
 		container_of(work, struct bgcompile_task, work);
 	const struct bgcompile_ops *ops = task->queue->ops;
 	struct bgtoken *token = work->token;
-	struct bgcompile_unit *unit = NULL, *next;
-	enum bgcompile_tier tier;
+	struct bgcompile_unit *unit;
+	LIST_HEAD(compiled);
 	LIST_HEAD(doomed);
-	int error;
 
 	task->deadline = ktime_get_ns() + task->slice_ns;
 	task->features = 0;
 	task->env = NULL;
+	INIT_LIST_HEAD(&task->batch);
 
 	scoped_bgtoken(token, struct bgcompile *, state)
-		unit = bgcompile_begin(state, task, &doomed);
+		bgcompile_begin(state, task, &doomed);
 
-	for (; unit; unit = next) {
+	while (!list_empty(&task->batch)) {
 		bool dropped = true;
 
-		tier = unit->tier;	/* the step might change it */
-		trace_bgcompile_unit_begin(token, unit, 0);
-		/* Cancelled since it was taken: a step can be long. */
-		error = bgtoken_cancelled(token) ? -ECANCELED :
-			ops->compile(unit, task->env, token);
-		trace_bgcompile_unit_end(token, unit, error);
-
-		next = NULL;
-		list_add(&unit->node, &doomed);
+		bgcompile_compile(task);
+		list_splice_init(&task->batch, &compiled);
 		scoped_bgtoken(token, struct bgcompile *, state) {
-			next = bgcompile_finish(state, task, unit, tier, error,
-						&doomed);
+			bgcompile_finish(state, task, &compiled, &doomed);
 			dropped = false;
 		}
 		if (dropped)
-			trace_bgcompile_unit_drop(token, unit, -ECANCELED);
+			list_for_each_entry(unit, &compiled, node)
+				trace_bgcompile_unit_drop(token, unit, -ECANCELED);
+		list_splice_init(&compiled, &doomed);
 		bgcompile_free_units(ops, &doomed);
 	}
 	bgcompile_free_units(ops, &doomed);
@@ -639,7 +707,9 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 	if (!state || IS_ERR_OR_NULL(wq) || !ops || !ops->compile ||
 	    !ops->publish || !ops->free_unit || !ops->get_env != !ops->put_env)
 		return -EINVAL;
-	if (params && (params->tiers & ~all_tiers || params->max_tasks > MAX_TASKS))
+	if (params && (params->tiers & ~all_tiers ||
+		       params->max_tasks > MAX_TASKS ||
+		       params->batch > MAX_BATCH))
 		return -EINVAL;
 
 	memset(state, 0, sizeof(*state));
@@ -652,6 +722,8 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 		state->params.slice_ms = SLICE_MS;
 	if (!state->params.tiers)
 		state->params.tiers = all_tiers;
+	if (!state->params.batch)
+		state->params.batch = 1;
 
 	queue = kzalloc(sizeof(*queue), GFP_KERNEL);
 	if (!queue)

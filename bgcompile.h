@@ -4,7 +4,7 @@
  *
  * A compile state is embedded in its owner and holds units: pieces of
  * compilation, each of one tier.  Tasks, which are works of a background
- * workqueue, take units one after the other:
+ * workqueue, take units, one at a time or in batches:
  *
  *	in a scope	pin the env, take a unit
  *	outside		compile it; the owner may be freed meanwhile
@@ -86,6 +86,7 @@ struct bgcompile_unit {
 	unsigned long features;
 	/* private: */
 	struct list_head node;
+	int error;
 };
 
 /**
@@ -129,6 +130,14 @@ struct bgcompile_ops {
  *		the largest first (default: none does)
  * @tiers:	mask of BIT(BGCOMPILE_BASELINE) and BIT(BGCOMPILE_TOP) (default:
  *		both)
+ * @batch:	units of one tier that a task takes in one scope, compiles, and
+ *		publishes together in the next (default 1, at most 64; a big unit
+ *		goes alone).  For many units that are quick and alike, where locks
+ *		would cost more than they do.  Of others, what is done waits for
+ *		what is slow, other tasks may find nothing left to take, and new
+ *		baseline units wait for a batch of top-tier ones; the slice is
+ *		looked at after each batch.  A cancel still waits for no more than
+ *		one publish
  */
 struct bgcompile_params {
 	enum bgtoken_kind kind;
@@ -136,6 +145,7 @@ struct bgcompile_params {
 	unsigned int slice_ms;
 	size_t big_size;
 	unsigned int tiers;
+	unsigned int batch;
 };
 
 /**
@@ -144,7 +154,8 @@ struct bgcompile_params {
  * @done:	units of each tier that are published
  * @failed:	units of each tier that failed
  * @tasks:	tasks queued or running
- * @compiling:	units that tasks are at: being compiled, or published
+ * @compiling:	units that tasks have taken: about to be compiled, being
+ *		compiled, or published
  * @events:	mask of BIT(enum bgcompile_event): those that have come
  * @error:	0, or why the state failed
  * @features:	all features that tasks have reported

@@ -98,7 +98,7 @@ DEFINE_EVENT(bgcompile_unit, bgcompile_unit_publish,
 	TP_ARGS(token, unit, error));
 
 /**
- * bgcompile_unit_drop - the unit was compiled for nothing
+ * bgcompile_unit_drop - the unit is not published, and maybe was not compiled
  * @token:	the state's token
  * @unit:	the unit
  * @error:	-ECANCELED, or why the state failed meanwhile

@@ -162,8 +162,11 @@ function targets(    i, j, p) {
 		     rate["scope", "token-mutex/2us", 2]), ">=", 1.7)
 	for (j = 1; j <= param_count["units"]; j++) {
 		p = params["units", j]
-		target(p " units: units a second, of one work_struct a unit", \
+		target(p " units, one at a time: of one work_struct a unit", \
 		       ratio(rate_units["bgcompile-mutex", p], \
+			     rate_units["work_struct", p]), ">=", 3)
+		target(p " units, in batches of 64: of one work_struct a unit", \
+		       ratio(rate_units["bgcompile-batch", p], \
 			     rate_units["work_struct", p]), ">=", 3)
 	}
 	target("locks of the token a unit", locks["bgcompile-mutex"], "<=", 1)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Case units: many tiny units, through a compile state, as one work_struct each
- * on an unbound workqueue, and as a loop of one thread a CPU over an array,
- * which is the limit.
+ * Case units: many tiny units, through a compile state, one at a time or (batch,
+ * with a mutex) several; as one work_struct each on an unbound workqueue; and as a
+ * loop of one thread a CPU over an array, which is the limit.
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
@@ -18,6 +18,7 @@
 #include "bgcompile.h"
 
 #define UNIT_US		1
+#define UNITS_BATCH	64
 #define MOST_CPUS	64
 
 static atomic_t units_done;
@@ -51,9 +52,9 @@ static const struct bgcompile_ops unit_ops = {
 	.free_unit = unit_free,
 };
 
-static u64 compile_units(int n, enum bgtoken_kind kind)
+static u64 compile_units(int n, enum bgtoken_kind kind, unsigned int batch)
 {
-	struct bgcompile_params params = { .kind = kind };
+	struct bgcompile_params params = { .kind = kind, .batch = batch };
 	struct bgcompile_unit *unit;
 	struct bgcompile state;
 	struct bgtoken_wq *wq;
@@ -87,17 +88,22 @@ free:
 
 static u64 units_mutex(int n)
 {
-	return compile_units(n, BGTOKEN_MUTEX);
+	return compile_units(n, BGTOKEN_MUTEX, 1);
 }
 
 static u64 units_shared(int n)
 {
-	return compile_units(n, BGTOKEN_SHARED);
+	return compile_units(n, BGTOKEN_SHARED, 1);
 }
 
 static u64 units_spin(int n)
 {
-	return compile_units(n, BGTOKEN_SPIN);
+	return compile_units(n, BGTOKEN_SPIN, 1);
+}
+
+static u64 units_batch(int n)
+{
+	return compile_units(n, BGTOKEN_MUTEX, UNITS_BATCH);
 }
 
 /* As one work_struct each. */
@@ -198,6 +204,7 @@ static const struct {
 	{ "bgcompile-mutex", units_mutex, true },
 	{ "bgcompile-shared", units_shared, true },
 	{ "bgcompile-spin", units_spin, true },
+	{ "bgcompile-batch", units_batch, true },
 	{ "work_struct", units_works },
 	{ "kthread-loop", units_loop },
 };

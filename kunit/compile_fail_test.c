@@ -46,6 +46,85 @@ static void compile_first_error_wins_and_the_results_of_siblings_are_dropped(str
 	mock_expect_told(mock, log, BGCOMPILE_FAILED, MOCK_NOTHING, -EIO);
 }
 
+/* The second of four fails: in its step, or only when it is published. */
+static void compile_failure_ends_its_batch(struct kunit *test, bool in_publish)
+{
+	struct mock *mock = mock_create(test, 6, .kind = mock_kind(test),
+					.max_tasks = 1, .batch = 4);
+	struct mock_log *log = mock_listen(mock);
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 6, NULL);
+	if (in_publish)
+		mock->plans[1].publish_error = -EIO;
+	else
+		mock->plans[1].compile_error = -EIO;
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->frees, 6));
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).error, -EIO);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).done[BGCOMPILE_BASELINE], 1U);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).failed[BGCOMPILE_BASELINE], 1U);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).compiling, 0U);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles),
+			in_publish ? 4 : 2);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes),
+			in_publish ? 2 : 1);
+	mock_expect_told(mock, log, BGCOMPILE_FAILED, MOCK_NOTHING, -EIO);
+}
+
+static void compile_unit_that_fails_ends_its_batch(struct kunit *test)
+{
+	compile_failure_ends_its_batch(test, false);
+}
+
+static void compile_unit_that_fails_to_publish_ends_its_batch(struct kunit *test)
+{
+	compile_failure_ends_its_batch(test, true);
+}
+
+static void compile_top_unit_that_fails_leaves_its_batch_alone(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 4, .kind = mock_kind(test),
+					.max_tasks = 1, .batch = 4);
+	LIST_HEAD(units);
+	int i;
+
+	for (i = 0; i < 4; i++)
+		mock_unit_sized(mock, &units, BGCOMPILE_TOP, 1);
+	mock->plans[1].compile_error = -EIO;
+	mock->plans[2].publish_error = -EIO;
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).done[BGCOMPILE_TOP], 2U);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).failed[BGCOMPILE_TOP], 2U);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles), 4);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 3);
+}
+
+/* One is in publish, with more to come, when a sibling fails. */
+static void compile_failure_of_a_sibling_ends_a_batch(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 4, .kind = BGTOKEN_SHARED,
+					.max_tasks = 2, .batch = 2);
+	struct mock_log *log = mock_listen(mock);
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units)->in_publish = &mock->gate;
+	mock_unit(mock, &units);
+	mock_units(mock, &units, 2, &mock->gate2);
+	mock->plans[2].compile_error = -EIO;
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	test_gate_open(&mock->gate2);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&log->told, 1));
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->frees, 4));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 1);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).done[BGCOMPILE_BASELINE], 1U);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).failed[BGCOMPILE_BASELINE], 1U);
+	mock_expect_told(mock, log, BGCOMPILE_FAILED, MOCK_NOTHING, -EIO);
+}
+
 /* Both are in publish, and neither knows yet that the other will fail. */
 static void compile_first_error_wins_among_scopes_in_parallel(struct kunit *test)
 {
@@ -487,6 +566,13 @@ static struct kunit_case fail_cases[] = {
 	KUNIT_CASE(compile_cancelled_while_units_are_added_leaves_them_to_the_caller),
 	KUNIT_CASE_PARAM(compile_first_error_wins_and_the_results_of_siblings_are_dropped,
 			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_unit_that_fails_ends_its_batch,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_unit_that_fails_to_publish_ends_its_batch,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_top_unit_that_fails_leaves_its_batch_alone,
+			 test_kind_gen_params),
+	KUNIT_CASE(compile_failure_of_a_sibling_ends_a_batch),
 	KUNIT_CASE(compile_first_error_wins_among_scopes_in_parallel),
 	KUNIT_CASE_PARAM(compile_two_errors_at_once_make_one_failure,
 			 test_kind_gen_params),

@@ -5,6 +5,7 @@
  */
 #include <linux/module.h>
 #include <linux/random.h>
+#include <linux/sort.h>
 
 #include "compile_mock.h"
 
@@ -86,46 +87,83 @@ static void compile_cancel_waits_for_publish(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 1);
 }
 
-static void add_units_fn(void *arg)
+/* Where a task is inside a scope that may not sleep. */
+struct place {
+	const char *name;
+	bool in_get_env, in_publish, in_callback;
+};
+
+static const struct place places[] = {
+	{ "get_env", .in_get_env = true },
+	{ "publish", .in_publish = true },
+	{ "callback", .in_callback = true },
+};
+
+static void place_desc(const struct place *place, char *desc)
+{
+	strscpy(desc, place->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(place, places, place_desc);
+
+static void add_unit_fn(void *arg)
 {
 	struct mock *mock = arg;
+	const struct place *place = mock->test->param_value;
+	struct mock_plan *plan;
 	LIST_HEAD(units);
 
-	mock_unit(mock, &units)->in_publish = &mock->gate;
+	plan = mock_unit(mock, &units);
+	if (place->in_publish)
+		plan->in_publish = &mock->env_gate;
 	KUNIT_EXPECT_EQ(mock->test, mock_add(mock, &units), 0);
 }
 
 /*
- * The test on CPU 0; publish on CPU 1, with interrupts off; cancel on CPU 2.
+ * The test on CPU 0; the scope on CPU 1, with interrupts off; cancel on CPU 2.
  * Nothing that needs an answer from CPU 1 may be done meanwhile, such as making
  * a thread: it is made before.
  */
-static void compile_cancel_waits_for_a_publish_that_may_not_sleep(struct kunit *test)
+static void compile_cancel_waits_for_a_scope_that_may_not_sleep(struct kunit *test)
 {
 	static const struct bgcompile_params params = { .kind = BGTOKEN_SPIN };
-	struct mock_canceller canceller = {};
+	const struct place *place = test->param_value;
+	/* The adder may still be in bgcompile_add_units(). */
+	struct mock_canceller canceller = { .leave_owner = true };
 	struct test_thread adder = {};
+	struct mock_callback *mc;
 	struct mock *mock;
 
 	test_own_cpu(test, 2);
 	mock = mock_create_on(test, &mock_ops, &params, 1, 0);
+	mock->hold_env = place->in_get_env;
+	mc = mock_callback(mock);
+	if (place->in_callback)
+		mc->in_callback = &mock->env_gate;
+	KUNIT_EXPECT_EQ(test, bgcompile_add_callback(mock_state(mock), &mc->cb), 0);
 	canceller.mock = mock;
 	canceller.go = &mock->gate2;
 	test_thread_start(test, &canceller.thread, 2, mock_canceller_fn,
 			  &canceller);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate2, 1));
-	test_thread_start(test, &adder, 1, add_units_fn, mock);
-	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	test_thread_start(test, &adder, 1, add_unit_fn, mock);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->env_gate, 1));
 
 	test_gate_open(&mock->gate2);
 	KUNIT_EXPECT_TRUE(test, test_until(bgtoken_cancelled(mock->token)));
 	usleep_range(1000, 1100);
 	KUNIT_EXPECT_FALSE(test, test_thread_returned(&canceller.thread));
-	test_gate_open(&mock->gate);
+	test_gate_open(&mock->env_gate);
 	KUNIT_EXPECT_TRUE(test, mock_join(mock, &canceller.thread));
 	KUNIT_EXPECT_TRUE(test, mock_join(mock, &adder));
 	KUNIT_EXPECT_TRUE(test, canceller.first);
-	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 1);
+	mock_free_owner(mock);
+	mock_drain(mock);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes),
+			place->in_get_env ? 0 : 1);
+	/* The cancel came before the second event of the two. */
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->logs[0].told),
+			place->in_callback ? 1 : 0);
 }
 
 static void compile_units_not_started_are_freed_without_being_compiled(struct kunit *test)
@@ -278,11 +316,11 @@ static void compile_may_be_cancelled_inside_a_scope_of_another_state(struct kuni
 
 /* Many units, and a cancel at any time. */
 
-#define ROUNDS		10	/* in each batch */
+#define ROUNDS		3	/* of each */
 
 struct batch {
 	enum bgtoken_kind kind;
-	int nr;
+	int nr;			/* units that a task takes at a time */
 };
 
 static const struct batch batches[] = {
@@ -292,21 +330,23 @@ static const struct batch batches[] = {
 	{ BGTOKEN_MUTEX, 3 }, { BGTOKEN_SHARED, 3 }, { BGTOKEN_SPIN, 3 },
 	{ BGTOKEN_MUTEX, 4 }, { BGTOKEN_SHARED, 4 }, { BGTOKEN_SPIN, 4 },
 	{ BGTOKEN_MUTEX, 5 }, { BGTOKEN_SHARED, 5 }, { BGTOKEN_SPIN, 5 },
-	{ BGTOKEN_MUTEX, 6 }, { BGTOKEN_SHARED, 6 },
+	{ BGTOKEN_MUTEX, 64 }, { BGTOKEN_SHARED, 64 },
 };
 
 static void batch_desc(const struct batch *batch, char *desc)
 {
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, batch %d",
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, %d at a time",
 		 test_kinds[batch->kind].name, batch->nr);
 }
 
 KUNIT_ARRAY_PARAM(batch, batches, batch_desc);
 
-static void compile_thousand_units(struct kunit *test, enum bgtoken_kind kind)
+static void compile_thousand_units(struct kunit *test,
+				   const struct batch *batch)
 {
-	struct mock *mock = mock_create(test, 1000, .kind = kind,
+	struct mock *mock = mock_create(test, 1000, .kind = batch->kind,
 					.max_tasks = 4, .slice_ms = 5,
+					.batch = batch->nr,
 					.big_size = 8);
 	u32 us = get_random_u32() % 20000;
 	LIST_HEAD(units);
@@ -330,7 +370,7 @@ static void compile_frees_each_of_a_thousand_units_once(struct kunit *test)
 	int i;
 
 	for (i = 0; i < ROUNDS; i++)
-		compile_thousand_units(test, batch->kind);
+		compile_thousand_units(test, batch);
 }
 
 /* The loop */
@@ -362,6 +402,155 @@ static void compile_one_run_takes_many_units_within_its_slice(struct kunit *test
 	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->env_gets), 1);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 50);
+}
+
+static int cmp_u64(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void compile_a_big_unit_is_a_batch_of_its_own(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 2, .kind = mock_kind(test),
+					.max_tasks = 1, .batch = 2,
+					.big_size = 10);
+	LIST_HEAD(units);
+
+	mock_unit_sized(mock, &units, BGCOMPILE_BASELINE, 10);
+	mock_unit_sized(mock, &units, BGCOMPILE_BASELINE, 1)->in_compile =
+		&mock->gate;
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 1);
+}
+
+/* Only that no run ends too early: how late it does is the machine's affair. */
+static void compile_slices_are_staggered_by_5_ms_a_task(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 1000, .kind = mock_kind(test),
+					.max_tasks = MOCK_RUNS, .slice_ms = 1);
+	u64 begin, *end = mock->run_end_ns;
+	LIST_HEAD(units);
+	int i;
+
+	/* Held until all tasks are there, so that each is in its first run. */
+	mock_units(mock, &units, MOCK_RUNS, &mock->gate);
+	for (i = MOCK_RUNS; i < 1000; i++)
+		mock_unit(mock, &units)->compile_ms = 3;
+	begin = ktime_get_ns();
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, MOCK_RUNS));
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, test_until(READ_ONCE(end[0]) &&
+					   READ_ONCE(end[1]) &&
+					   READ_ONCE(end[2])));
+	KUNIT_EXPECT_LT(test, test_gate_count(&mock->publishes), 1000);
+	KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
+	mock_drain(mock);
+
+	sort(end, MOCK_RUNS, sizeof(*end), cmp_u64, NULL);
+	for (i = 0; i < MOCK_RUNS; i++)
+		KUNIT_EXPECT_GT(test, end[i] - begin,
+				(1 + 5 * i) * (u64)NSEC_PER_MSEC);
+}
+
+/* Batches: the last unit of the first one is held. */
+
+static struct mock *hold_a_batch(struct kunit *test, struct list_head *units)
+{
+	struct mock *mock = mock_create(test, 6, .kind = mock_kind(test),
+					.max_tasks = 1, .batch = 3);
+
+	mock_units(mock, units, 2, NULL);
+	mock_units(mock, units, 1, &mock->gate);
+	mock_units(mock, units, 3, NULL);
+	return mock;
+}
+
+static void compile_a_batch_is_compiled_before_it_is_published(struct kunit *test)
+{
+	LIST_HEAD(units);
+	struct mock *mock = hold_a_batch(test, &units);
+
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles), 3);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 0);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).compiling, 3U);
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 6);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).compiling, 0U);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).done[BGCOMPILE_BASELINE], 6U);
+}
+
+static void compile_a_cancelled_batch_is_dropped_as_a_whole(struct kunit *test)
+{
+	LIST_HEAD(units);
+	struct mock *mock = hold_a_batch(test, &units);
+
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
+	test_gate_open(&mock->gate);
+	mock_drain(mock);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles), 3);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 0);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 6);
+}
+
+static void compile_the_rest_of_a_cancelled_batch_is_not_compiled(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 3, .kind = mock_kind(test),
+					.max_tasks = 1, .batch = 3);
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 1, &mock->gate);
+	mock_units(mock, &units, 2, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
+	test_gate_open(&mock->gate);
+	mock_drain(mock);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles), 1);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 3);
+}
+
+static void compile_the_rest_of_a_batch_is_not_published_after_cancel_locked(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 3, .kind = mock_kind(test),
+					.max_tasks = 1, .batch = 3);
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units)->publish_hook = cancel_locked;
+	mock_units(mock, &units, 2, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->publishes, 1));
+	KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
+	mock_drain(mock);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles), 3);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 1);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 3);
+}
+
+static void compile_a_batch_has_units_of_one_tier(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 4, .kind = mock_kind(test),
+					.max_tasks = 1, .batch = 64);
+	LIST_HEAD(units);
+	int i;
+
+	for (i = 0; i < 4; i++)
+		mock_unit_sized(mock, &units, i % 2, 1)->in_compile =
+			i % 2 ? &mock->gate : NULL;
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_BASELINE_FINISHED));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 2);
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
 }
 
 static void compile_max_tasks_is_reached_and_never_exceeded(struct kunit *test)
@@ -749,6 +938,9 @@ static const struct init_case {
 	  .expected = -EINVAL },
 	{ "far too many tasks", ALL_OPS, .params.max_tasks = UINT_MAX,
 	  .expected = -EINVAL },
+	{ "largest batch", ALL_OPS, .params.batch = 64 },
+	{ "too large a batch", ALL_OPS, .params.batch = 65,
+	  .expected = -EINVAL },
 };
 
 static void init_desc(const struct init_case *c, char *desc)
@@ -800,7 +992,8 @@ static struct kunit_case compile_cases[] = {
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_cancel_waits_for_publish,
 			 sleeping_kind_gen_params),
-	KUNIT_CASE(compile_cancel_waits_for_a_publish_that_may_not_sleep),
+	KUNIT_CASE_PARAM(compile_cancel_waits_for_a_scope_that_may_not_sleep,
+			 place_gen_params),
 	KUNIT_CASE_PARAM(compile_units_not_started_are_freed_without_being_compiled,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_cancel_of_an_idle_state_frees_its_units_at_once,
@@ -823,6 +1016,20 @@ static struct kunit_case compile_cases[] = {
 	KUNIT_CASE_PARAM(compile_each_run_finishes_a_unit_whatever_the_slice,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_one_run_takes_many_units_within_its_slice,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_a_batch_is_compiled_before_it_is_published,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_a_cancelled_batch_is_dropped_as_a_whole,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_the_rest_of_a_cancelled_batch_is_not_compiled,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_the_rest_of_a_batch_is_not_published_after_cancel_locked,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_a_batch_has_units_of_one_tier,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_a_big_unit_is_a_batch_of_its_own,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_slices_are_staggered_by_5_ms_a_task,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_max_tasks_is_reached_and_never_exceeded,
 			 test_kind_gen_params),

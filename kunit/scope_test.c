@@ -407,6 +407,9 @@ static void scope_does_not_wait_for_one_on_another_token(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->entered), 1);
 	KUNIT_EXPECT_FALSE(test, test_thread_returned(&t->threads[0]));
+	/* Before KUnit makes the thread for the exit. */
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
 }
 
 static void overlap_counter(void *arg)
@@ -506,21 +509,6 @@ static void spin_scope_that_is_refused_leaves_interrupts_alone(struct kunit *tes
 
 /* Interrupts */
 
-static const struct context_param {
-	struct test_kind kind;		/* first: kind_of() looks there */
-	enum test_context context;
-	const char *name;
-} context_params[] = {
-	{ { BGTOKEN_SPIN }, TEST_PROCESS, "process" },
-	{ { BGTOKEN_SPIN }, TEST_SOFTIRQ, "softirq" },
-	{ { BGTOKEN_SPIN }, TEST_HARDIRQ, "hardirq" },
-};
-
-static void context_desc(const struct context_param *param, char *desc)
-{
-	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);
-}
-
 static void visit_in_context(void *arg)
 {
 	struct scope_test *t = arg;
@@ -551,7 +539,7 @@ static void cancel_locked_in_context(void *arg)
 
 static void spin_scope_may_be_entered_in_any_context(struct kunit *test)
 {
-	const struct context_param *param = test->param_value;
+	const struct test_context_param *param = test->param_value;
 	struct scope_test *t = test->priv;
 
 	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, visit_in_context, t));
@@ -560,7 +548,7 @@ static void spin_scope_may_be_entered_in_any_context(struct kunit *test)
 
 static void spin_scope_is_refused_after_cancel_in_any_context(struct kunit *test)
 {
-	const struct context_param *param = test->param_value;
+	const struct test_context_param *param = test->param_value;
 	struct scope_test *t = test->priv;
 
 	bgtoken_cancel(t->token);
@@ -570,7 +558,7 @@ static void spin_scope_is_refused_after_cancel_in_any_context(struct kunit *test
 
 static void spin_token_may_be_cancelled_in_any_context(struct kunit *test)
 {
-	const struct context_param *param = test->param_value;
+	const struct test_context_param *param = test->param_value;
 	struct scope_test *t = test->priv;
 
 	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, cancel_in_context, t));
@@ -580,7 +568,7 @@ static void spin_token_may_be_cancelled_in_any_context(struct kunit *test)
 
 static void spin_token_may_be_cancelled_in_a_scope_in_any_context(struct kunit *test)
 {
-	const struct context_param *param = test->param_value;
+	const struct test_context_param *param = test->param_value;
 	struct scope_test *t = test->priv;
 
 	KUNIT_EXPECT_TRUE(test, test_call_in(param->context,
@@ -617,7 +605,7 @@ static void visit_and_look(void *arg)
 /* On one CPU: an interrupt never finds a scope of the process half done. */
 static void spin_scope_is_not_interrupted_by_another(struct kunit *test)
 {
-	const struct context_param *param = test->param_value;
+	const struct test_context_param *param = test->param_value;
 	struct scope_test *t = test->priv;
 	int n;
 
@@ -701,7 +689,7 @@ KUNIT_ARRAY_PARAM(exclusive_kind, exclusive_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(sleeping_kind, sleeping_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(shared, shared_kind, test_kind_desc);
 KUNIT_ARRAY_PARAM(spin, spin_kind, test_kind_desc);
-KUNIT_ARRAY_PARAM(context, context_params, context_desc);
+KUNIT_ARRAY_PARAM(context, test_contexts, test_context_desc);
 
 #define KIND_CASE(name)		KUNIT_CASE_PARAM(name, test_kind_gen_params)
 #define SPIN_CASE(name)		KUNIT_CASE_PARAM(name, spin_gen_params)

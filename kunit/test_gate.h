@@ -574,6 +574,36 @@ static inline void test_kind_desc(const struct test_kind *kind, char *desc)
 }
 
 /**
+ * struct test_context_param - where to call, for KUNIT_ARRAY_PARAM()
+ * @kind:	BGTOKEN_SPIN, which may be used anywhere; where a struct test_kind
+ *		would be
+ * @context:	the context
+ * @name:	how the results call it
+ */
+struct test_context_param {
+	struct test_kind kind;
+	enum test_context context;
+	const char *name;
+};
+
+static const struct test_context_param test_contexts[] __maybe_unused = {
+	{ { BGTOKEN_SPIN }, TEST_PROCESS, "process" },
+	{ { BGTOKEN_SPIN }, TEST_SOFTIRQ, "softirq" },
+	{ { BGTOKEN_SPIN }, TEST_HARDIRQ, "hardirq" },
+};
+
+/**
+ * test_context_desc() - the description of a context
+ * @param:	an element of test_contexts
+ * @desc:	KUNIT_PARAM_DESC_SIZE bytes
+ */
+static inline void test_context_desc(const struct test_context_param *param,
+				     char *desc)
+{
+	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+/**
  * test_token_create() - a token of a kind that is known when the test runs
  * @owner:	as for bgtoken_create()
  * @kind:	as for bgtoken_create()

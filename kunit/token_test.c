@@ -269,6 +269,9 @@ static void token_refuses_an_unknown_kind(struct kunit *test)
 	kind = -1;
 	token = bgtoken_create(t->owner, kind, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(token), (long)-EINVAL);
+	kind = 0x100;	/* BGTOKEN_MUTEX, to who looks at one byte of it */
+	token = bgtoken_create(t->owner, kind, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(token), (long)-EINVAL);
 }
 
 static void token_create_without_memory_is_enomem(struct kunit *test)
@@ -338,6 +341,22 @@ static void token_gives_no_owner_after_cancel(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, READ_ONCE(t->token->owner));
 }
 
+/* The canceller waits for the holder, and for nothing once that has left. */
+static void expect_waits_for_holder(struct kunit *test, struct test_thread *thread)
+{
+	struct token_test *t = test->priv;
+
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, thread));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancelled(t->token));
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(thread));
+
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->holder));
+	KUNIT_EXPECT_TRUE(test, t->in_scope);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+}
+
 static void token_cancel_waits_for_a_live_scope(struct kunit *test)
 {
 	struct token_test *t = test->priv;
@@ -348,15 +367,7 @@ static void token_cancel_waits_for_a_live_scope(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
 	thread = start(test, canceller);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
-	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, thread));
-	KUNIT_EXPECT_TRUE(test, bgtoken_cancelled(t->token));
-	KUNIT_EXPECT_FALSE(test, test_thread_returned(thread));
-
-	test_gate_open(&t->inside);
-	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
-	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->holder));
-	KUNIT_EXPECT_TRUE(test, t->in_scope);
-	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+	expect_waits_for_holder(test, thread);
 }
 
 static void token_second_canceller_waits_for_the_live_scope_too(struct kunit *test)
@@ -394,14 +405,7 @@ static void token_cancel_after_cancel_locked_waits_and_is_true(struct kunit *tes
 	KUNIT_EXPECT_TRUE(test, bgtoken_cancelled(t->token));
 	thread = start(test, canceller);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
-	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, thread));
-	KUNIT_EXPECT_FALSE(test, test_thread_returned(thread));
-
-	test_gate_open(&t->inside);
-	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
-	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->holder));
-	KUNIT_EXPECT_TRUE(test, t->in_scope);
-	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+	expect_waits_for_holder(test, thread);
 }
 
 static void token_cancel_locked_leaves_the_live_scope_its_owner(struct kunit *test)
@@ -433,6 +437,9 @@ static void token_enter_on_a_cancelled_token_does_not_wait(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
 	KUNIT_EXPECT_FALSE(test, test_thread_returned(&t->holder));
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->got_in), 0);
+	/* Before KUnit makes the thread for the exit. */
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->holder));
 }
 
 static void token_cancel_does_not_wait_for_code_outside_scopes(struct kunit *test)
@@ -865,6 +872,7 @@ static void token_of_a_device_without_memory_is_enomem(struct kunit *test)
 	struct token_test *t = test->priv;
 	/* Without an owner: 6.1 runs suites before their module is in sysfs. */
 	struct device *dev = __root_device_register("bgtoken_test_device", NULL);
+	long live = test_live("bgtoken", "tokens");
 	struct test_failslab failslab;
 	struct bgtoken *token;
 	int nth, failures = 0;
@@ -888,7 +896,7 @@ static void token_of_a_device_without_memory_is_enomem(struct kunit *test)
 	KUNIT_EXPECT_GE(test, failures, 2);
 	root_device_unregister(dev);
 	KUNIT_EXPECT_TRUE(test, test_owner_alive(t->owner));
-	test_nothing_left(test, "bgtoken", "tokens", t->live_tokens + 1);
+	test_nothing_left(test, "bgtoken", "tokens", live);
 }
 
 /* The suite */

@@ -762,21 +762,6 @@ static void delayed_work_is_released_once_if_cancel_and_expiry_meet(struct kunit
 
 /* From interrupts */
 
-static const struct context_param {
-	struct test_kind kind;		/* first: kind_of() looks there */
-	enum test_context context;
-	const char *name;
-} context_params[] = {
-	{ { BGTOKEN_SPIN }, TEST_PROCESS, "process" },
-	{ { BGTOKEN_SPIN }, TEST_SOFTIRQ, "softirq" },
-	{ { BGTOKEN_SPIN }, TEST_HARDIRQ, "hardirq" },
-};
-
-static void context_desc(const struct context_param *param, char *desc)
-{
-	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);
-}
-
 static void queue_in_context(void *arg)
 {
 	struct item *item = arg;
@@ -800,7 +785,7 @@ static void cancel_in_context(void *arg)
 
 static void work_may_be_queued_in_any_context(struct kunit *test)
 {
-	const struct context_param *param = test->param_value;
+	const struct test_context_param *param = test->param_value;
 	struct work_test *t = test->priv;
 	struct item *item = new_item(test, body_scope);
 
@@ -813,7 +798,7 @@ static void work_may_be_queued_in_any_context(struct kunit *test)
 
 static void delayed_work_may_be_queued_in_any_context(struct kunit *test)
 {
-	const struct context_param *param = test->param_value;
+	const struct test_context_param *param = test->param_value;
 	struct work_test *t = test->priv;
 	struct item *item = new_delayed(test, body_scope);
 
@@ -827,7 +812,7 @@ static void delayed_work_may_be_queued_in_any_context(struct kunit *test)
 
 static void delayed_work_cancelled_in_any_context_is_released_in_process(struct kunit *test)
 {
-	const struct context_param *param = test->param_value;
+	const struct test_context_param *param = test->param_value;
 	struct work_test *t = test->priv;
 	struct item *item = new_delayed(test, NULL);
 
@@ -1140,7 +1125,7 @@ static const struct test_kind sleeping_kinds[] = {
 
 KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(sleeping_kind, sleeping_kinds, test_kind_desc);
-KUNIT_ARRAY_PARAM(context, context_params, context_desc);
+KUNIT_ARRAY_PARAM(context, test_contexts, test_context_desc);
 
 #define KIND_CASE(name)		KUNIT_CASE_PARAM(name, test_kind_gen_params)
 #define CONTEXT_CASE(name)	KUNIT_CASE_PARAM(name, context_gen_params)
