@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Tables for people, and where the library must stand: from bench.tsv and
-# rates.tsv, in this order. Nothing here makes a run fail.
+# rates.tsv, in this order; with -v icount=1 a ns is an instruction. Nothing here
+# makes a run fail.
 
 FNR == 1 { file++; next }
 file == 1 { median[$1, $2, $3] = $5; p99[$1, $2, $3] = $6 }
@@ -19,7 +20,8 @@ file == 2 { rate[$1, $2, $3] = $4 }
 
 function title(text) { printf "\n%s\n\n", text }
 
-# table(CASE, TAIL, DIGITS): a row a variant, a column a parameter; us
+# table(CASE, TAIL, DIGITS): a row a variant, a column a parameter; us, or
+# instructions
 function table(which, tail, digits,    i, j, key, value) {
 	printf "%-22s", ""
 	for (j = 1; j <= param_count[which]; j++)
@@ -31,7 +33,7 @@ function table(which, tail, digits,    i, j, key, value) {
 			key = which SUBSEP variants[which, i] SUBSEP params[which, j]
 			value = tail ? p99[key] : median[key]
 			printf " %11s", value == "" ? "-" : \
-				sprintf("%." digits "f", value / 1000)
+				sprintf("%." digits "f", value / (icount ? 1 : 1000))
 		}
 		printf "\n"
 	}
@@ -190,17 +192,19 @@ function targets(    i, j, p) {
 }
 
 END {
+	unit = icount ? "instructions" : "us"
+	digits = icount ? 0 : 1
 	if (count["cancel"]) {
-		title("Cancel: four works in the middle of a unit of so many ms; us, median")
-		table("cancel", 0, 1)
+		title("Cancel: four works in the middle of a unit of so many ms; " unit ", median")
+		table("cancel", 0, digits)
 		title("The same, p99")
-		table("cancel", 1, 1)
+		table("cancel", 1, digits)
 	}
 	if (count["tail"]) {
-		title("Tail: a cancel while so many works hammer scopes; us, median")
-		table("tail", 0, 1)
+		title("Tail: a cancel while so many works hammer scopes; " unit ", median")
+		table("tail", 0, digits)
 		title("The same, p99")
-		table("tail", 1, 1)
+		table("tail", 1, digits)
 	}
 	if (count["scope"])
 		scope_table()
