@@ -15,8 +15,8 @@
  * the last reference goes, no scope can come any more, and what is left in the
  * queue is freed by whoever that was: the last task to leave, or a cancel that
  * all tasks have left before.  A cancel that finds one task at work costs the
- * same for ten units and for ten thousand.  What a task has taken out, one unit
- * or a batch, is its own until it has freed it.
+ * same for ten units and for ten thousand.  What a task has taken out is its own
+ * until it has freed it, or has put it back.
  *
  * Tasks
  * =====
@@ -41,11 +41,22 @@
  *	task	bgcompile_add_units()'s own, until it returns; the workqueue's
  *	env	a task's, from its first scope in a run to the end of that run
  *
+ * Batches
+ * =======
+ *
+ * A scope for each unit is right where units are long, and most of the cost where
+ * they take a us.  So a task that has published what it took within BATCH_NS
+ * takes twice as much next time, and else one unit again: one mechanism for both,
+ * and a clock that is read for the slice anyway.  It begins no unit of a batch
+ * after the tick in which it took it, but puts the rest back, and starts tasks for
+ * it if some have left meanwhile.  So what a slow unit holds up is what was done
+ * in the same tick before it.
+ *
  * Telling events
  * ==============
  *
- * progress.events only ever gains bits, in bgcompile_settle(), and a callback
- * has a mask of what it was told.  Whoever is in a scope and finds a difference
+ * progress.events only ever gains bits, in bgcompile_settle(), and none once the
+ * token is cancelled.  A callback has a mask of what it was told.  Whoever is in a scope and finds a difference
  * tells, with state->telling as the right to do so: with BGTOKEN_SHARED several
  * may find it, and the order of events is kept by letting one of them tell all.
  *
@@ -76,6 +87,7 @@
 #define STAGGER_MS	5
 #define MAX_TASKS	1024
 #define MAX_BATCH	64
+#define BATCH_NS	NSEC_PER_MSEC
 
 enum { BIG, REST, CLASSES };
 
@@ -96,12 +108,19 @@ struct bgcompile_task {
 	struct list_head node;		/* of the adder */
 	struct bgcompile_queue *queue;	/* I, from its start */
 	u64 slice_ns;			/* I, from its start */
+	unsigned int batch;		/* I, from its start; 0: it grows */
 	bool counted;			/* L: in progress.tasks */
-	u64 deadline;			/* of one run, as the next four */
-	unsigned long features;
+	/* of one run */
 	void *env;
-	struct list_head batch;		/* taken: of one tier */
-	enum bgcompile_tier tier;
+	u64 now;			/* as of the last look at the clock */
+	u64 deadline;
+	unsigned long features;
+	unsigned int growing;		/* how many to take next */
+	enum bgcompile_tier tier;	/* of those that are taken: */
+	struct list_head taken;		/* not yet compiled */
+	struct list_head compiled;
+	struct list_head doomed;	/* to be freed, and no more */
+	struct list_head helpers;	/* tasks, for what is put back */
 };
 
 LIVE_COUNTER(states, "how many compile states are alive");
@@ -221,12 +240,14 @@ static unsigned int bgcompile_free_units(const struct bgcompile_ops *ops,
 	struct bgcompile_unit *unit, *next;
 	unsigned int count = 0;
 
+	if (list_empty(list))
+		return 0;
 	list_for_each_entry_safe(unit, next, list, node) {
-		list_del(&unit->node);
 		ops->free_unit(unit);
-		count++;
-		cond_resched();
+		if (!(++count % MAX_BATCH))
+			cond_resched();
 	}
+	INIT_LIST_HEAD(list);
 	live_add(units, -(long)count);
 	return count;
 }
@@ -253,7 +274,8 @@ static void bgcompile_queue_put(struct bgcompile_queue *queue)
 
 /*
  * See which events have come; true if some did.  In a scope.  Waiters look
- * under state->lock, too: either they see the events or are seen here.
+ * under state->lock, too: either they see the events or are seen here.  Being
+ * cancelled is no event, and nothing that comes after it is.
  */
 static bool bgcompile_settle(struct bgcompile *state, struct bgtoken *token)
 	__must_hold(&state->lock)
@@ -263,6 +285,8 @@ static bool bgcompile_settle(struct bgcompile *state, struct bgtoken *token)
 	int tier, event;
 
 	lockdep_assert_held(&state->lock);
+	if (bgtoken_cancelled(token))
+		return false;
 	if (p->error) {
 		p->events |= BIT(BGCOMPILE_FAILED);
 	} else {
@@ -331,18 +355,76 @@ static void bgcompile_tell(struct bgcompile *state, struct bgtoken *token)
 }
 
 /*
- * The first error wins, unless it comes from a task that had nothing to do any
- * more; what was not started will not be.
+ * The first error wins, unless it comes after the end: from a cancel on, or from
+ * a task that had nothing to do any more.  What was not started will not be.
  */
-static void bgcompile_fail(struct bgcompile *state, int error,
-			   struct list_head *doomed)
+static void bgcompile_fail(struct bgcompile *state, struct bgtoken *token,
+			   int error, struct list_head *doomed)
 	__must_hold(&state->lock)
 {
 	lockdep_assert_held(&state->lock);
-	if (bgcompile_final(state->progress.events))
+	if (bgcompile_final(state->progress.events) || bgtoken_cancelled(token))
 		return;
 	WRITE_ONCE(state->progress.error, error);
 	bgcompile_units_to_list(&state->queue->units, doomed);
+}
+
+/* Tasks: their start */
+
+static void bgcompile_task_run(struct bgtoken_work *work);
+static void bgcompile_task_release(struct bgtoken_work *work);
+
+/* Drop the starter's references: those not started go, the others live on. */
+static void bgcompile_put_tasks(struct list_head *tasks)
+{
+	struct bgcompile_task *task, *next;
+
+	list_for_each_entry_safe(task, next, tasks, node) {
+		list_del(&task->node);
+		bgtoken_work_put(&task->work);
+	}
+}
+
+static int bgcompile_alloc_tasks(struct list_head *tasks, unsigned int count,
+				 struct bgtoken *token, gfp_t gfp)
+{
+	struct bgcompile_task *task;
+
+	while (count--) {
+		task = kzalloc(sizeof(*task), gfp);
+		if (!task)
+			return -ENOMEM;
+		bgtoken_work_init(&task->work, token, bgcompile_task_run,
+				  bgcompile_task_release);
+		list_add_tail(&task->node, tasks);
+	}
+	return 0;
+}
+
+/* Start as many tasks as are missing; 0 if there is at least one then. */
+static int bgcompile_start(struct bgcompile *state, struct list_head *tasks)
+	__must_hold(&state->lock)
+{
+	struct bgcompile_progress *p = &state->progress;
+	struct bgcompile_task *task;
+
+	lockdep_assert_held(&state->lock);
+	list_for_each_entry(task, tasks, node) {
+		if (p->tasks == state->params.max_tasks)
+			break;
+		task->queue = state->queue;
+		kref_get(&task->queue->kref);	/* bgcompile_task_release() */
+		task->batch = state->params.batch;
+		task->slice_ns = NSEC_PER_MSEC * (state->params.slice_ms +
+						  (u64)STAGGER_MS * p->tasks);
+		if (!bgtoken_queue_work(state->wq, &task->work))
+			break;
+		task->counted = true;
+		p->tasks++;
+	}
+	if (p->tasks || list_empty(tasks))
+		return 0;
+	return bgtoken_cancelled(state->token) ? -ECANCELED : -ESHUTDOWN;
 }
 
 /* Tasks: in a scope */
@@ -357,7 +439,7 @@ static void bgcompile_stop(struct bgcompile *state, struct bgcompile_task *task)
 }
 
 /*
- * The first unit, and as many more of its tier as go into a batch.  A big one is
+ * The first unit, and as many of those behind it as go into a batch.  A big one is
  * one by itself: others may have to wait for it, but not with this task alone.
  */
 static void bgcompile_take_batch(struct bgcompile *state,
@@ -365,16 +447,22 @@ static void bgcompile_take_batch(struct bgcompile *state,
 				 struct bgcompile_unit *unit)
 	__must_hold(&state->lock)
 {
-	unsigned int left = state->params.batch;
+	struct list_head *list = &task->queue->units.list[unit->tier][REST];
+	struct list_head *last = &unit->node;
+	unsigned int most = task->batch ?: task->growing;
+	unsigned int count = 1;
 
 	task->tier = unit->tier;
-	if (bgcompile_big(unit, &state->params))
-		left = 1;
-	do {
-		list_move_tail(&unit->node, &task->batch);
-		state->progress.compiling++;
-		unit = bgcompile_units_first(&task->queue->units);
-	} while (--left && unit && unit->tier == task->tier);
+	if (list_is_first(last, list)) {
+		while (count < most && !list_is_last(last, list)) {
+			last = last->next;
+			count++;
+		}
+		list_cut_position(&task->taken, list, last);
+	} else {
+		list_move(last, &task->taken);
+	}
+	state->progress.compiling += count;
 }
 
 /*
@@ -393,12 +481,11 @@ static void bgcompile_next(struct bgcompile *state, struct bgcompile_task *task,
 	lockdep_assert_held(&state->lock);
 	if (bgtoken_cancelled(token))
 		return;
-	p->features |= task->features;
 	unit = bgcompile_units_first(&task->queue->units);
 
 	if (!unit) {
 		bgcompile_stop(state, task);
-	} else if (may_yield && ktime_get_ns() > task->deadline) {
+	} else if (may_yield && task->now > task->deadline) {
 		if (bgtoken_queue_work(state->wq, &task->work))
 			trace_bgcompile_task_yield(token, p->tasks);
 	} else {
@@ -407,8 +494,7 @@ static void bgcompile_next(struct bgcompile *state, struct bgcompile_task *task,
 }
 
 /* Step 1: pin the env, take a batch. */
-static void bgcompile_begin(struct bgcompile *state, struct bgcompile_task *task,
-			    struct list_head *doomed)
+static void bgcompile_begin(struct bgcompile *state, struct bgcompile_task *task)
 {
 	struct bgtoken *token = task->work.token;
 	const struct bgcompile_ops *ops = state->ops;
@@ -435,7 +521,7 @@ static void bgcompile_begin(struct bgcompile *state, struct bgcompile_task *task
 	spin_lock_irqsave(&state->lock, flags);
 	if (error) {
 		bgcompile_stop(state, task);
-		bgcompile_fail(state, error, doomed);
+		bgcompile_fail(state, token, error, &task->doomed);
 		bgcompile_settle(state, token);
 	} else {
 		bgcompile_next(state, task, false);
@@ -445,119 +531,158 @@ static void bgcompile_begin(struct bgcompile *state, struct bgcompile_task *task
 		bgcompile_tell(state, token);
 }
 
-/*
- * Publish what was compiled.  Results that come after a failure are moved to
- * @doomed; how many there were in all is returned.
- */
-static unsigned int bgcompile_publish(struct bgcompile *state,
-				      struct bgcompile_task *task,
-				      struct list_head *compiled,
-				      struct list_head *doomed)
+/* What came of a batch. */
+struct bgcompile_outcome {
+	unsigned int compiled;
+	unsigned int done;
+	unsigned int failed;
+	int error;		/* of a baseline unit: the state's end */
+};
+
+/* Results that come after a failure, or a cancel, are dropped. */
+static void bgcompile_publish(struct bgcompile *state,
+			      struct bgcompile_task *task,
+			      struct bgcompile_outcome *outcome)
 {
 	struct bgtoken *token = task->work.token;
-	struct bgcompile_unit *unit, *next;
-	unsigned int count = 0;
-	int failed = 0;
+	struct bgcompile_unit *unit;
+	int drop = 0;
 
-	list_for_each_entry_safe(unit, next, compiled, node) {
-		count++;
-		if (!failed)	/* by a sibling, in a scope of BGTOKEN_SHARED? */
-			failed = READ_ONCE(state->progress.error);
-		if (failed) {
-			trace_bgcompile_unit_drop(token, unit, failed);
-			list_move_tail(&unit->node, doomed);
+	list_for_each_entry(unit, &task->compiled, node) {
+		outcome->compiled++;
+		if (!drop)	/* by a sibling, in a scope of BGTOKEN_SHARED? */
+			drop = READ_ONCE(state->progress.error);
+		if (drop) {
+			trace_bgcompile_unit_drop(token, unit, drop);
 			continue;
 		}
 		if (!unit->error)
 			unit->error = state->ops->publish(state, unit);
-		if (!unit->error)
-			task->features |= unit->features;
-		else if (task->tier == BGCOMPILE_BASELINE)
-			failed = unit->error;
 		trace_bgcompile_unit_publish(token, unit, unit->error);
+		if (!unit->error) {
+			outcome->done++;
+			task->features |= unit->features;
+		} else {
+			outcome->failed++;
+			if (task->tier == BGCOMPILE_BASELINE)
+				outcome->error = drop = unit->error;
+		}
 		/* Publish may do that; or a cancel waits for this scope. */
-		if (!failed && bgtoken_cancelled(token))
-			failed = -ECANCELED;
+		if (bgtoken_cancelled(token) && !drop)
+			drop = -ECANCELED;
 	}
-	return count;
 }
 
-/* Count units that were published, or not; true if an event has come. */
+/*
+ * Put back what was not begun; other tasks may have left while there was nothing
+ * else.  Without memory for more this one does it all.
+ */
+static void bgcompile_put_back(struct bgcompile *state, struct bgcompile_task *task)
+	__must_hold(&state->lock)
+{
+	unsigned int count = list_count_nodes(&task->taken);
+
+	lockdep_assert_held(&state->lock);
+	state->progress.compiling -= count;
+	if (state->progress.error) {
+		list_splice_init(&task->taken, &task->doomed);
+		return;
+	}
+	list_splice_init(&task->taken, &task->queue->units.list[task->tier][REST]);
+	count = min(count, state->params.max_tasks - state->progress.tasks);
+	bgcompile_alloc_tasks(&task->helpers, count, task->work.token,
+			      GFP_NOWAIT | __GFP_NOWARN);
+	bgcompile_start(state, &task->helpers);
+}
+
+/* Count what was published; true if there is news. */
 static bool bgcompile_account(struct bgcompile *state,
 			      struct bgcompile_task *task,
-			      struct list_head *published,
-			      struct list_head *doomed)
+			      const struct bgcompile_outcome *outcome)
 	__must_hold(&state->lock)
 {
 	struct bgcompile_progress *p = &state->progress;
-	struct bgcompile_unit *unit;
+	struct bgtoken *token = task->work.token;
 
 	lockdep_assert_held(&state->lock);
-	if (list_empty(published))
-		return false;
-	list_for_each_entry(unit, published, node) {
-		if (unit->error)
-			p->failed[task->tier]++;
-		else
-			p->done[task->tier]++;
-		if (unit->error && task->tier == BGCOMPILE_BASELINE)
-			bgcompile_fail(state, unit->error, doomed);
-	}
-	return bgcompile_settle(state, task->work.token);
+	p->compiling -= outcome->compiled;
+	p->done[task->tier] += outcome->done;
+	p->failed[task->tier] += outcome->failed;
+	p->features |= task->features;
+	if (!list_empty(&task->taken))
+		bgcompile_put_back(state, task);
+	if (outcome->error)
+		bgcompile_fail(state, token, outcome->error, &task->doomed);
+	return bgcompile_settle(state, token);
 }
 
 /* Step 3: publish a batch, take the next. */
-static void bgcompile_finish(struct bgcompile *state, struct bgcompile_task *task,
-			     struct list_head *compiled,
-			     struct list_head *doomed)
+static void bgcompile_finish(struct bgcompile *state, struct bgcompile_task *task)
 {
-	unsigned int count;
+	struct bgcompile_outcome outcome = {};
 	unsigned long flags;
-	bool news;
 
-	count = bgcompile_publish(state, task, compiled, doomed);
+	bgcompile_publish(state, task, &outcome);
 
 	spin_lock_irqsave(&state->lock, flags);
-	state->progress.compiling -= count;
-	news = bgcompile_account(state, task, compiled, doomed);
-	if (!news)
-		bgcompile_next(state, task, true);
-	spin_unlock_irqrestore(&state->lock, flags);
-
-	/* A callback may cancel: tell before the next units are taken. */
-	if (news) {
+	if (bgcompile_account(state, task, &outcome)) {
+		/* A callback may cancel: tell before the next are taken. */
+		spin_unlock_irqrestore(&state->lock, flags);
 		bgcompile_tell(state, task->work.token);
 		spin_lock_irqsave(&state->lock, flags);
-		bgcompile_next(state, task, true);
-		spin_unlock_irqrestore(&state->lock, flags);
 	}
+	bgcompile_next(state, task, true);
+	spin_unlock_irqrestore(&state->lock, flags);
 }
 
 /* Tasks: the loop */
 
-/* Step 2.  After a failure that the state will not survive, no more of them. */
+/*
+ * Step 2, for one unit at least.  After a failure that the state will not survive
+ * no other is begun, nor after the tick.
+ */
 static void bgcompile_compile(struct bgcompile_task *task)
 {
 	const struct bgcompile_ops *ops = task->queue->ops;
 	struct bgtoken *token = task->work.token;
+	unsigned long tick = jiffies;
 	struct bgcompile_unit *unit;
-	int failed = 0;
 
-	list_for_each_entry(unit, &task->batch, node) {
-		/* Cancelled since it was taken: a step can be long. */
-		if (bgtoken_cancelled(token))
-			failed = -ECANCELED;
-		if (failed) {
-			unit->error = failed;
-			continue;
-		}
+	/* Cancelled since it was taken: a step can be long. */
+	while (!list_empty(&task->taken) && !bgtoken_cancelled(token)) {
+		unit = list_first_entry(&task->taken, struct bgcompile_unit, node);
+		list_move_tail(&unit->node, &task->compiled);
 		trace_bgcompile_unit_begin(token, unit, 0);
 		unit->error = ops->compile(unit, task->env, token);
 		trace_bgcompile_unit_end(token, unit, unit->error);
-		if (task->tier == BGCOMPILE_BASELINE)
-			failed = unit->error;
-		cond_resched();
+		if (unit->error && task->tier == BGCOMPILE_BASELINE)
+			break;
+		if (jiffies != tick && !task->batch)
+			break;
 	}
+	cond_resched();
+}
+
+/* Before a scope: has what was taken been quick? */
+static void bgcompile_look_at_clock(struct bgcompile_task *task)
+{
+	u64 before = task->now;
+
+	task->now = ktime_get_ns();
+	if (task->now - before > BATCH_NS)
+		task->growing = 1;
+	else
+		task->growing = min(2 * task->growing, MAX_BATCH);
+}
+
+/* What nobody is left to publish for. */
+static void bgcompile_drop(struct bgcompile_task *task)
+{
+	struct bgcompile_unit *unit;
+
+	list_splice_tail_init(&task->taken, &task->compiled);
+	list_for_each_entry(unit, &task->compiled, node)
+		trace_bgcompile_unit_drop(task->work.token, unit, -ECANCELED);
 }
 
 static void bgcompile_task_run(struct bgtoken_work *work)
@@ -566,34 +691,36 @@ static void bgcompile_task_run(struct bgtoken_work *work)
 		container_of(work, struct bgcompile_task, work);
 	const struct bgcompile_ops *ops = task->queue->ops;
 	struct bgtoken *token = work->token;
-	struct bgcompile_unit *unit;
-	LIST_HEAD(compiled);
-	LIST_HEAD(doomed);
 
-	task->deadline = ktime_get_ns() + task->slice_ns;
-	task->features = 0;
 	task->env = NULL;
-	INIT_LIST_HEAD(&task->batch);
+	task->now = ktime_get_ns();
+	task->deadline = task->now + task->slice_ns;
+	task->features = 0;
+	task->growing = 1;
+	INIT_LIST_HEAD(&task->taken);
+	INIT_LIST_HEAD(&task->compiled);
+	INIT_LIST_HEAD(&task->doomed);
+	INIT_LIST_HEAD(&task->helpers);
 
 	scoped_bgtoken(token, struct bgcompile *, state)
-		bgcompile_begin(state, task, &doomed);
+		bgcompile_begin(state, task);
 
-	while (!list_empty(&task->batch)) {
-		bool dropped = true;
+	while (!list_empty(&task->taken)) {
+		struct bgcompile *state;
 
 		bgcompile_compile(task);
-		list_splice_init(&task->batch, &compiled);
-		scoped_bgtoken(token, struct bgcompile *, state) {
-			bgcompile_finish(state, task, &compiled, &doomed);
-			dropped = false;
+		bgcompile_look_at_clock(task);
+		state = bgtoken_enter(token);
+		if (state) {
+			bgcompile_finish(state, task);
+			bgtoken_exit(token);
+		} else {
+			bgcompile_drop(task);
 		}
-		if (dropped)
-			list_for_each_entry(unit, &compiled, node)
-				trace_bgcompile_unit_drop(token, unit, -ECANCELED);
-		list_splice_init(&compiled, &doomed);
-		bgcompile_free_units(ops, &doomed);
+		bgcompile_free_units(ops, &task->compiled);
+		bgcompile_put_tasks(&task->helpers);
 	}
-	bgcompile_free_units(ops, &doomed);
+	bgcompile_free_units(ops, &task->doomed);
 	if (task->env)
 		ops->put_env(task->env);	/* taken in bgcompile_begin() */
 }
@@ -607,7 +734,7 @@ static void bgcompile_abandoned(struct bgcompile *state,
 
 	spin_lock_irqsave(&state->lock, flags);
 	bgcompile_stop(state, task);
-	bgcompile_fail(state, -ESHUTDOWN, doomed);
+	bgcompile_fail(state, task->work.token, -ESHUTDOWN, doomed);
 	bgcompile_settle(state, task->work.token);
 	spin_unlock_irqrestore(&state->lock, flags);
 	bgcompile_tell(state, task->work.token);
@@ -627,56 +754,6 @@ static void bgcompile_task_release(struct bgtoken_work *work)
 		bgcompile_queue_put(task->queue);	/* bgcompile_start() */
 	}
 	kfree(task);
-}
-
-/* Drop the adder's references: those not started go, the others live on. */
-static void bgcompile_put_tasks(struct list_head *tasks)
-{
-	struct bgcompile_task *task, *next;
-
-	list_for_each_entry_safe(task, next, tasks, node)
-		bgtoken_work_put(&task->work);
-}
-
-static int bgcompile_alloc_tasks(struct list_head *tasks, unsigned int count,
-				 struct bgtoken *token)
-{
-	struct bgcompile_task *task;
-
-	while (count--) {
-		task = kzalloc(sizeof(*task), GFP_KERNEL);
-		if (!task)
-			return -ENOMEM;
-		bgtoken_work_init(&task->work, token, bgcompile_task_run,
-				  bgcompile_task_release);
-		list_add_tail(&task->node, tasks);
-	}
-	return 0;
-}
-
-/* Start as many tasks as are missing; 0 if there is at least one then. */
-static int bgcompile_start(struct bgcompile *state, struct list_head *tasks)
-	__must_hold(&state->lock)
-{
-	struct bgcompile_progress *p = &state->progress;
-	struct bgcompile_task *task;
-
-	lockdep_assert_held(&state->lock);
-	list_for_each_entry(task, tasks, node) {
-		if (p->tasks == state->params.max_tasks)
-			break;
-		task->queue = state->queue;
-		kref_get(&task->queue->kref);	/* bgcompile_task_release() */
-		task->slice_ns = NSEC_PER_MSEC * (state->params.slice_ms +
-						  (u64)STAGGER_MS * p->tasks);
-		if (!bgtoken_queue_work(state->wq, &task->work))
-			break;
-		task->counted = true;
-		p->tasks++;
-	}
-	if (p->tasks || list_empty(tasks))
-		return 0;
-	return bgtoken_cancelled(state->token) ? -ECANCELED : -ESHUTDOWN;
 }
 
 /* The owner's side */
@@ -722,8 +799,6 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 		state->params.slice_ms = SLICE_MS;
 	if (!state->params.tiers)
 		state->params.tiers = all_tiers;
-	if (!state->params.batch)
-		state->params.batch = 1;
 
 	queue = kzalloc(sizeof(*queue), GFP_KERNEL);
 	if (!queue)
@@ -816,7 +891,7 @@ int bgcompile_add_units(struct bgcompile *state, struct list_head *units)
 
 	count = sorted.count[BGCOMPILE_BASELINE] + sorted.count[BGCOMPILE_TOP];
 	error = bgcompile_alloc_tasks(&tasks, min(count, state->params.max_tasks),
-				      token);
+				      token, GFP_KERNEL);
 	if (error)
 		goto put_tasks;
 

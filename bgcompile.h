@@ -4,7 +4,7 @@
  *
  * A compile state is embedded in its owner and holds units: pieces of
  * compilation, each of one tier.  Tasks, which are works of a background
- * workqueue, take units, one at a time or in batches:
+ * workqueue, take units, one at a time or, where they are quick, several:
  *
  *	in a scope	pin the env, take a unit
  *	outside		compile it; the owner may be freed meanwhile
@@ -131,13 +131,13 @@ struct bgcompile_ops {
  * @tiers:	mask of BIT(BGCOMPILE_BASELINE) and BIT(BGCOMPILE_TOP) (default:
  *		both)
  * @batch:	units of one tier that a task takes in one scope, compiles, and
- *		publishes together in the next (default 1, at most 64; a big unit
- *		goes alone).  For many units that are quick and alike, where locks
- *		would cost more than they do.  Of others, what is done waits for
- *		what is slow, other tasks may find nothing left to take, and new
- *		baseline units wait for a batch of top-tier ones; the slice is
- *		looked at after each batch.  A cancel still waits for no more than
- *		one publish
+ *		publishes together in the next, at most 64; a big unit goes alone.
+ *		By default (0) it takes one, and twice as many each time if all
+ *		went within a ms, and begins none of them after the tick; so long
+ *		units go one by one, and tiny ones cost no scope each.  1 is for
+ *		those who want each result as soon as it is there.  More is for
+ *		units that are all quick: what is done waits for what is slow in
+ *		the same batch.  A cancel waits for no more than one publish
  */
 struct bgcompile_params {
 	enum bgtoken_kind kind;
@@ -225,7 +225,7 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
  */
 #define bgcompile_init(_state, _wq, _ops, _params)			\
 ({									\
-	static struct lock_class_key __keys[BGTOKEN_KINDS];		\
+	static struct lock_class_key __keys[BGTOKEN_KEYS];		\
 									\
 	__bgcompile_init(_state, _wq, _ops, _params, "bgcompile:" #_state, \
 			 __keys);					\

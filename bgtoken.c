@@ -7,58 +7,54 @@
  * Tokens
  * ======
  *
- * A token is a refcount, a lock or a count, and a pointer, which is also the flag.
- * It has two states, alive (owner != NULL) and cancelled (owner == NULL), and
- * one transition, made by xchg() in bgtoken_refuse(), by whoever comes first.
- *
- * A scope of BGTOKEN_MUTEX or BGTOKEN_SPIN is a lock section in which the owner
- * was read as not NULL after the lock was taken.  A cancel clears the owner
- * first, and takes and drops the lock after that:
+ * A token is a refcount, a pointer, and a word, token->scopes, which is lock and
+ * flag: it counts the scopes that are live, and its sign says that the token is
+ * cancelled.  Whoever begins a scope and whoever cancels change the same word, so
+ * one of them comes first:
  *
  *	scope				cancel
  *
- *	(1) lock			(a) owner = xchg(&token->owner, NULL)
- *	(2) read token->owner		(b) wake sleepers, expedite works
- *	    NULL: unlock, leave		(c) lock
- *	(3) use the owner		(d) unlock
- *	(4) unlock			(e) return; the owner may be freed
+ *	(1) count itself, unless	(a) set CANCELLED, see the count
+ *	    CANCELLED			(b) wake sleepers, expedite works
+ *	(2) use the owner		(c) until the count is 0, wait
+ *	(3) leave the count		(d) return; the owner may be freed
+ *	(4) if CANCELLED, and the
+ *	    count is 0: wake (c)
  *
- * Either (1) comes after (d) on the lock; then (2) sees NULL, as (a) is before
- * (d).  Or (4), or the unlock under (2), comes before (c), so the scope is over
- * at (e).  There is no third order, and the same is true of a cancel that
- * finds at (a) that another was first.
+ * Either (1) comes before (a); then (a) has seen it, and (c) waits for (3).  Or
+ * it comes after, and there is no scope.  (3) and (c) are a release and an
+ * acquire, so what the scope did is seen by who frees the owner.  The same holds
+ * for a cancel that finds at (a) that another was first.  If (3) comes after (a),
+ * it sees CANCELLED, and so the last one to leave goes on to (4).
  *
- * A crowd that queued for the lock before (c) finds NULL at (2) and leaves at
- * once, and whoever comes after (a) does not even queue: bgtoken_enter() looks
- * at the pointer before it takes the lock.  So a cancel waits for no scope but
- * those that were live at (a).  Those who queued before it still take the lock
- * in their turn, and give it back: a cancel may stand behind that many wake-ups,
- * but behind nothing that they do.
+ * The kinds differ in what they let in at (1):
  *
- * A scope of BGTOKEN_SHARED is counted instead.  Both sides write, have a full
- * barrier (A), and read what the other wrote:
+ *	BGTOKEN_SHARED	any number
+ *	BGTOKEN_MUTEX	one; the others stand in line, at a mutex, and the first of
+ *			them sleeps until the count is 0
+ *	BGTOKEN_SPIN	one; the others stand in line, at a spinlock, and the first
+ *			of them spins until the count is 0.  Interrupts are off from
+ *			before (1) until after (3)
  *
- *	scope				cancel
+ * The first in line sets WAITER in the word before it waits, so that (1) fails for
+ * newcomers, who go to the end of the line, and so that who leaves at (3) wakes
+ * it.  It clears WAITER as it counts itself.  CANCELLED ends its wait too; then
+ * each in line sees that in turn and leaves.  A cancel does not stand in line:
+ * it waits for the scopes that were live at (a), and for nobody else.
  *
- *	(1) active++			(a) owner = xchg(&token->owner, NULL)
- *	    (A)				    (A)
- *	(2) read token->owner		(c) wait until active is 0
- *	    NULL: (4), (5), leave	(e) return; the owner may be freed
- *	(3) use the owner
- *	(4) active--
- *	    (A)
- *	(5) 0, and the owner is NULL: wake (c)
+ * Why not just the mutex and the spinlock, held for the scope?  A cancel had to
+ * stand in line with the crowd, two looks at the owner and two at the kind made
+ * each scope twice the instructions of its lock (now: less than its lock), and
+ * SHARED needed this count anyway.  The figures are in performance.rst.  The page
+ * lock and kernfs' active count are of the same making.  What is lost is that
+ * a mutex hands its waiters' priority down to who holds it, which matters where
+ * CONFIG_PREEMPT_RT is set: there everybody goes through the line, and keeps its
+ * lock for as long as the scope lasts, and a cancel takes it, too.
  *
- * If (2) finds the owner, it came before (a), so (c) sees (1) and waits for (4).
- * If (5) finds the owner, it came before (a), so (c) sees (4) and needs no
- * wake-up.  Whoever leaves under (2) may hold up a cancel for that long; there
- * are only those who looked before (a), as above.  An rwsem did the same for
- * 1.7 times the instructions a scope, and made the token larger.
- *
- * Lock and count live in the token, not in the owner, and each who uses them
- * holds a reference until it is done.  That mutex_unlock() may still touch a
- * mutex that the next holder already has (see its kernel-doc) is thus no danger,
- * nor is (5), whoever drops the last reference.
+ * The word lives in the token, not in the owner, and each who uses it holds a
+ * reference until it is done.  So (4), and a mutex_unlock() that still touches a
+ * mutex that the next one already has (see its kernel-doc), are no danger,
+ * whoever drops the last reference.
  *
  * Works
  * =====
@@ -83,8 +79,8 @@
  * A delayed work that is not yet running is on two lists, its token's and its
  * background workqueue's, so that a cancel and a drain find it.  It is added
  * under both locks together with the check that neither is over; as a cancel
- * clears the owner, and a drain sets closing, before they take the lock and
- * walk the list, they find it there or it is refused.  A cancel does so only if
+ * sets CANCELLED, and a drain sets closing, before they take the lock and walk
+ * the list, they find it there or it is refused.  A cancel does so only if
  * token->watched says that there ever was such a work, or a sleeper; without
  * that it would be two thirds longer.
  *
@@ -103,17 +99,14 @@
  * ==========
  *
  * I: set at init, then only read.
- * A: read by anyone without a lock, and changed by one access at a time: owner,
- *    claimed and watched once, by xchg() or smp_store_mb(), active back and forth.
- * S: the token's scope lock.
+ * A: read by anyone without a lock, and changed by atomic operations, watched by
+ *    smp_store_mb().
+ * C: set at init, read in scopes, and cleared by the cancel that returns true,
+ *    when it has waited for them.
+ * S: belongs to the scope.
  * T: token->lock, taken inside W.
  * W: wq->lock.
  * P: belongs to whoever claimed work->pending.
- *
- * For sparse, bgtoken_enter() gives the lock's context away and bgtoken_exit()
- * brings it back.  It cannot follow a lock that is held if a pointer is not NULL
- * (__cond_acquires is ignored), nor one that __cleanup drops: a __releases() on
- * bgtoken_exit() would only have it warn of every scope there is.
  */
 #include <linux/device.h>
 #include <linux/module.h>
@@ -126,6 +119,8 @@
 
 #define CREATE_TRACE_POINTS
 #include "bgtoken_trace.h"
+
+#define SPINS	200	/* before a wait for scopes becomes a sleep */
 
 /* What works and their release may rely on: process context. */
 #define BGTOKEN_WQ_FLAGS						\
@@ -147,23 +142,26 @@ LIVE_COUNTER(works, "how many works are alive");
 static int bgtoken_kind_init(struct bgtoken *token, enum bgtoken_kind kind,
 			     const char *name, struct lock_class_key *keys)
 {
+	struct lock_class_key *line = keys + BGTOKEN_KINDS + kind;
+
 	token->kind = kind;
 	switch (kind) {
 	case BGTOKEN_MUTEX:
 		mutex_init(&token->mutex);
-		lockdep_set_class_and_name(&token->mutex, &keys[BGTOKEN_MUTEX], name);
-		return 0;
+		lockdep_set_class_and_name(&token->mutex, line, name);
+		break;
 	case BGTOKEN_SHARED:
-		atomic_set(&token->active, 0);
-		lockdep_init_map_wait(&token->dep_map, name,
-				      &keys[BGTOKEN_SHARED], 0, LD_WAIT_SLEEP);
-		return 0;
+		break;
 	case BGTOKEN_SPIN:
 		spin_lock_init(&token->spin);
-		lockdep_set_class_and_name(&token->spin, &keys[BGTOKEN_SPIN], name);
-		return 0;
+		lockdep_set_class_and_name(&token->spin, line, name);
+		break;
+	default:
+		return -EINVAL;
 	}
-	return -EINVAL;
+	lockdep_init_map_wait(&token->dep_map, name, &keys[kind], 0,
+			      kind == BGTOKEN_SPIN ? LD_WAIT_CONFIG : LD_WAIT_SLEEP);
+	return 0;
 }
 
 struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
@@ -238,104 +236,171 @@ void bgtoken_put(struct bgtoken *token)
 }
 EXPORT_SYMBOL_GPL(bgtoken_put);
 
-/**
- * bgtoken_enter_nested() - begin a scope inside another of the same class
- * @token:	the token to enter
- * @subclass:	lockdep's, other than that of the scope around it
- *
- * For two tokens that were created at the same place.  The caller orders them,
- * and leaves them in reverse.  Otherwise as bgtoken_enter().
- *
- * Context: As bgtoken_enter().
- * Return: As bgtoken_enter().
- */
-void *bgtoken_enter_nested(struct bgtoken *token, unsigned int subclass)
+static bool bgtoken_irqs_off(const struct bgtoken *token)
 {
-	unsigned long flags;
-	void *owner;
+	return !IS_ENABLED(CONFIG_PREEMPT_RT) && token->kind == BGTOKEN_SPIN;
+}
 
-	if (bgtoken_cancelled(token)) {
-		might_sleep_if(token->kind != BGTOKEN_SPIN);	/* as the locks do */
+/*
+ * Nobody is in a scope any more; or, for who stands in line, the token is
+ * cancelled.  Acquire: what was done in the scopes comes before.
+ */
+static bool bgtoken_over(const struct bgtoken *token, int cancelled)
+{
+	int word = atomic_read_acquire(&token->scopes);
+
+	return !(word & BGTOKEN_LIVE) || word & cancelled;
+}
+
+/*
+ * Most scopes end sooner than a sleep begins: without SPINS, one cancel in a
+ * hundred among works that enter all the time took 100 times as long.
+ */
+static noinline void bgtoken_wait(struct bgtoken *token, int cancelled)
+{
+	int spins = SPINS;
+
+	while (!bgtoken_over(token, cancelled)) {
+		if (!bgtoken_irqs_off(token) && (!spins-- || need_resched())) {
+			wait_var_event(&token->scopes,
+				       bgtoken_over(token, cancelled));
+			return;
+		}
+		cpu_relax();
+	}
+}
+
+static void bgtoken_line_lock(struct bgtoken *token, unsigned int subclass)
+{
+	if (token->kind == BGTOKEN_MUTEX)
+		mutex_lock_nested(&token->mutex, subclass);
+	else if (token->kind == BGTOKEN_SPIN)
+		spin_lock_nested(&token->spin, subclass);
+}
+
+static void bgtoken_line_unlock(struct bgtoken *token)
+{
+	if (token->kind == BGTOKEN_MUTEX)
+		mutex_unlock(&token->mutex);
+	else if (token->kind == BGTOKEN_SPIN)
+		spin_unlock(&token->spin);
+}
+
+/* Step (1), one at a time. */
+static bool bgtoken_stand_in_line(struct bgtoken *token, unsigned int subclass)
+{
+	int word = BGTOKEN_WAITER;
+	bool entered;
+
+	bgtoken_line_lock(token, subclass);
+	atomic_or(BGTOKEN_WAITER, &token->scopes);
+	bgtoken_wait(token, BGTOKEN_CANCELLED);
+	/* Only a cancel can have changed it: newcomers are behind in the line. */
+	entered = atomic_try_cmpxchg_acquire(&token->scopes, &word, 1);
+	if (!entered || !IS_ENABLED(CONFIG_PREEMPT_RT))
+		bgtoken_line_unlock(token);
+	return entered;
+}
+
+/* When somebody is in a scope, or the token is cancelled. */
+void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass)
+{
+	bool entered;
+
+	if (bgtoken_cancelled(token))
+		return NULL;
+	if (token->kind == BGTOKEN_SHARED) {
+		rwsem_acquire_read(&token->dep_map, subclass, 0, _RET_IP_);
+		entered = atomic_inc_unless_negative(&token->scopes);
+	} else {
+		mutex_acquire(&token->dep_map, subclass, 0, _RET_IP_);
+		entered = bgtoken_stand_in_line(token, subclass);
+	}
+	if (!entered) {
+		lock_release(&token->dep_map, _RET_IP_);
 		return NULL;
 	}
+	trace_bgtoken_enter(token);
+	return token->owner;
+}
+EXPORT_SYMBOL_GPL(__bgtoken_enter_slow);
 
-	/* Not a switch: a mutex should not pay for looking at the other kinds. */
-	if (likely(token->kind == BGTOKEN_MUTEX)) {
-		mutex_lock_nested(&token->mutex, subclass);
-	} else if (token->kind == BGTOKEN_SHARED) {
+/* Step (4). */
+void __bgtoken_exit_slow(struct bgtoken *token)
+{
+	int word = atomic_read(&token->scopes);
+
+	if (!(word & BGTOKEN_LIVE) && word & (BGTOKEN_WAITER | BGTOKEN_CANCELLED))
+		wake_up_var(&token->scopes);
+}
+EXPORT_SYMBOL_GPL(__bgtoken_exit_slow);
+
+#ifdef CONFIG_PREEMPT_RT
+void *bgtoken_enter_nested(struct bgtoken *token, unsigned int subclass)
+{
+	if (token->kind != BGTOKEN_SPIN)
 		might_sleep();
-		/* Never waits; but a kind should be easy to change for another. */
-		rwsem_acquire_read(&token->dep_map, subclass, 0, _RET_IP_);
-		atomic_inc(&token->active);
-		smp_mb__after_atomic();	/* pairs with xchg() in bgtoken_refuse() */
-	} else {
-		spin_lock_irqsave_nested(&token->spin, flags, subclass);
-		token->irqflags = flags;
-		__release(&token->spin);	/* the scope's now */
-	}
-
-	owner = READ_ONCE(token->owner);
-	if (unlikely(!owner))
-		bgtoken_exit(token);
-	return owner;
+	return __bgtoken_enter_slow(token, subclass);
 }
 EXPORT_SYMBOL_GPL(bgtoken_enter_nested);
 
-/**
- * bgtoken_exit() - end a scope
- * @token:	the token that bgtoken_enter() returned an owner for
- *
- * The owner may be gone when this returns, and before.
- *
- * Context: The one that entered.
- */
 void bgtoken_exit(struct bgtoken *token)
 {
-	if (likely(token->kind == BGTOKEN_MUTEX)) {
-		mutex_unlock(&token->mutex);
-	} else if (token->kind == BGTOKEN_SHARED) {
-		rwsem_release(&token->dep_map, _RET_IP_);
-		/* A full barrier: pairs with xchg() in bgtoken_refuse(). */
-		if (atomic_dec_and_test(&token->active) &&
-		    unlikely(bgtoken_cancelled(token)))
-			wake_up_var(&token->active);
-	} else {
-		__acquire(&token->spin);	/* the scope's so far */
-		spin_unlock_irqrestore(&token->spin, token->irqflags);
-	}
+	trace_bgtoken_exit(token);
+	lock_release(&token->dep_map, _RET_IP_);
+	if (atomic_dec_return(&token->scopes) & ~BGTOKEN_LIVE &&
+	    token->kind != BGTOKEN_SPIN)
+		__bgtoken_exit_slow(token);
+	bgtoken_line_unlock(token);	/* bgtoken_stand_in_line() */
 }
 EXPORT_SYMBOL_GPL(bgtoken_exit);
-
-/* Acquire: what was done in the scopes comes before. */
-static bool bgtoken_idle(struct bgtoken *token)
+#else
+/* When bgtoken_try_enter() has failed, with interrupts off, as they were before. */
+void *__bgtoken_enter_spin(struct bgtoken *token, unsigned int subclass,
+			   unsigned long flags)
 {
-	return !atomic_read_acquire(&token->active);
-}
+	void *owner = __bgtoken_enter_slow(token, subclass);
 
-/* Not inline, so that a cancel that need not wait has no frame for it. */
-static noinline void bgtoken_wait_until_idle(struct bgtoken *token)
-{
-	wait_var_event(&token->active, bgtoken_idle(token));
-}
-
-/* For all who entered before the owner was cleared. */
-static void bgtoken_wait_for_scopes(struct bgtoken *token, unsigned int subclass)
-{
-	unsigned long flags;
-
-	if (likely(token->kind == BGTOKEN_MUTEX)) {
-		mutex_lock_nested(&token->mutex, subclass);
-		mutex_unlock(&token->mutex);
-	} else if (token->kind == BGTOKEN_SHARED) {
-		might_sleep();
-		rwsem_acquire(&token->dep_map, subclass, 0, _RET_IP_);
-		if (!bgtoken_idle(token))
-			bgtoken_wait_until_idle(token);
-		rwsem_release(&token->dep_map, _RET_IP_);
+	if (owner) {
+		token->irqflags = flags;
 	} else {
-		spin_lock_irqsave_nested(&token->spin, flags, subclass);
-		spin_unlock_irqrestore(&token->spin, flags);
+		local_irq_restore(flags);
+		preempt_enable();
 	}
+	return owner;
+}
+EXPORT_SYMBOL_GPL(__bgtoken_enter_spin);
+#endif
+
+/* For the scopes that begin and end inline. */
+void __bgtoken_trace_enter(struct bgtoken *token)
+{
+	trace_bgtoken_enter(token);
+}
+EXPORT_SYMBOL_GPL(__bgtoken_trace_enter);
+
+void __bgtoken_trace_exit(struct bgtoken *token)
+{
+	trace_bgtoken_exit(token);
+}
+EXPORT_SYMBOL_GPL(__bgtoken_trace_exit);
+EXPORT_TRACEPOINT_SYMBOL_GPL(bgtoken_enter);
+EXPORT_TRACEPOINT_SYMBOL_GPL(bgtoken_exit);
+
+/* Have lockdep see that a cancel may have to wait, whether or not it will. */
+static void bgtoken_may_wait(struct bgtoken *token, unsigned int subclass)
+{
+	bool irqs_off = IS_ENABLED(CONFIG_LOCKDEP) && bgtoken_irqs_off(token);
+	unsigned long flags = 0;
+
+	if (token->kind != BGTOKEN_SPIN)
+		might_sleep();
+	if (irqs_off)
+		local_irq_save(flags);
+	mutex_acquire(&token->dep_map, subclass, 0, _RET_IP_);
+	lock_release(&token->dep_map, _RET_IP_);
+	if (irqs_off)
+		local_irq_restore(flags);
 }
 
 /*
@@ -371,23 +436,25 @@ static void bgtoken_expedite_token(struct bgtoken *token)
 
 static noinline void bgtoken_notify(struct bgtoken *token)
 {
+	wake_up_var(&token->scopes);
 	wake_up_var(&token->owner);
 	bgtoken_expedite_token(token);
 }
 
 /*
- * Steps (a) and (b).  The xchg() is a full barrier, before the wake-up, before
- * the look at who watches, where it pairs with bgtoken_watch(), and, for
- * BGTOKEN_SHARED, before the look at the count, where it pairs with the one
- * between count and owner in bgtoken_enter_nested() and in bgtoken_exit().
+ * Steps (a) and (b).  What the word was is returned.  A full barrier: before the
+ * wake-ups, and before the look at who watches, where it pairs with
+ * bgtoken_watch().
  */
-static void bgtoken_refuse(struct bgtoken *token)
+static int bgtoken_refuse(struct bgtoken *token, int flags)
 {
-	bool first = xchg(&token->owner, NULL);
+	int word = atomic_fetch_or(flags, &token->scopes);
+	bool first = word >= 0;
 
 	trace_bgtoken_cancel(token, first);
-	if (first && READ_ONCE(token->watched))
+	if (first && (word & BGTOKEN_WAITER || READ_ONCE(token->watched)))
 		bgtoken_notify(token);
+	return word;
 }
 
 /**
@@ -403,10 +470,22 @@ static void bgtoken_refuse(struct bgtoken *token)
  */
 bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass)
 {
-	bgtoken_refuse(token);
-	bgtoken_wait_for_scopes(token, subclass);
+	int word;
+
+	bgtoken_may_wait(token, subclass);
+	word = bgtoken_refuse(token, BGTOKEN_CANCELLED | BGTOKEN_CLAIMED);
+	if (word & BGTOKEN_LIVE) {
+		if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+			bgtoken_line_lock(token, subclass);
+			bgtoken_line_unlock(token);
+		}
+		bgtoken_wait(token, 0);
+	}
 	trace_bgtoken_cancel_done(token);
-	return !xchg(&token->claimed, 1);
+	if (word & BGTOKEN_CLAIMED)
+		return false;
+	token->owner = NULL;	/* for who has lost his way, or a token's dump */
+	return true;
 }
 EXPORT_SYMBOL_GPL(bgtoken_cancel_nested);
 
@@ -421,7 +500,7 @@ EXPORT_SYMBOL_GPL(bgtoken_cancel_nested);
  */
 void bgtoken_cancel_locked(struct bgtoken *token)
 {
-	bgtoken_refuse(token);
+	bgtoken_refuse(token, BGTOKEN_CANCELLED);
 }
 EXPORT_SYMBOL_GPL(bgtoken_cancel_locked);
 
@@ -482,8 +561,11 @@ static void bgtoken_work_run(struct bgtoken_work *work)
 	struct bgtoken *token = work->token;
 	bool drop = bgtoken_cancelled(token) || READ_ONCE(work->wq->closing);
 
-	/* From here on work->wq may be another's.  Pairs with the claim. */
-	atomic_set_release(&work->pending, 0);
+	/*
+	 * From here on work->wq may be another's.  A full barrier, like that of
+	 * the claim: who finds the work pending has its stores seen by this run.
+	 */
+	atomic_xchg(&work->pending, 0);
 	if (drop) {
 		trace_bgtoken_work_drop(work, token);
 	} else {
@@ -615,8 +697,8 @@ static bool bgtoken_work_claim(struct bgtoken_wq *wq, struct bgtoken_work *work,
 		reason = BGTOKEN_REFUSED_CANCELLED;
 	} else if (READ_ONCE(wq->closing)) {
 		reason = BGTOKEN_REFUSED_CLOSING;
-	} else if (atomic_cmpxchg_acquire(&work->pending, 0, 1)) {
-		/* Acquire: pairs with the release in bgtoken_work_run(). */
+	} else if (atomic_xchg(&work->pending, 1)) {
+		/* A full barrier, too; see bgtoken_work_run(). */
 		reason = BGTOKEN_REFUSED_PENDING;
 	} else {
 		kref_get(&work->kref);	/* put in bgtoken_work_run() */
@@ -640,7 +722,8 @@ static bool bgtoken_work_claim(struct bgtoken_wq *wq, struct bgtoken_work *work,
  *
  * Context: Any but NMI; on PREEMPT_RT, as queue_work().
  * Return: True if it was queued.  False, with nothing kept, if the token is
- * cancelled, the workqueue is closing, or the work is pending already.
+ * cancelled, the workqueue is closing, or the work is pending already: then the
+ * run to come sees what the caller stored before.
  */
 bool bgtoken_queue_work(struct bgtoken_wq *wq, struct bgtoken_work *work)
 {

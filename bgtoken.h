@@ -3,10 +3,9 @@
  * bgtoken: background work whose owner can be freed at once.
  *
  * An owner has slow work running for it on a workqueue and wants to go away.
- * Between them stands a token: kref'ed, with a lock (or, where scopes run in
- * parallel, a count of them) that guards a pointer to the owner.  Works hold
- * references on the token, never on the owner, and reach the owner only inside
- * a scope:
+ * Between them stands a token: kref'ed, with a lock that guards a pointer to the
+ * owner.  Works hold references on the token, never on the owner, and reach the
+ * owner only inside a scope:
  *
  *	scoped_bgtoken(work->token, struct foo *, foo) {
  *		... foo is here, and stays until the scope ends ...
@@ -43,15 +42,21 @@
 #ifndef _BGTOKEN_H
 #define _BGTOKEN_H
 
+#include <linux/atomic.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/gfp_types.h>
+#include <linux/irqflags.h>
+#include <linux/kernel.h>
 #include <linux/kref.h>
+#include <linux/limits.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
+#include <linux/preempt.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
+#include <linux/tracepoint-defs.h>
 #include <linux/workqueue.h>
 
 struct device;
@@ -75,6 +80,9 @@ enum bgtoken_kind {
 
 #define BGTOKEN_KINDS	(BGTOKEN_SPIN + 1)
 
+/* lockdep: for each kind that of a scope, and that of the line before it. */
+#define BGTOKEN_KEYS	(2 * BGTOKEN_KINDS)
+
 /**
  * struct bgtoken - stands between an owner and its background work
  *
@@ -83,26 +91,29 @@ enum bgtoken_kind {
  */
 struct bgtoken {
 	/* private: the letters are explained at the top of bgtoken.c */
-	void *owner;			/* A: NULL from the cancel on; sleepers wait on it */
+	void *owner;			/* C; sleepers wait on its address */
+	atomic_t scopes;		/* A: how many are live, and BGTOKEN_* */
+	u8 kind;			/* I: enum bgtoken_kind */
+	bool watched;			/* A: see bgtoken_watch() */
 	union {
-		/* what keeps a scope, by kind */
+		/* where those who want to enter stand in line, by kind */
 		struct mutex mutex;
 		struct {
-			atomic_t active;	/* A: scopes, and who is finding out */
-			struct lockdep_map dep_map;
-		};
-		struct {
-			spinlock_t spin;	/* around a scope */
+			spinlock_t spin;
 			unsigned long irqflags;	/* S: of the scope */
 		};
 	};
+	struct lockdep_map dep_map;	/* of a scope; no bytes without lockdep */
 	struct hlist_head delayed;	/* T: works that may be on a timer */
 	spinlock_t lock;
 	struct kref kref;
-	u8 kind;			/* I: enum bgtoken_kind */
-	bool watched;			/* A: see bgtoken_watch() */
-	int claimed;			/* A: a cancel has returned true */
 };
+
+/* What token->scopes is made of; BGTOKEN_CANCELLED is its sign. */
+#define BGTOKEN_LIVE		0x0fffffff	/* how many scopes are live */
+#define BGTOKEN_CLAIMED		0x10000000	/* a cancel gets, or got, true */
+#define BGTOKEN_WAITER		0x20000000	/* the first in line waits */
+#define BGTOKEN_CANCELLED	INT_MIN
 
 struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
 				 const char *name, struct lock_class_key *keys);
@@ -125,7 +136,7 @@ struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
  */
 #define bgtoken_create(_owner, _kind, _gfp)				\
 ({									\
-	static struct lock_class_key __keys[BGTOKEN_KINDS];		\
+	static struct lock_class_key __keys[BGTOKEN_KEYS];		\
 									\
 	__bgtoken_create(_owner, _kind, _gfp, "bgtoken:" #_owner, __keys); \
 })
@@ -146,7 +157,7 @@ struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
  */
 #define devm_bgtoken_create(_dev, _owner, _kind)			\
 ({									\
-	static struct lock_class_key __keys[BGTOKEN_KINDS];		\
+	static struct lock_class_key __keys[BGTOKEN_KEYS];		\
 									\
 	__devm_bgtoken_create(_dev, _owner, _kind, "bgtoken:" #_owner, __keys); \
 })
@@ -166,9 +177,110 @@ static inline struct bgtoken *bgtoken_get(struct bgtoken *token)
 
 void bgtoken_put(struct bgtoken *token);
 
-void *bgtoken_enter_nested(struct bgtoken *token, unsigned int subclass)
-	__cond_acquires(token);
+void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass);
+void *__bgtoken_enter_spin(struct bgtoken *token, unsigned int subclass,
+			   unsigned long flags);
+void __bgtoken_exit_slow(struct bgtoken *token);
+void __bgtoken_trace_enter(struct bgtoken *token);
+void __bgtoken_trace_exit(struct bgtoken *token);
+
+DECLARE_TRACEPOINT(bgtoken_enter);
+DECLARE_TRACEPOINT(bgtoken_exit);
+
+/* Begin a scope if nobody is in one, and the token is not cancelled. */
+static __always_inline bool bgtoken_try_enter(struct bgtoken *token,
+					      unsigned int subclass)
+{
+	int none = 0;
+
+	/* Pairs with atomic_fetch_or() in bgtoken_refuse(). */
+	if (unlikely(!atomic_try_cmpxchg_acquire(&token->scopes, &none, 1)))
+		return false;
+	/* To lockdep a rwsem, taken for reading, or a mutex or spinlock. */
+	if (token->kind == BGTOKEN_SHARED)
+		rwsem_acquire_read(&token->dep_map, subclass, 0, _THIS_IP_);
+	else
+		mutex_acquire(&token->dep_map, subclass, 0, _THIS_IP_);
+	return true;
+}
+
+/* Interrupts are off, and nothing is preempted, from before the scope to after. */
+static __always_inline void *bgtoken_enter_spin(struct bgtoken *token,
+						unsigned int subclass)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	preempt_disable();	/* whom the scope wakes runs when it ends */
+	if (!bgtoken_try_enter(token, subclass))
+		return __bgtoken_enter_spin(token, subclass, flags);
+	token->irqflags = flags;
+	if (tracepoint_enabled(bgtoken_enter))
+		__bgtoken_trace_enter(token);
+	return token->owner;
+}
+
+static __always_inline void bgtoken_exit_spin(struct bgtoken *token)
+{
+	unsigned long flags = token->irqflags;
+
+	lock_release(&token->dep_map, _THIS_IP_);
+	smp_mb__before_atomic();	/* who waits for it spins, with acquire */
+	atomic_dec(&token->scopes);
+	local_irq_restore(flags);
+	preempt_enable();
+}
+
+#ifdef CONFIG_PREEMPT_RT
+void *bgtoken_enter_nested(struct bgtoken *token, unsigned int subclass);
 void bgtoken_exit(struct bgtoken *token);
+#else
+/**
+ * bgtoken_enter_nested() - begin a scope inside another of the same class
+ * @token:	the token to enter
+ * @subclass:	lockdep's, other than that of the scope around it
+ *
+ * For two tokens that were created at the same place.  The caller orders them,
+ * and leaves them in reverse.  Otherwise as bgtoken_enter().
+ *
+ * Context: As bgtoken_enter().
+ * Return: As bgtoken_enter().
+ */
+static __always_inline void *bgtoken_enter_nested(struct bgtoken *token,
+						  unsigned int subclass)
+{
+	if (unlikely(token->kind == BGTOKEN_SPIN))
+		return bgtoken_enter_spin(token, subclass);
+	might_sleep();
+	if (!bgtoken_try_enter(token, subclass))
+		return __bgtoken_enter_slow(token, subclass);
+	if (tracepoint_enabled(bgtoken_enter))
+		__bgtoken_trace_enter(token);
+	return token->owner;
+}
+
+/**
+ * bgtoken_exit() - end a scope
+ * @token:	the token that bgtoken_enter() returned an owner for
+ *
+ * The owner may be gone when this returns, and before.
+ *
+ * Context: The one that entered.
+ */
+static __always_inline void bgtoken_exit(struct bgtoken *token)
+{
+	if (tracepoint_enabled(bgtoken_exit))
+		__bgtoken_trace_exit(token);
+	if (unlikely(token->kind == BGTOKEN_SPIN)) {
+		bgtoken_exit_spin(token);
+		return;
+	}
+	lock_release(&token->dep_map, _THIS_IP_);
+	/* Does somebody wait for it?  A full barrier, as waking wants. */
+	if (unlikely(atomic_dec_return(&token->scopes) & ~BGTOKEN_LIVE))
+		__bgtoken_exit_slow(token);
+}
+#endif /* CONFIG_PREEMPT_RT */
 
 /**
  * bgtoken_enter() - begin a scope
@@ -180,7 +292,7 @@ void bgtoken_exit(struct bgtoken *token);
  * Return: The owner, pinned until bgtoken_exit().  NULL if the token is
  * cancelled: then there is no scope, and no bgtoken_exit().
  */
-static inline void *bgtoken_enter(struct bgtoken *token)
+static __always_inline void *bgtoken_enter(struct bgtoken *token)
 {
 	return bgtoken_enter_nested(token, 0);
 }
@@ -219,19 +331,19 @@ static inline bool bgtoken_cancel(struct bgtoken *token)
  */
 static inline bool bgtoken_cancelled(const struct bgtoken *token)
 {
-	return !READ_ONCE(token->owner);
+	return atomic_read(&token->scopes) < 0;
 }
 
 long bgtoken_sleep(struct bgtoken *token, long timeout);
 
 /*
  * From now on a cancel sees to who sleeps on the address of token->owner and to
- * works on timers.  The caller looks at the owner after this: either it finds
- * the token cancelled, or the cancel, in bgtoken_refuse(), finds it.
+ * works on timers.  The caller looks at the token after this: either it finds it
+ * cancelled, or the cancel, in bgtoken_refuse(), finds this.
  */
 static inline void bgtoken_watch(struct bgtoken *token)
 {
-	smp_store_mb(token->watched, true);	/* pairs with xchg() there */
+	smp_store_mb(token->watched, true);	/* pairs with fetch_or there */
 }
 
 DEFINE_FREE(bgtoken_put, struct bgtoken *, bgtoken_put(_T))

@@ -93,6 +93,22 @@ DECLARE_EVENT_CLASS(bgtoken_token,
 );
 
 /**
+ * bgtoken_enter - a scope begins
+ * @token:	the token
+ *
+ * From here to bgtoken_exit, on the same CPU's or thread's behalf, a cancel waits.
+ */
+DEFINE_EVENT(bgtoken_token, bgtoken_enter,
+	TP_PROTO(struct bgtoken *token), TP_ARGS(token));
+
+/**
+ * bgtoken_exit - a scope ends
+ * @token:	the token
+ */
+DEFINE_EVENT(bgtoken_token, bgtoken_exit,
+	TP_PROTO(struct bgtoken *token), TP_ARGS(token));
+
+/**
  * bgtoken_cancel_done - a cancel has waited out the live scopes
  * @token:	the token; its owner may now be freed
  */

@@ -3,16 +3,18 @@
  * Experiments: other ways to make a token, as far as a scope and a cancel need
  * them, to choose the library's by.  Nothing but the benchmark uses them.
  *
- *	inline-KIND	the library's token, with enter and exit inline
+ *	held-KIND	a mutex or a spinlock, held for as long as the scope lasts, and
+ *			the owner looked at before and after it is taken; one function
+ *			for all kinds
+ *	inline-KIND	the same, with enter and exit inline
  *	typed-KIND	the same, the kind known when it is compiled
  *	bare-KIND	the same, and the owner is not read before the lock: whoever
  *			enters after a cancel may queue for the lock
- *	word-mutex	MUTEX as one word of its own, held or not, and a slow path
- *			that sleeps on it
- *	inline-word-mutex  the same, its quick path inline, after a look at the kind
- *	switch-word-mutex  the same, not inline, after a look at the kind
- *	active-mutex	MUTEX as a mutex and an active count, so that a cancel
- *			need not stand behind those that queue for the mutex
+ *	line-KIND	the library's word and line, but not inline
+ *	active-mutex	a mutex and an active count, so that a cancel need not stand
+ *			behind those that queue for the mutex
+ *	word-mutex	one word, and whoever cannot enter sleeps on it: all of them
+ *			are woken at once
  *	rwsem-shared	SHARED as a rwsem
  *	biased-shared	SHARED as an active count with a bias, as kernfs has it,
  *			which is the flag as well
@@ -30,7 +32,7 @@
 
 #include "bench.h"
 
-/* All but the library's own are made of this; sizes come from token_with(). */
+/* All but line are made of this; sizes come from token_with(). */
 struct design {
 	void *owner;
 	atomic_t active;
@@ -38,28 +40,40 @@ struct design {
 	enum bgtoken_kind kind;
 	struct mutex mutex;	/* a scope of active-mutex */
 	struct rw_semaphore rwsem;	/* a scope of rwsem-shared */
-	spinlock_t lock;	/* owner and count of counted-shared */
+	spinlock_t lock;	/* owner and count of counted-shared; a scope */
+	unsigned long irqflags;
 	rwlock_t rwlock;	/* a scope of rwlock-shared */
 };
 
-/* The size of a struct bgtoken that has _bytes in place of its union. */
+/* The size of a struct bgtoken that has _bytes in place of its word and union. */
 #define token_with(_bytes)						\
 	(sizeof(struct bgtoken) - (offsetof(struct bgtoken, delayed) -	\
 				   offsetof(struct bgtoken, mutex)) +	\
-	 ALIGN(_bytes, sizeof(long)))
+	 ALIGN((_bytes) - sizeof(atomic_t), sizeof(long)))
 
-static void *design_create(void *owner)		/* of BGTOKEN_MUTEX, which is 0 */
+static void *design_create_kind(void *owner, enum bgtoken_kind kind)
 {
 	struct design *d = kzalloc(sizeof(*d), GFP_KERNEL);
 
 	if (!d)
 		return NULL;
 	d->owner = owner;
+	d->kind = kind;
 	mutex_init(&d->mutex);
 	init_rwsem(&d->rwsem);
 	spin_lock_init(&d->lock);
 	rwlock_init(&d->rwlock);
 	return d;
+}
+
+static void *design_create(void *owner)
+{
+	return design_create_kind(owner, BGTOKEN_MUTEX);
+}
+
+static void *design_create_spin(void *owner)
+{
+	return design_create_kind(owner, BGTOKEN_SPIN);
 }
 
 static void design_destroy(void *object)
@@ -68,85 +82,116 @@ static void design_destroy(void *object)
 }
 
 /*
- * inline, typed: the library's token.  With its kind given, the compiler leaves
- * one of the three.
+ * held, inline, typed, bare.  With its kind given, the compiler leaves one of the
+ * two.
  */
 
-static __always_inline void *inline_enter(struct bgtoken *token,
-					  enum bgtoken_kind kind, bool look)
+static __always_inline void held_unlock(struct design *d, enum bgtoken_kind kind)
+{
+	if (likely(kind == BGTOKEN_MUTEX))
+		mutex_unlock(&d->mutex);
+	else
+		spin_unlock_irqrestore(&d->lock, d->irqflags);
+}
+
+static __always_inline void *held_lock(struct design *d, enum bgtoken_kind kind,
+				       bool look)
 {
 	unsigned long flags;
 	void *owner;
 
-	if (look && unlikely(bgtoken_cancelled(token)))
+	if (look && unlikely(!READ_ONCE(d->owner)))
 		return NULL;
-	switch (kind) {
-	case BGTOKEN_MUTEX:
-		mutex_lock(&token->mutex);
-		break;
-	case BGTOKEN_SHARED:
-		might_sleep();
-		atomic_inc(&token->active);
-		smp_mb__after_atomic();	/* as in the library */
-		break;
-	case BGTOKEN_SPIN:
-		spin_lock_irqsave(&token->spin, flags);
-		token->irqflags = flags;
-		break;
+	if (likely(kind == BGTOKEN_MUTEX)) {
+		mutex_lock(&d->mutex);
+	} else {
+		spin_lock_irqsave(&d->lock, flags);
+		d->irqflags = flags;
 	}
-	owner = READ_ONCE(token->owner);
+	owner = READ_ONCE(d->owner);
 	if (unlikely(!owner))
-		bgtoken_exit(token);
+		held_unlock(d, kind);
 	return owner;
 }
 
-static __always_inline void inline_exit(struct bgtoken *token,
-					enum bgtoken_kind kind)
+static noinline void *held_enter(void *object)
 {
-	switch (kind) {
-	case BGTOKEN_MUTEX:
-		mutex_unlock(&token->mutex);
-		break;
-	case BGTOKEN_SHARED:
-		if (atomic_dec_and_test(&token->active) &&
-		    unlikely(bgtoken_cancelled(token)))
-			wake_up_var(&token->active);
-		break;
-	case BGTOKEN_SPIN:
-		spin_unlock_irqrestore(&token->spin, token->irqflags);
-		break;
+	struct design *d = object;
+
+	return held_lock(d, READ_ONCE(d->kind), true);
+}
+
+static noinline void held_exit(void *object)
+{
+	struct design *d = object;
+
+	held_unlock(d, READ_ONCE(d->kind));
+}
+
+static void held_cancel(void *object)
+{
+	struct design *d = object;
+	unsigned long flags;
+
+	xchg(&d->owner, NULL);
+	if (likely(READ_ONCE(d->kind) == BGTOKEN_MUTEX)) {
+		mutex_lock(&d->mutex);
+		mutex_unlock(&d->mutex);
+	} else {
+		spin_lock_irqsave(&d->lock, flags);
+		spin_unlock_irqrestore(&d->lock, flags);
 	}
 }
 
-static void inline_destroy(void *object)
+BENCH_SCOPE_LOOPS(held, void, held_enter(o), held_exit(o))
+
+#define HELD_LOOPS(_name, _kind, _look)					\
+BENCH_SCOPE_LOOPS(_name, struct design, held_lock(o, _kind, _look),	\
+		  held_unlock(o, _kind))
+
+HELD_LOOPS(inline_held, READ_ONCE(o->kind), true)
+HELD_LOOPS(typed_mutex, BGTOKEN_MUTEX, true)
+HELD_LOOPS(bare_mutex, BGTOKEN_MUTEX, false)
+HELD_LOOPS(typed_spin, BGTOKEN_SPIN, true)
+HELD_LOOPS(bare_spin, BGTOKEN_SPIN, false)
+
+/* line: as the library is, but a call away. */
+
+static noinline void *line_enter(void *token)
 {
-	bgtoken_put(object);
+	return bgtoken_enter(token);
 }
 
-static void inline_cancel(void *object)
+static noinline void line_exit(void *token)
 {
-	bgtoken_cancel(object);
+	bgtoken_exit(token);
 }
 
-#define INLINE_DESIGN(_name, _token_kind, _kind, _look)			\
-static void *_name##_create(void *owner)				\
-{									\
-	struct bgtoken *token =						\
-		bgtoken_create(owner, _token_kind, GFP_KERNEL);		\
-									\
-	return IS_ERR(token) ? NULL : token;				\
-}									\
-BENCH_SCOPE_LOOPS(_name, struct bgtoken, inline_enter(o, _kind, _look),	\
-		  inline_exit(o, _kind))
+static void line_destroy(void *token)
+{
+	bgtoken_put(token);
+}
 
-INLINE_DESIGN(inline_mutex, BGTOKEN_MUTEX, READ_ONCE(o->kind), true)
-INLINE_DESIGN(inline_shared, BGTOKEN_SHARED, READ_ONCE(o->kind), true)
-INLINE_DESIGN(inline_spin, BGTOKEN_SPIN, READ_ONCE(o->kind), true)
-INLINE_DESIGN(typed_mutex, BGTOKEN_MUTEX, BGTOKEN_MUTEX, true)
-INLINE_DESIGN(bare_mutex, BGTOKEN_MUTEX, BGTOKEN_MUTEX, false)
-INLINE_DESIGN(typed_shared, BGTOKEN_SHARED, BGTOKEN_SHARED, true)
-INLINE_DESIGN(typed_spin, BGTOKEN_SPIN, BGTOKEN_SPIN, true)
-INLINE_DESIGN(bare_spin, BGTOKEN_SPIN, BGTOKEN_SPIN, false)
+static void line_cancel(void *token)
+{
+	bgtoken_cancel(token);
+}
+
+static void *line_mutex_create(void *owner)
+{
+	struct bgtoken *token = bgtoken_create(owner, BGTOKEN_MUTEX, GFP_KERNEL);
+
+	return IS_ERR(token) ? NULL : token;
+}
+
+static void *line_spin_create(void *owner)
+{
+	struct bgtoken *token = bgtoken_create(owner, BGTOKEN_SPIN, GFP_KERNEL);
+
+	return IS_ERR(token) ? NULL : token;
+}
+
+BENCH_SCOPE_LOOPS(line, void, line_enter(o), line_exit(o))
 
 /* active: a negative count refuses; at ACTIVE_BIAS nobody is left. */
 
@@ -284,71 +329,6 @@ static void word_cancel(void *object)
 BENCH_SCOPE_LOOPS(word_mutex, void, word_mutex_enter(o),
 		  word_mutex_exit(o))
 
-/* After a look at the kind, as a library would have it. */
-
-static __always_inline void *switch_enter_inline(struct design *d)
-{
-	int none = 0;
-
-	if (likely(READ_ONCE(d->kind) == BGTOKEN_MUTEX)) {
-		might_sleep();
-		if (likely(atomic_try_cmpxchg_acquire(&d->active, &none,
-						      WORD_HELD)))
-			return d->owner;
-		return word_enter_slow(d);
-	}
-	return biased_shared_enter(d);
-}
-
-static __always_inline void switch_exit_inline(struct design *d)
-{
-	if (likely(READ_ONCE(d->kind) == BGTOKEN_MUTEX)) {
-		if (unlikely(atomic_sub_return(WORD_HELD, &d->active)))
-			word_exit_slow(d);
-	} else {
-		biased_shared_exit(d);
-	}
-}
-
-BENCH_SCOPE_LOOPS(inline_word, struct design,
-		  switch_enter_inline(o), switch_exit_inline(o))
-
-static noinline void *switch_enter(void *object)
-{
-	struct design *d = object;
-	int none = 0;
-
-	switch (READ_ONCE(d->kind)) {
-	case BGTOKEN_MUTEX:
-		might_sleep();
-		if (likely(atomic_try_cmpxchg_acquire(&d->active, &none,
-						      WORD_HELD)))
-			return d->owner;
-		return word_enter_slow(d);
-	case BGTOKEN_SHARED:
-	case BGTOKEN_SPIN:
-		return biased_shared_enter(d);
-	}
-	return NULL;
-}
-
-static noinline void switch_exit(void *object)
-{
-	struct design *d = object;
-
-	switch (READ_ONCE(d->kind)) {
-	case BGTOKEN_MUTEX:
-		if (unlikely(atomic_sub_return(WORD_HELD, &d->active)))
-			word_exit_slow(d);
-		break;
-	case BGTOKEN_SHARED:
-	case BGTOKEN_SPIN:
-		biased_shared_exit(d);
-	}
-}
-
-BENCH_SCOPE_LOOPS(switch, void, switch_enter(o), switch_exit(o))
-
 /* rwsem: one lookup of the kind less than a library with it would have. */
 
 static noinline void *rwsem_shared_enter(void *object)
@@ -469,45 +449,48 @@ static void counted_cancel(void *object)
 BENCH_SCOPE_LOOPS(counted_shared, void, counted_shared_enter(o),
 		  counted_shared_exit(o))
 
-#define INLINE(_string, _name)						\
-	{ .name = _string, .bytes = sizeof(struct bgtoken),		\
-	  .design = true, .create = _name##_create,			\
-	  .destroy = inline_destroy, .loop = _name##_loop,		\
-	  .loop_work = _name##_loop_work, .cancel = inline_cancel }
+#define DESIGN_OF(_string, _create, _name, _cancel, _bytes)		\
+	{ .name = _string, .bytes = token_with(_bytes), .design = true,	\
+	  .tail = true, .create = _create, .destroy = design_destroy,	\
+	  .loop = _name##_loop, .loop_work = _name##_loop_work,		\
+	  .enter = _name##_enter, .exit = _name##_exit, .cancel = _cancel }
 
 #define DESIGN(_string, _name, _cancel, _bytes)				\
-	{ .name = _string, .bytes = token_with(_bytes), .design = true,	\
-	  .tail = true, .create = design_create,			\
+	DESIGN_OF(_string, design_create, _name, _cancel, _bytes)
+
+/* Not for the tail: but for the loops it is the one above. */
+#define LOOPS_OF(_string, _create, _name)				\
+	{ .name = _string, .design = true, .create = _create,		\
 	  .destroy = design_destroy, .loop = _name##_loop,		\
-	  .loop_work = _name##_loop_work, .enter = _name##_enter,	\
-	  .exit = _name##_exit, .cancel = _cancel }
+	  .loop_work = _name##_loop_work }
+
+#define LINE(_string, _name)						\
+	{ .name = _string, .bytes = sizeof(struct bgtoken),		\
+	  .design = true, .create = _name##_create,			\
+	  .destroy = line_destroy, .loop = line_loop,			\
+	  .loop_work = line_loop_work, .cancel = line_cancel }
 
 const struct bench_lock bench_designs[] = {
-	INLINE("inline-mutex", inline_mutex),
-	INLINE("typed-mutex", typed_mutex),
-	INLINE("bare-mutex", bare_mutex),
+	DESIGN("held-mutex", held, held_cancel, sizeof(struct mutex)),
+	LOOPS_OF("inline-mutex", design_create, inline_held),
+	LOOPS_OF("typed-mutex", design_create, typed_mutex),
+	LOOPS_OF("bare-mutex", design_create, bare_mutex),
+	LINE("line-mutex", line_mutex),
 	DESIGN("active-mutex", active_mutex, active_cancel,
 	       sizeof(struct mutex) + sizeof(atomic_t)),
 	DESIGN("word-mutex", word_mutex, word_cancel, sizeof(atomic_t)),
-	{ .name = "inline-word-mutex", .bytes = token_with(sizeof(atomic_t)),
-	  .design = true, .create = design_create, .destroy = design_destroy,
-	  .loop = inline_word_loop, .loop_work = inline_word_loop_work,
-	  .cancel = word_cancel },
-	{ .name = "switch-word-mutex", .bytes = token_with(sizeof(atomic_t)),
-	  .design = true, .create = design_create, .destroy = design_destroy,
-	  .loop = switch_loop, .loop_work = switch_loop_work,
-	  .cancel = word_cancel },
-	INLINE("inline-shared", inline_shared),
-	INLINE("typed-shared", typed_shared),
 	DESIGN("rwsem-shared", rwsem_shared, rwsem_cancel,
 	       sizeof(struct rw_semaphore)),
 	DESIGN("biased-shared", biased_shared, active_cancel, sizeof(atomic_t)),
 	DESIGN("rwlock-shared", rwlock_shared, rwlock_cancel, sizeof(rwlock_t)),
 	DESIGN("counted-shared", counted_shared, counted_cancel,
 	       sizeof(unsigned int)),	/* token->lock is there anyway */
-	INLINE("inline-spin", inline_spin),
-	INLINE("typed-spin", typed_spin),
-	INLINE("bare-spin", bare_spin),
+	DESIGN_OF("held-spin", design_create_spin, held, held_cancel,
+		  sizeof(spinlock_t) + sizeof(unsigned long)),
+	LOOPS_OF("inline-spin", design_create_spin, inline_held),
+	LOOPS_OF("typed-spin", design_create_spin, typed_spin),
+	LOOPS_OF("bare-spin", design_create_spin, bare_spin),
+	LINE("line-spin", line_spin),
 };
 
 const unsigned int bench_nr_designs = ARRAY_SIZE(bench_designs);

@@ -6,7 +6,6 @@
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
-#include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
@@ -16,6 +15,7 @@
 
 #include "bench.h"
 #include "bgcompile.h"
+#include "bgtoken_trace.h"
 
 #define UNIT_US		1
 #define UNITS_BATCH	64
@@ -226,14 +226,13 @@ static u64 run_units(int i, int n)
 	return ns;
 }
 
-/* How often a scope is entered, and so the token locked, by a probe. */
+/* How often a scope is entered, and so the token locked, by the trace event. */
 
 static DEFINE_PER_CPU(unsigned long, scopes);
 
-static int __kprobes count_scope(struct kprobe *probe, struct pt_regs *regs)
+static void count_scope(void *data, struct bgtoken *token)
 {
 	this_cpu_inc(scopes);
-	return 0;
 }
 
 static unsigned long sum_scopes(void)
@@ -246,35 +245,33 @@ static unsigned long sum_scopes(void)
 	return sum;
 }
 
-static void count_locks(int i, int n)
+static int count_locks(int i, int n)
 {
-	struct kprobe probe = {
-		.symbol_name = "bgtoken_enter_nested",
-		.pre_handler = count_scope,
-	};
 	unsigned long before = sum_scopes();
 	char param[16];
+	int error;
 
-	if (register_kprobe(&probe)) {
-		pr_info("bgtoken_bench: no kprobe, so locks are not counted\n");
-		return;
-	}
+	error = register_trace_bgtoken_enter(count_scope, NULL);
+	if (error)
+		return error;
 	if (run_units(i, n))
 		bench_rate("units", ways[i].name,
 			   bench_number(param, sizeof(param), n),
-			   div_u64((sum_scopes() - before + probe.nmissed) *
-				   1000ULL, n), "locks/unit");
-	unregister_kprobe(&probe);
+			   div_u64((sum_scopes() - before) * 1000ULL, n),
+			   "locks/unit");
+	unregister_trace_bgtoken_enter(count_scope, NULL);
+	tracepoint_synchronize_unregister();
+	return 0;
 }
 
 int bench_units(void)
 {
 	int turns = DIV_ROUND_UP(rounds, 3);
 	char param[16], what[32];
-	int turn, i, n;
+	int turn, i, n, error = 0;
 	u64 ns;
 
-	for (n = min(10000, max_units); n <= max_units; n *= 10) {
+	for (n = min(10000, max_units); n <= max_units && !error; n *= 10) {
 		bench_number(param, sizeof(param), n);
 		scnprintf(what, sizeof(what), "units %d", n);
 		for (turn = 0; turn < turns; turn++) {
@@ -292,9 +289,9 @@ int bench_units(void)
 						     ns), "units/s");
 			}
 		}
-		for (i = 0; i < ARRAY_SIZE(ways); i++)
+		for (i = 0; i < ARRAY_SIZE(ways) && !error; i++)
 			if (ways[i].token)
-				count_locks(i, n);
+				error = count_locks(i, n);
 	}
-	return 0;
+	return error;
 }

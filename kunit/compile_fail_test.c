@@ -467,15 +467,16 @@ static void compile_cancelled_while_units_are_added_leaves_them_to_the_caller(st
 	test_thread_create(test, &thread, 1);
 
 	/* Let it go as far as the scope, and from there to state->lock. */
-	mutex_lock(&mock->token->mutex);
+	KUNIT_ASSERT_NOT_NULL(test, bgtoken_enter(mock->token));
 	test_thread_run(&thread, adder_fn, &adder);
 	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&thread));
 	spin_lock_irq(&state->lock);
-	mutex_unlock(&mock->token->mutex);
+	bgtoken_exit(mock->token);
 	end = ktime_get_ns() + NSEC_PER_SEC;
 	do {
 		cpu_relax();
-	} while (!mutex_is_locked(&mock->token->mutex) && ktime_get_ns() < end);
+	} while (!(atomic_read(&mock->token->scopes) & BGTOKEN_LIVE) &&
+		 ktime_get_ns() < end);
 	bgtoken_cancel_locked(mock->token);
 	spin_unlock_irq(&state->lock);
 

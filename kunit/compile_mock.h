@@ -24,6 +24,7 @@
 #define MOCK_CALLBACKS	3
 #define MOCK_POISON	0xa5
 #define MOCK_RUNS	3
+#define MOCK_GROWING	UINT_MAX
 
 struct mock;
 
@@ -40,6 +41,7 @@ struct mock_plan {
 	void (*compile_hook)(struct mock *mock);
 
 	bool added;
+	int unpublished;		/* with this one, as its compile step began */
 	atomic_t compiled;
 	atomic_t published;
 	atomic_t freed;
@@ -102,6 +104,7 @@ struct mock {
 	u64 run_end_ns[MOCK_RUNS];	/* of those that began first */
 	atomic_t inside;		/* compile steps */
 	atomic_t most_inside;
+	atomic_t most_unpublished;	/* at the beginning of a compile step */
 	atomic_t wrong;			/* a step was called as it may not be */
 	struct mock_log logs[MOCK_CALLBACKS];
 	unsigned int nr_callbacks;
@@ -136,20 +139,12 @@ static inline void mock_hold(struct mock *mock, struct test_gate *gate)
 static inline void mock_assert_no_scope(struct mock *mock)
 {
 	might_sleep();
-	if (mock->kind == BGTOKEN_MUTEX)
-		lockdep_assert_not_held(&mock->token->mutex);
-	else if (mock->kind == BGTOKEN_SHARED)
-		lockdep_assert_not_held(mock->token);
+	lockdep_assert_not_held(mock->token);
 }
 
 static inline void mock_assert_scope(struct mock *mock)
 {
-	if (mock->kind == BGTOKEN_MUTEX)
-		lockdep_assert_held(&mock->token->mutex);
-	else if (mock->kind == BGTOKEN_SHARED)
-		lockdep_assert_held(mock->token);
-	else
-		lockdep_assert_held(&mock->token->spin);
+	lockdep_assert_held(mock->token);
 }
 
 /* The ops */
@@ -213,6 +208,9 @@ static inline int mock_compile(struct bgcompile_unit *unit, void *data,
 	mock_raise(&mock->most_inside, atomic_inc_return(&mock->inside));
 	atomic_inc(&plan->compiled);
 	test_gate_arrive(&mock->compiles);
+	plan->unpublished = test_gate_count(&mock->compiles) -
+			    test_gate_count(&mock->publishes);
+	mock_raise(&mock->most_unpublished, plan->unpublished);
 	if (plan->in_compile && !test_gate_pass(plan->in_compile))
 		atomic_inc(&mock->wrong);
 	if (plan->compile_hook)
@@ -301,7 +299,7 @@ static inline void mock_gates_init(struct mock *mock)
  * mock_create_on() - a mock on a workqueue of its own
  * @test:	its priv is the mock from here on; see mock_exit()
  * @ops:	of the state
- * @params:	of the state
+ * @params:	of the state; but batch is 1 by default, and MOCK_GROWING for 0
  * @max_units:	how many units at most
  * @wq_flags:	WQ_UNBOUND, or 0 for tasks on the CPU that adds the units
  *
@@ -313,8 +311,15 @@ static inline struct mock *mock_create_on(struct kunit *test,
 					  unsigned int max_units,
 					  unsigned int wq_flags)
 {
+	struct bgcompile_params one = *params;
 	struct mock *mock;
 	int err;
+
+	/* So that a case knows what a task has taken. */
+	if (!one.batch)
+		one.batch = 1;
+	if (one.batch == MOCK_GROWING)
+		one.batch = 0;
 
 	mock = kunit_kzalloc(test, sizeof(*mock), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, mock);
@@ -335,7 +340,7 @@ static inline struct mock *mock_create_on(struct kunit *test,
 	mock->owner = kzalloc(sizeof(*mock->owner), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, mock->owner);
 	mock->owner->mock = mock;
-	err = mock_state_init(&mock->owner->compile, mock->wq, ops, params);
+	err = mock_state_init(&mock->owner->compile, mock->wq, ops, &one);
 	if (err) {
 		kfree(mock->owner);
 		mock->owner = NULL;

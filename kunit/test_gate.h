@@ -633,8 +633,8 @@ static inline struct bgtoken *test_token_create(void *owner,
  * @token:	a scope is live on it
  * @thread:	past the last point at which it tells the test anything
  *
- * Who waits for a BGTOKEN_SPIN token does not sleep, so there it is the lock
- * that says so, and it does not say who; a kernel for one CPU cannot tell.
+ * Who waits for a BGTOKEN_SPIN token does not sleep, so there it is the token
+ * that says so, and it does not say who.
  *
  * Context: Process context; sleeps.
  * Return: True once it was seen, false if the thread's function has returned,
@@ -648,7 +648,8 @@ static inline bool test_blocked_at(struct bgtoken *token,
 	if (token->kind != BGTOKEN_SPIN || !thread->task)
 		return test_thread_asleep(thread);
 	return test_until((ended = test_thread_returned(thread)) ||
-			  spin_is_contended(&token->spin)) && !ended;
+			  atomic_read(&token->scopes) &
+			  (BGTOKEN_WAITER | BGTOKEN_CANCELLED)) && !ended;
 }
 
 /**

@@ -27,7 +27,7 @@ static void hang(struct kunit *test)
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
 	kthread_run(never_leaves, token, "never_leaves");
-	while (!mutex_is_locked(&token->mutex))
+	while (!(atomic_read(&token->scopes) & BGTOKEN_LIVE))
 		schedule_timeout_idle(1);
 	bgtoken_cancel(token);
 	bgtoken_put(token);
