@@ -73,6 +73,7 @@ struct bench_lock {
 	bool design;		/* an experiment, not in use anywhere */
 	bool tail;		/* measured in the tail case */
 	bool work;		/* measured with work inside, too */
+	bool unsafe;		/* keeps nobody out: its misuse is no failure */
 	void *(*create)(void *owner);
 	void (*destroy)(void *object);
 	void (*loop)(void *object, unsigned long n);

@@ -91,6 +91,28 @@ static void mutex_cancel(void *object)
 	mutex_unlock(object);
 }
 
+/* The floor of a tail: nobody keeps anybody out, and nobody is waited for. */
+struct flag {
+	void *owner;
+};
+
+PRIMITIVE_CREATE(flag, struct flag, o->owner = owner)
+static void *flag_enter(void *object)
+{
+	return READ_ONCE(((struct flag *)object)->owner);
+}
+
+static void flag_exit(void *object)
+{
+}
+
+static void flag_cancel(void *object)
+{
+	xchg(&((struct flag *)object)->owner, NULL);
+}
+
+BENCH_SCOPE_LOOPS(flag, void, flag_enter(o), flag_exit(o))
+
 PRIMITIVE_CREATE(rwsem, struct rw_semaphore, init_rwsem(o))
 BENCH_LOOPS(rwsem, struct rw_semaphore, down_read(o), up_read(o))
 
@@ -165,6 +187,8 @@ BENCH_SCOPE_LOOPS(percpu_ref, struct percpu_ref, percpu_ref_tryget_live(o),
 
 const struct bench_lock bench_locks[] = {
 	{ PRIMITIVE(nothing), .cancel = nothing_cancel },
+	{ PRIMITIVE(flag), .tail = true, .unsafe = true, .enter = flag_enter,
+	  .exit = flag_exit, .cancel = flag_cancel },
 	{ PRIMITIVE(mutex), .bytes = sizeof(struct mutex), .work = true,
 	  .cancel = mutex_cancel },
 	TOKEN("token-mutex", token_mutex_create),

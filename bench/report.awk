@@ -164,14 +164,13 @@ function targets(    i, j, p) {
 		     rate["scope", "token-mutex/2us", 2]), ">=", 1.7)
 	for (j = 1; j <= param_count["units"]; j++) {
 		p = params["units", j]
-		target(p " units, one at a time: of one work_struct a unit", \
+		target(p " units: units a second, of one work_struct a unit", \
 		       ratio(rate_units["bgcompile-mutex", p], \
-			     rate_units["work_struct", p]), ">=", 3)
-		target(p " units, in batches of 64: of one work_struct a unit", \
-		       ratio(rate_units["bgcompile-batch", p], \
 			     rate_units["work_struct", p]), ">=", 3)
 	}
 	target("locks of the token a unit", locks["bgcompile-mutex"], "<=", 1)
+	target("locks of the token a unit, one unit a scope", \
+	       locks["bgcompile-one"], "<=", 1)
 	target("close() with the token: times faster than flush", \
 	       ratio(median["close", "flush", 4096], \
 		     median["close", "token", 4096]), ">=", 100)

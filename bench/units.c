@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Case units: many tiny units, through a compile state, one at a time or (batch,
- * with a mutex) several; as one work_struct each on an unbound workqueue; and as a
- * loop of one thread a CPU over an array, which is the limit.
+ * Case units: many tiny units, through a compile state of each kind, as it comes,
+ * and (one, with a mutex) one unit a scope; as one work_struct each on an unbound
+ * workqueue; and as a loop of one thread a CPU over an array, which is the limit.
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
@@ -18,15 +18,32 @@
 #include "bgtoken_trace.h"
 
 #define UNIT_US		1
-#define UNITS_BATCH	64
 #define MOST_CPUS	64
 
-static atomic_t units_done;
-static atomic_t units_freed;
-static atomic_t units_left;
-static struct completion units_complete;
+/* Counted where it is, and summed up afterwards: no line that all CPUs write. */
+struct unit_count {
+	u8 done;
+	u8 freed;
+};
+
+static unsigned int units_wrong;
+
+static bool count_once(const struct unit_count *count)
+{
+	return count->done == 1 && count->freed == 1;
+}
 
 /* Through a compile state. */
+
+struct compile_unit {
+	struct bgcompile_unit unit;
+	struct unit_count count;
+};
+
+static struct unit_count *unit_count(struct bgcompile_unit *unit)
+{
+	return &container_of(unit, struct compile_unit, unit)->count;
+}
 
 static int unit_compile(struct bgcompile_unit *unit, void *env,
 			struct bgtoken *token)
@@ -37,13 +54,13 @@ static int unit_compile(struct bgcompile_unit *unit, void *env,
 
 static int unit_publish(struct bgcompile *state, struct bgcompile_unit *unit)
 {
-	atomic_inc(&units_done);
+	unit_count(unit)->done++;
 	return 0;
 }
 
 static void unit_free(struct bgcompile_unit *unit)
 {
-	atomic_inc(&units_freed);
+	unit_count(unit)->freed++;
 }
 
 static const struct bgcompile_ops unit_ops = {
@@ -55,7 +72,7 @@ static const struct bgcompile_ops unit_ops = {
 static u64 compile_units(int n, enum bgtoken_kind kind, unsigned int batch)
 {
 	struct bgcompile_params params = { .kind = kind, .batch = batch };
-	struct bgcompile_unit *unit;
+	struct compile_unit *unit;
 	struct bgcompile state;
 	struct bgtoken_wq *wq;
 	LIST_HEAD(units);
@@ -67,8 +84,8 @@ static u64 compile_units(int n, enum bgtoken_kind kind, unsigned int batch)
 	if (!unit || IS_ERR(wq))
 		goto free;
 	for (i = 0; i < n; i++) {
-		bgcompile_unit_init(&unit[i], BGCOMPILE_BASELINE, 1);
-		bgcompile_unit_add(&unit[i], &units);
+		bgcompile_unit_init(&unit[i].unit, BGCOMPILE_BASELINE, 1);
+		bgcompile_unit_add(&unit[i].unit, &units);
 	}
 	if (bgcompile_init(&state, wq, &unit_ops, &params))
 		goto free;
@@ -82,87 +99,98 @@ static u64 compile_units(int n, enum bgtoken_kind kind, unsigned int batch)
 	bgcompile_cancel(&state);
 free:
 	bgtoken_wq_destroy(wq);		/* waits for the last free_unit */
+	for (i = 0; ns && i < n; i++)
+		units_wrong += !count_once(&unit[i].count);
 	kvfree(unit);
 	return ns;
 }
 
 static u64 units_mutex(int n)
 {
-	return compile_units(n, BGTOKEN_MUTEX, 1);
+	return compile_units(n, BGTOKEN_MUTEX, 0);
 }
 
 static u64 units_shared(int n)
 {
-	return compile_units(n, BGTOKEN_SHARED, 1);
+	return compile_units(n, BGTOKEN_SHARED, 0);
 }
 
 static u64 units_spin(int n)
 {
-	return compile_units(n, BGTOKEN_SPIN, 1);
+	return compile_units(n, BGTOKEN_SPIN, 0);
 }
 
-static u64 units_batch(int n)
+static u64 units_one(int n)
 {
-	return compile_units(n, BGTOKEN_MUTEX, UNITS_BATCH);
+	return compile_units(n, BGTOKEN_MUTEX, 1);
 }
 
 /* As one work_struct each. */
 
-static void unit_finished(void)
-{
-	atomic_inc(&units_done);
-	atomic_inc(&units_freed);
-	if (atomic_dec_and_test(&units_left))
-		complete(&units_complete);
-}
+struct work_unit {
+	struct work_struct work;
+	struct unit_count count;
+};
 
 static void unit_work(struct work_struct *work)
 {
+	struct work_unit *unit = container_of(work, struct work_unit, work);
+
 	bench_work_us(UNIT_US);
-	unit_finished();
+	unit->count.done++;
+	unit->count.freed++;
 }
 
 static u64 units_works(int n)
 {
 	struct workqueue_struct *wq;
-	struct work_struct *work;
+	struct work_unit *unit;
 	u64 start, ns = 0;
 	int i;
 
-	work = kvcalloc(n, sizeof(*work), GFP_KERNEL);
+	unit = kvcalloc(n, sizeof(*unit), GFP_KERNEL);
 	wq = alloc_workqueue("bench_units", WQ_UNBOUND, 0);
-	if (!work || !wq)
+	if (!unit || !wq)
 		goto free;
 	for (i = 0; i < n; i++)
-		INIT_WORK(&work[i], unit_work);
+		INIT_WORK(&unit[i].work, unit_work);
 
 	start = bench_now();
 	for (i = 0; i < n; i++)
-		queue_work(wq, &work[i]);
-	wait_for_completion(&units_complete);
+		queue_work(wq, &unit[i].work);
+	flush_workqueue(wq);
 	ns = bench_now() - start;
+	for (i = 0; i < n; i++)
+		units_wrong += !count_once(&unit[i].count);
 free:
 	if (wq)
 		destroy_workqueue(wq);
-	kvfree(work);
+	kvfree(unit);
 	return ns;
 }
 
 /* A thread on each CPU, with its share of the array. */
 
-static atomic_t loops_left;
+struct loop {
+	struct task_struct *task;
+	struct unit_count *count;
+	int n;
+	struct completion done;
+};
 
 static int loop_run(void *data)
 {
-	long n = (long)data;
+	struct loop *loop = data;
+	int i;
 
-	while (n--) {
+	for (i = 0; i < loop->n; i++) {
 		bench_work_us(UNIT_US);
-		unit_finished();
-		if (!(n % 1024))
+		loop->count[i].done++;
+		loop->count[i].freed++;
+		if (!(i % 1024))
 			cond_resched();
 	}
-	atomic_dec(&loops_left);
+	complete(&loop->done);
 	while (!kthread_should_stop())
 		schedule_timeout_interruptible(1);
 	return 0;
@@ -170,29 +198,39 @@ static int loop_run(void *data)
 
 static u64 units_loop(int n)
 {
-	struct task_struct *task[MOST_CPUS];
 	int cpus = min_t(int, num_online_cpus(), MOST_CPUS);
-	int i, cpu = -1;
+	struct unit_count *count = kvcalloc(n, sizeof(*count), GFP_KERNEL);
+	struct loop *loop = kcalloc(cpus, sizeof(*loop), GFP_KERNEL);
+	int i = 0, at = 0, cpu = -1;
 	u64 start, ns = 0;
-	long share;
 
+	if (!count || !loop)
+		goto stop;
 	for (i = 0; i < cpus; i++) {
-		share = n / cpus + (i < n % cpus);
-		task[i] = kthread_create(loop_run, (void *)share,
-					 "bench_loop/%d", i);
-		if (IS_ERR(task[i]))
+		loop[i].count = count + at;
+		loop[i].n = n / cpus + (i < n % cpus);
+		at += loop[i].n;
+		init_completion(&loop[i].done);
+		loop[i].task = kthread_create(loop_run, &loop[i],
+					      "bench_loop/%d", i);
+		if (IS_ERR(loop[i].task))
 			goto stop;
 		cpu = cpumask_next(cpu, cpu_online_mask);
-		kthread_bind(task[i], cpu);
+		kthread_bind(loop[i].task, cpu);
 	}
 	start = bench_now();
 	for (i = 0; i < cpus; i++)
-		wake_up_process(task[i]);
-	wait_for_completion(&units_complete);
+		wake_up_process(loop[i].task);
+	for (i = 0; i < cpus; i++)
+		wait_for_completion(&loop[i].done);
 	ns = bench_now() - start;
+	for (at = 0; at < n; at++)
+		units_wrong += !count_once(&count[at]);
 stop:
 	while (i--)
-		kthread_stop(task[i]);
+		kthread_stop(loop[i].task);
+	kfree(loop);
+	kvfree(count);
 	return ns;
 }
 
@@ -204,7 +242,7 @@ static const struct {
 	{ "bgcompile-mutex", units_mutex, true },
 	{ "bgcompile-shared", units_shared, true },
 	{ "bgcompile-spin", units_spin, true },
-	{ "bgcompile-batch", units_batch, true },
+	{ "bgcompile-one", units_one, true },
 	{ "work_struct", units_works },
 	{ "kthread-loop", units_loop },
 };
@@ -213,16 +251,11 @@ static u64 run_units(int i, int n)
 {
 	u64 ns;
 
-	atomic_set(&units_done, 0);
-	atomic_set(&units_freed, 0);
-	atomic_set(&units_left, n);
-	init_completion(&units_complete);
+	units_wrong = 0;
 	ns = ways[i].run(n);
-	if (ns && (atomic_read(&units_done) != n ||
-		   atomic_read(&units_freed) != n))
-		bench_fail("units %s: of %d units %d were done and %d freed",
-			   ways[i].name, n, atomic_read(&units_done),
-			   atomic_read(&units_freed));
+	if (units_wrong)
+		bench_fail("units %s: of %d units %u were not done and freed once",
+			   ways[i].name, n, units_wrong);
 	return ns;
 }
 
