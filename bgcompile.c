@@ -45,12 +45,14 @@
  * =======
  *
  * A scope for each unit is right where units are long, and most of the cost where
- * they take a us.  So a task that has published what it took within BATCH_NS
- * takes twice as much next time, and else one unit again: one mechanism for both,
- * and a clock that is read for the slice anyway.  It begins no unit of a batch
- * after the tick in which it took it, but puts the rest back, and starts tasks for
- * it if some have left meanwhile.  So what a slow unit holds up is what was done
- * in the same tick before it.
+ * they take a us.  So a task that has compiled what it took, and has published
+ * what it took before, within BATCH_NS takes twice as much next time: one
+ * mechanism for both, and a clock that is read for the slice anyway.  It begins no
+ * unit of a batch after the tick in which it took it, but puts the rest back, and
+ * starts tasks for that if some have left meanwhile; then it takes one unit again.
+ * No batch goes past a unit that is known to be larger than its first.  So a slow
+ * unit that nobody knew of holds up what was done in the same tick before it, and
+ * what is behind it in the batch, once.
  *
  * Telling events
  * ==============
@@ -109,6 +111,7 @@ struct bgcompile_task {
 	struct bgcompile_queue *queue;	/* I, from its start */
 	u64 slice_ns;			/* I, from its start */
 	unsigned int batch;		/* I, from its start; 0: it grows */
+	bool spare;			/* I, from its start: others are there */
 	bool counted;			/* L: in progress.tasks */
 	/* of one run */
 	void *env;
@@ -244,8 +247,8 @@ static unsigned int bgcompile_free_units(const struct bgcompile_ops *ops,
 		return 0;
 	list_for_each_entry_safe(unit, next, list, node) {
 		ops->free_unit(unit);
-		if (!(++count % MAX_BATCH))
-			cond_resched();
+		count++;
+		cond_resched();
 	}
 	INIT_LIST_HEAD(list);
 	live_add(units, -(long)count);
@@ -440,7 +443,8 @@ static void bgcompile_stop(struct bgcompile *state, struct bgcompile_task *task)
 
 /*
  * The first unit, and as many of those behind it as go into a batch.  A big one is
- * one by itself: others may have to wait for it, but not with this task alone.
+ * one by itself: others may have to wait for it, but not with this task alone; and
+ * so is one that is larger than the first.
  */
 static void bgcompile_take_batch(struct bgcompile *state,
 				 struct bgcompile_task *task,
@@ -454,8 +458,10 @@ static void bgcompile_take_batch(struct bgcompile *state,
 
 	task->tier = unit->tier;
 	if (list_is_first(last, list)) {
-		while (count < most && !list_is_last(last, list)) {
-			last = last->next;
+		while (count < most && !list_is_last(last, list) &&
+		       list_next_entry(unit, node)->size <= unit->size) {
+			unit = list_next_entry(unit, node);
+			last = &unit->node;
 			count++;
 		}
 		list_cut_position(&task->taken, list, last);
@@ -521,7 +527,8 @@ static void bgcompile_begin(struct bgcompile *state, struct bgcompile_task *task
 	spin_lock_irqsave(&state->lock, flags);
 	if (error) {
 		bgcompile_stop(state, task);
-		bgcompile_fail(state, token, error, &task->doomed);
+		if (!task->spare || !state->progress.tasks)
+			bgcompile_fail(state, token, error, &task->doomed);
 		bgcompile_settle(state, token);
 	} else {
 		bgcompile_next(state, task, false);
@@ -574,24 +581,29 @@ static void bgcompile_publish(struct bgcompile *state,
 }
 
 /*
- * Put back what was not begun; other tasks may have left while there was nothing
- * else.  Without memory for more this one does it all.
+ * Put back what was not begun, and start other tasks for it, as they may have left
+ * while there was nothing else.  This one can do without them: if there is no
+ * memory, or their get_env fails, it does it all.
  */
 static void bgcompile_put_back(struct bgcompile *state, struct bgcompile_task *task)
 	__must_hold(&state->lock)
 {
 	unsigned int count = list_count_nodes(&task->taken);
+	struct bgcompile_task *helper;
 
 	lockdep_assert_held(&state->lock);
 	state->progress.compiling -= count;
-	if (state->progress.error) {
+	if (state->progress.error || bgtoken_cancelled(task->work.token)) {
 		list_splice_init(&task->taken, &task->doomed);
 		return;
 	}
 	list_splice_init(&task->taken, &task->queue->units.list[task->tier][REST]);
-	count = min(count, state->params.max_tasks - state->progress.tasks);
+	task->growing = 1;
+	count = min(count - 1, state->params.max_tasks - state->progress.tasks);
 	bgcompile_alloc_tasks(&task->helpers, count, task->work.token,
 			      GFP_NOWAIT | __GFP_NOWARN);
+	list_for_each_entry(helper, &task->helpers, node)
+		helper->spare = true;
 	bgcompile_start(state, &task->helpers);
 }
 
@@ -609,10 +621,10 @@ static bool bgcompile_account(struct bgcompile *state,
 	p->done[task->tier] += outcome->done;
 	p->failed[task->tier] += outcome->failed;
 	p->features |= task->features;
-	if (!list_empty(&task->taken))
-		bgcompile_put_back(state, task);
 	if (outcome->error)
 		bgcompile_fail(state, token, outcome->error, &task->doomed);
+	if (!list_empty(&task->taken))
+		bgcompile_put_back(state, task);
 	return bgcompile_settle(state, token);
 }
 
@@ -659,8 +671,12 @@ static void bgcompile_compile(struct bgcompile_task *task)
 		trace_bgcompile_unit_end(token, unit, unit->error);
 		if (unit->error && task->tier == BGCOMPILE_BASELINE)
 			break;
-		if (jiffies != tick && !task->batch)
-			break;
+		if (jiffies != tick) {
+			if (!task->batch)
+				break;
+			cond_resched();
+			tick = jiffies;
+		}
 	}
 	list_cut_position(&task->compiled, &task->taken, last);
 	cond_resched();
@@ -802,6 +818,8 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 		state->params.slice_ms = SLICE_MS;
 	if (!state->params.tiers)
 		state->params.tiers = all_tiers;
+	if (state->params.kind == BGTOKEN_SPIN && !state->params.batch)
+		state->params.batch = 1;	/* interrupts are off in publish */
 
 	queue = kzalloc(sizeof(*queue), GFP_KERNEL);
 	if (!queue)

@@ -99,8 +99,8 @@ struct bgcompile_unit {
  * @put_env:	unpin it.  Outside of scopes; the owner may be gone.
  * @compile:	compile a unit.  Outside of scopes; may sleep and take long, and
  *		may ask bgtoken_cancelled(@token) or bgtoken_sleep() so as to
- *		leave early, or bgtoken_cancel() it.  Keeps its result in the unit.  Returns 0 or a
- *		negative errno.
+ *		leave early, or bgtoken_cancel() it.  Keeps its result in the unit.
+ *		Returns 0 or a negative errno.
  * @publish:	hand the unit's result to the owner.  Inside a scope; may sleep
  *		unless the token's kind is BGTOKEN_SPIN.  Returns 0 or a negative
  *		errno, as @compile.
@@ -133,11 +133,13 @@ struct bgcompile_ops {
  * @batch:	units of one tier that a task takes in one scope, compiles, and
  *		publishes together in the next, at most 64; a big unit goes alone.
  *		By default (0) it takes one, and twice as many each time if all
- *		went within a ms, and begins none of them after the tick; so long
- *		units go one by one, and tiny ones cost no scope each.  1 is for
- *		those who want each result as soon as it is there.  More is for
- *		units that are all quick: what is done waits for what is slow in
- *		the same batch.  A cancel waits for no more than one publish
+ *		went within a ms, but none that is larger than the first, and
+ *		begins none after the tick; so long units go one by one, and tiny
+ *		ones cost no scope each.  With BGTOKEN_SPIN the default is 1.
+ *		What is done, and what is behind it in its batch, waits for a unit
+ *		that is slow and does not say so by its size: 1 is for those whose
+ *		units are of unlike length, or who want each result at once.  A
+ *		cancel waits for no more than one publish
  */
 struct bgcompile_params {
 	enum bgtoken_kind kind;

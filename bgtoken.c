@@ -38,19 +38,23 @@
  *
  * The first in line sets WAITER in the word before it waits, so that (1) fails for
  * newcomers, who go to the end of the line, and so that who leaves at (3) wakes
- * it.  It clears WAITER as it counts itself.  CANCELLED ends its wait too; then
- * each in line sees that in turn and leaves.  A cancel does not stand in line:
- * it waits for the scopes that were live at (a), and for nobody else.  A cancel
- * whose wait is short leaves it to (4) to wake the first in line.
+ * it at (4), if it sleeps.  It clears WAITER as it counts itself.  CANCELLED ends
+ * its wait too; then each in line sees that in turn and leaves.  A cancel does not
+ * stand in line: it waits for the scopes that were live at (a), and for nobody
+ * else.  A cancel whose wait is short leaves it to (4) to wake the first in line.
  *
  * Why not just the mutex and the spinlock, held for the scope?  A cancel had to
  * stand in line with the crowd, two looks at the owner and two at the kind made
  * each scope twice the instructions of its lock (now: less than its lock), and
  * SHARED needed this count anyway.  The figures are in performance.rst.  The page
- * lock and kernfs' active count are of the same making.  What is lost is that
- * a mutex hands its waiters' priority down to who holds it, which matters where
- * CONFIG_PREEMPT_RT is set: there everybody goes through the line, and keeps its
- * lock for as long as the scope lasts, and a cancel takes it, too.
+ * lock and kernfs' active count are of the same making.  What is lost:
+ *
+ *  - a newcomer waits for the first in line even if that has been woken and does
+ *    not get a CPU; a mutex lets those who run go first, once
+ *  - a mutex or spinlock hands the priority of those who wait down to who holds it
+ *    with CONFIG_PREEMPT_RT.  There MUTEX and SPIN go through the line always, and
+ *    keep its lock for as long as the scope lasts, and a cancel takes it too, so
+ *    it stands behind as many hand-overs as there are in line before it
  *
  * The word lives in the token, not in the owner, and each who uses it holds a
  * reference until it is done.  So (4), and a mutex_unlock() that still touches a
@@ -149,13 +153,13 @@ static int bgtoken_kind_init(struct bgtoken *token, enum bgtoken_kind kind,
 	switch (kind) {
 	case BGTOKEN_MUTEX:
 		mutex_init(&token->mutex);
-		lockdep_set_class_and_name(&token->mutex, line, name);
+		lockdep_set_class_and_name(&token->mutex, line, "bgtoken_line");
 		break;
 	case BGTOKEN_SHARED:
 		break;
 	case BGTOKEN_SPIN:
 		spin_lock_init(&token->spin);
-		lockdep_set_class_and_name(&token->spin, line, name);
+		lockdep_set_class_and_name(&token->spin, line, "bgtoken_line");
 		break;
 	default:
 		return -EINVAL;
@@ -335,7 +339,9 @@ void __bgtoken_exit_slow(struct bgtoken *token)
 {
 	int word = atomic_read(&token->scopes);
 
-	if (!(word & BGTOKEN_LIVE) && word & (BGTOKEN_WAITER | BGTOKEN_CANCELLED))
+	/* One exit too many has brought it below 0. */
+	WARN_ON_ONCE((word & BGTOKEN_LIVE) == BGTOKEN_LIVE);
+	if (!(word & BGTOKEN_LIVE))
 		wake_up_var(&token->scopes);
 }
 EXPORT_SYMBOL_GPL(__bgtoken_exit_slow);
@@ -488,7 +494,7 @@ bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass)
 	trace_bgtoken_cancel_done(token);
 	if (word & BGTOKEN_CLAIMED)
 		return false;
-	token->owner = NULL;	/* for who has lost his way, or a token's dump */
+	token->owner = NULL;	/* so that what uses it after this faults */
 	return true;
 }
 EXPORT_SYMBOL_GPL(bgtoken_cancel_nested);
@@ -769,7 +775,7 @@ bool bgtoken_queue_delayed_work(struct bgtoken_wq *wq,
 
 	spin_lock_irqsave(&wq->lock, flags);
 	spin_lock(&token->lock);
-	bgtoken_watch(token);	/* before the claim looks at the owner */
+	bgtoken_watch(token);	/* before the claim looks whether it is cancelled */
 	queued = bgtoken_work_claim(wq, &dwork->work, delay);
 	if (queued) {
 		hlist_add_head(&dwork->token_node, &token->delayed);

@@ -3,8 +3,8 @@
  * bgtoken: background work whose owner can be freed at once.
  *
  * An owner has slow work running for it on a workqueue and wants to go away.
- * Between them stands a token: kref'ed, with a lock that guards a pointer to the
- * owner.  Works hold references on the token, never on the owner, and reach the
+ * Between them stands a token: kref'ed, with a pointer to the owner, and a word
+ * that is the lock on it.  Works hold references on the token, never on the owner, and reach the
  * owner only inside a scope:
  *
  *	scoped_bgtoken(work->token, struct foo *, foo) {
@@ -193,7 +193,7 @@ static __always_inline bool bgtoken_try_enter(struct bgtoken *token,
 {
 	int none = 0;
 
-	/* Pairs with atomic_fetch_or() in bgtoken_refuse(). */
+	/* Acquire: what the scope before did comes before; see the exits. */
 	if (unlikely(!atomic_try_cmpxchg_acquire(&token->scopes, &none, 1)))
 		return false;
 	/* To lockdep a rwsem, taken for reading, or a mutex or spinlock. */
@@ -225,8 +225,8 @@ static __always_inline void bgtoken_exit_spin(struct bgtoken *token)
 	unsigned long flags = token->irqflags;
 
 	lock_release(&token->dep_map, _THIS_IP_);
-	smp_mb__before_atomic();	/* who waits for it spins, with acquire */
-	atomic_dec(&token->scopes);
+	/* Pairs with the next one's acquire, and a cancel's; who waits spins. */
+	(void)atomic_dec_return_release(&token->scopes);
 	local_irq_restore(flags);
 	preempt_enable();
 }
@@ -276,7 +276,7 @@ static __always_inline void bgtoken_exit(struct bgtoken *token)
 		return;
 	}
 	lock_release(&token->dep_map, _THIS_IP_);
-	/* Does somebody wait for it?  A full barrier, as waking wants. */
+	/* Somebody waits?  A full barrier: a release, and what waking wants. */
 	if (unlikely(atomic_dec_return(&token->scopes) & ~BGTOKEN_LIVE))
 		__bgtoken_exit_slow(token);
 }
@@ -287,7 +287,8 @@ static __always_inline void bgtoken_exit(struct bgtoken *token)
  * @token:	the caller holds a reference until after bgtoken_exit()
  *
  * Context: Process context; may sleep.  For BGTOKEN_SPIN any but NMI, and the
- * scope runs with interrupts off.  Never waits on a token that was cancelled
+ * scope runs with interrupts off; on PREEMPT_RT, any that may take a spinlock_t,
+ * and the scope runs as under one.  Never waits on a token that was cancelled
  * before the call.
  * Return: The owner, pinned until bgtoken_exit().  NULL if the token is
  * cancelled: then there is no scope, and no bgtoken_exit().
@@ -309,7 +310,8 @@ void bgtoken_cancel_locked(struct bgtoken *token);
  * Permanent.  From inside a scope of the same token it is a deadlock, which
  * lockdep names; see bgtoken_cancel_locked().
  *
- * Context: Process context; may sleep.  For BGTOKEN_SPIN any but NMI.
+ * Context: Process context; may sleep.  For BGTOKEN_SPIN any but NMI; on
+ * PREEMPT_RT, any that may take a spinlock_t.
  * Return: True for one call, which may now free the owner; also after a
  * bgtoken_cancel_locked().  False for any other; it has the same guarantee, but
  * not the owner.

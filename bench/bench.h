@@ -115,6 +115,12 @@ static void _name##_loop_work(void *object, unsigned long n)		\
 #define BENCH_SCOPE_LOOPS(_name, _type, _enter, _exit)			\
 	BENCH_LOOPS(_name, _type, if (!(_enter)) break, _exit)
 
+/* locks.c: tokens, made and put; without memory there is none. */
+void *bench_token_mutex(void *owner);
+void *bench_token_shared(void *owner);
+void *bench_token_spin(void *owner);
+void bench_token_destroy(void *object);
+
 extern const struct bench_lock bench_locks[];
 extern const unsigned int bench_nr_locks;
 extern const struct bench_lock bench_designs[];

@@ -167,30 +167,6 @@ static noinline void line_exit(void *token)
 	bgtoken_exit(token);
 }
 
-static void line_destroy(void *token)
-{
-	bgtoken_put(token);
-}
-
-static void line_cancel(void *token)
-{
-	bgtoken_cancel(token);
-}
-
-static void *line_mutex_create(void *owner)
-{
-	struct bgtoken *token = bgtoken_create(owner, BGTOKEN_MUTEX, GFP_KERNEL);
-
-	return IS_ERR(token) ? NULL : token;
-}
-
-static void *line_spin_create(void *owner)
-{
-	struct bgtoken *token = bgtoken_create(owner, BGTOKEN_SPIN, GFP_KERNEL);
-
-	return IS_ERR(token) ? NULL : token;
-}
-
 BENCH_SCOPE_LOOPS(line, void, line_enter(o), line_exit(o))
 
 /* active: a negative count refuses; at ACTIVE_BIAS nobody is left. */
@@ -464,18 +440,18 @@ BENCH_SCOPE_LOOPS(counted_shared, void, counted_shared_enter(o),
 	  .destroy = design_destroy, .loop = _name##_loop,		\
 	  .loop_work = _name##_loop_work }
 
-#define LINE(_string, _name)						\
+#define LINE(_string, _create)						\
 	{ .name = _string, .bytes = sizeof(struct bgtoken),		\
-	  .design = true, .create = _name##_create,			\
-	  .destroy = line_destroy, .loop = line_loop,			\
-	  .loop_work = line_loop_work, .cancel = line_cancel }
+	  .design = true, .create = _create,				\
+	  .destroy = bench_token_destroy, .loop = line_loop,		\
+	  .loop_work = line_loop_work }
 
 const struct bench_lock bench_designs[] = {
 	DESIGN("held-mutex", held, held_cancel, sizeof(struct mutex)),
 	LOOPS_OF("inline-mutex", design_create, inline_held),
 	LOOPS_OF("typed-mutex", design_create, typed_mutex),
 	LOOPS_OF("bare-mutex", design_create, bare_mutex),
-	LINE("line-mutex", line_mutex),
+	LINE("line-mutex", bench_token_mutex),
 	DESIGN("active-mutex", active_mutex, active_cancel,
 	       sizeof(struct mutex) + sizeof(atomic_t)),
 	DESIGN("word-mutex", word_mutex, word_cancel, sizeof(atomic_t)),
@@ -490,7 +466,7 @@ const struct bench_lock bench_designs[] = {
 	LOOPS_OF("inline-spin", design_create_spin, inline_held),
 	LOOPS_OF("typed-spin", design_create_spin, typed_spin),
 	LOOPS_OF("bare-spin", design_create_spin, bare_spin),
-	LINE("line-spin", line_spin),
+	LINE("line-spin", bench_token_spin),
 };
 
 const unsigned int bench_nr_designs = ARRAY_SIZE(bench_designs);

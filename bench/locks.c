@@ -16,18 +16,18 @@
 /* The library */
 
 #define TOKEN_LOCK(_name, _kind)					\
-static void *_name##_create(void *owner)				\
+void *_name(void *owner)						\
 {									\
 	struct bgtoken *token = bgtoken_create(owner, _kind, GFP_KERNEL); \
 									\
 	return IS_ERR(token) ? NULL : token;				\
 }
 
-TOKEN_LOCK(token_mutex, BGTOKEN_MUTEX)
-TOKEN_LOCK(token_shared, BGTOKEN_SHARED)
-TOKEN_LOCK(token_spin, BGTOKEN_SPIN)
+TOKEN_LOCK(bench_token_mutex, BGTOKEN_MUTEX)
+TOKEN_LOCK(bench_token_shared, BGTOKEN_SHARED)
+TOKEN_LOCK(bench_token_spin, BGTOKEN_SPIN)
 
-static void token_destroy(void *object)
+void bench_token_destroy(void *object)
 {
 	bgtoken_put(object);
 }
@@ -49,9 +49,23 @@ static void token_cancel(void *object)
 
 BENCH_SCOPE_LOOPS(token, struct bgtoken, bgtoken_enter(o), bgtoken_exit(o))
 
+/* SHARED while somebody else is in a scope: the slower path. */
+static void *token_second_create(void *owner)
+{
+	struct bgtoken *token = bench_token_shared(owner);
+
+	return token ? bgtoken_enter(token) ? token : NULL : NULL;
+}
+
+static void token_second_destroy(void *object)
+{
+	bgtoken_exit(object);
+	bgtoken_put(object);
+}
+
 #define TOKEN(_name, _create)						\
 	{ .name = _name, .bytes = sizeof(struct bgtoken), .tail = true,	\
-	  .work = true, .create = _create, .destroy = token_destroy,	\
+	  .work = true, .create = _create, .destroy = bench_token_destroy,	\
 	  .loop = token_loop, .loop_work = token_loop_work,		\
 	  .enter = token_enter, .exit = token_exit, .cancel = token_cancel }
 
@@ -65,7 +79,8 @@ static void primitive_destroy(void *object)
 #define PRIMITIVE_CREATE(_name, _type, _init)				\
 static void *_name##_create(void *owner)				\
 {									\
-	_type *o = kzalloc(sizeof(*o), GFP_KERNEL);			\
+	/* A cache line of its own, as the larger ones have. */		\
+	_type *o = kzalloc(max_t(size_t, sizeof(*o), 64), GFP_KERNEL);	\
 									\
 	if (o)								\
 		_init;							\
@@ -191,11 +206,14 @@ const struct bench_lock bench_locks[] = {
 	  .exit = flag_exit, .cancel = flag_cancel },
 	{ PRIMITIVE(mutex), .bytes = sizeof(struct mutex), .work = true,
 	  .cancel = mutex_cancel },
-	TOKEN("token-mutex", token_mutex_create),
+	TOKEN("token-mutex", bench_token_mutex),
 	{ PRIMITIVE(spin), .bytes = sizeof(spinlock_t) },
-	TOKEN("token-spin", token_spin_create),
+	TOKEN("token-spin", bench_token_spin),
 	{ PRIMITIVE(rwsem), .bytes = sizeof(struct rw_semaphore), .work = true },
-	TOKEN("token-shared", token_shared_create),
+	TOKEN("token-shared", bench_token_shared),
+	{ .name = "second-shared", .create = token_second_create,
+	  .destroy = token_second_destroy, .loop = token_loop,
+	  .loop_work = token_loop_work },
 	{ PRIMITIVE_OWN(srcu, srcu_destroy),
 	  .bytes = sizeof(struct srcu_struct) },
 	{ PRIMITIVE(rcu) },

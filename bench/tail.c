@@ -131,7 +131,8 @@ static void tail_alone(struct tail *tail, struct bench_series *series)
 	int i;
 
 	for (i = 0; i < tail->count; i++) {
-		usleep_range(50, 100);
+		usleep_range(50, 51);
+		bench_work_us(get_random_u32() % BUSY_US);
 		start = bench_now();
 		tail->lock->cancel(tail->object[i]);
 		end = bench_now();

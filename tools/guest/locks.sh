@@ -1,0 +1,18 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Tokens of each kind under many works, inside the virtual machine, by the
+# benchmark: it fails when two are where one may be, or somebody is in a scope
+# after the cancel. Its figures are not looked at.
+
+set -u
+
+what='the scopes and cancels of each kind add up under load'
+if CLOSE_TURNS=0 sh run.sh /modules cases=cancel,tail length=10 works=16 rounds=2 >bench.txt; then
+	echo "ok 1 - $what"
+else
+	echo "not ok 1 - $what"
+	sed -n '/^=== /q; p' bench.txt
+	dmesg | grep 'bgtoken_bench: failure'
+	exit 1
+fi
