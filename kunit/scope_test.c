@@ -4,13 +4,15 @@
  * where they may be entered.
  */
 #include <linux/debug_locks.h>
+#include <linux/delay.h>
 #include <linux/irqflags.h>
 #include <linux/module.h>
 
 #include "test_gate.h"
+#include "bgtoken_trace.h"
 
 #define THREADS		4
-#define ROUNDS		2000
+#define MAX_THREADS	16
 
 struct scope_test {
 	enum bgtoken_kind kind;
@@ -21,10 +23,17 @@ struct scope_test {
 	struct bgtoken *sibling;
 	struct test_gate inside;
 	struct test_gate before;
-	struct test_thread threads[THREADS];
+	struct test_thread threads[MAX_THREADS];
 	int started;
+	unsigned long end;		/* of their rounds, in jiffies */
 	bool bound;			/* the threads, to CPUs */
 	atomic_t now_inside, overlaps, entered;
+	atomic_t rounds, met;		/* of them, that found it in use */
+	int inside_now, entries;	/* under the scope */
+	atomic_t places;		/* the order in which they got in: */
+	int first, second, back;
+	atomic_t begins, ends;		/* trace events of the token */
+	atomic_t not_live;		/* of them, outside a scope */
 	bool held;			/* until the gate was opened */
 	bool cancelled;
 	bool stop;
@@ -412,34 +421,109 @@ static void scope_does_not_wait_for_one_on_another_token(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
 }
 
+/* What it counts by is plain, so that one that overlaps also loses counts. */
 static void overlap_counter(void *arg)
 {
 	struct scope_test *t = arg;
 	int n;
 
-	for (n = 0; n < ROUNDS; n++) {
+	for (n = 0; time_before(jiffies, t->end); n++) {
+		if (atomic_read(&t->token->scopes))
+			atomic_inc(&t->met);
 		scoped_bgtoken(t->token, struct test_owner *, owner) {
-			if (atomic_inc_return(&t->now_inside) != 1)
+			if (t->inside_now++)
 				atomic_inc(&t->overlaps);
-			atomic_inc(&t->entered);
-			atomic_dec(&t->now_inside);
+			t->entries++;
+			/* A crowd gathers, also where there is one CPU. */
+			if (t->kind == BGTOKEN_MUTEX && !(n & 63))
+				usleep_range(10, 50);
+			else
+				udelay(1);
+			t->inside_now--;
 		}
 		if (!(n & 63))
 			cond_resched();
 	}
+	atomic_add(n, &t->rounds);
 }
 
+/* More threads than CPUs, but where they spin one on each. */
 static void scopes_on_an_exclusive_token_never_overlap(struct kunit *test)
 {
 	struct scope_test *t = test->priv;
-	int n;
+	int cpus = num_online_cpus();
+	int n, threads;
 
-	for (n = 0; n < THREADS; n++)
-		start(test, overlap_counter);
-	for (n = 0; n < THREADS; n++)
+	threads = t->kind == BGTOKEN_SPIN ? max(cpus, 3) : 2 * cpus + 1;
+	threads = min(threads, MAX_THREADS);
+	for (n = 0; n < threads; n++)
+		test_thread_create(test, &t->threads[n],
+				   t->kind == BGTOKEN_SPIN ? test_cpu(n) : -1);
+	t->end = jiffies + HZ / 4;
+	for (n = 0; n < threads; n++)
+		test_thread_run(&t->threads[n], overlap_counter, t);
+	for (n = 0; n < threads; n++)
 		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[n]));
-	KUNIT_EXPECT_EQ(test, atomic_read(&t->entered), THREADS * ROUNDS);
+	kunit_info(test, "%d threads, %d rounds, %d met another", threads,
+		   atomic_read(&t->rounds), atomic_read(&t->met));
+	KUNIT_EXPECT_GT(test, t->entries, 0);
+	KUNIT_EXPECT_EQ(test, t->entries, atomic_read(&t->rounds));
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->overlaps), 0);
+}
+
+static void scope_holder_who_comes_back(void *arg)
+{
+	struct scope_test *t = arg;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		WRITE_ONCE(t->held, hold(t));
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		WRITE_ONCE(t->back, atomic_inc_return(&t->places));
+}
+
+static void first_in_line(void *arg)
+{
+	struct scope_test *t = arg;
+
+	test_gate_arrive(&t->before);
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		WRITE_ONCE(t->first, atomic_inc_return(&t->places));
+}
+
+static void second_in_line(void *arg)
+{
+	struct scope_test *t = arg;
+
+	test_gate_arrive(&t->before);
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		WRITE_ONCE(t->second, atomic_inc_return(&t->places));
+}
+
+/* Newcomers: one that is here already, and one that has just left. */
+static void scope_goes_to_the_first_in_line_before_newcomers(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	struct test_thread *first, *second;
+
+	need_cpus(test, 3);
+	start(test, scope_holder_who_comes_back);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	first = start(test, first_in_line);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_until(atomic_read(&t->token->scopes) &
+					   BGTOKEN_WAITER));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, first));
+	second = start(test, second_in_line);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 2));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, second));
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(first));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(second));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_TRUE(test, t->held);
+	KUNIT_EXPECT_EQ(test, t->first, 1);
+	KUNIT_EXPECT_GE(test, t->second, 2);
+	KUNIT_EXPECT_GE(test, t->back, 2);
 }
 
 /* What one may do in a scope */
@@ -582,41 +666,171 @@ static void spinning_visitor(void *arg)
 	struct scope_test *t = arg;
 
 	while (!READ_ONCE(t->stop)) {
-		scoped_bgtoken(t->token, struct test_owner *, owner)
-			if (atomic_inc_return(&t->now_inside) == 1)
-				atomic_dec(&t->now_inside);
-			else
-				atomic_inc(&t->overlaps);
+		scoped_bgtoken(t->token, struct test_owner *, owner) {
+			atomic_inc(&t->now_inside);
+			udelay(8);
+			atomic_dec(&t->now_inside);
+		}
 		cond_resched();
 	}
 }
 
+/* On the visitor's CPU, where one who finds it inside would wait for ever. */
 static void visit_and_look(void *arg)
 {
 	struct scope_test *t = arg;
 
-	scoped_bgtoken(t->token, struct test_owner *, owner) {
-		if (atomic_read(&t->now_inside))
-			atomic_inc(&t->overlaps);
-		atomic_inc(&t->entered);
+	if (atomic_read(&t->now_inside)) {
+		atomic_inc(&t->overlaps);
+		return;
 	}
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		atomic_inc(&t->entered);
 }
 
-/* On one CPU: an interrupt never finds a scope of the process half done. */
+/* Sent from another CPU, so that an interrupt comes in the midst of a scope. */
 static void spin_scope_is_not_interrupted_by_another(struct kunit *test)
 {
 	const struct test_context_param *param = test->param_value;
 	struct scope_test *t = test->priv;
-	int n;
+	int n, spins, inside = 0;
 
-	set_cpus_allowed_ptr(current, cpumask_of(0));
-	test_thread_start(test, &t->threads[0], 0, spinning_visitor, t);
-	for (n = 0; n < 200; n++)
-		test_call_in(param->context, visit_and_look, t);
+	test_own_cpu(test, 1);
+	test_thread_start(test, &t->threads[0], 1, spinning_visitor, t);
+	KUNIT_EXPECT_TRUE(test, test_until(atomic_read(&t->now_inside)));
+	for (n = 0; n < 50; n++) {
+		for (spins = 0; spins < 1000; spins++) {
+			if (atomic_read(&t->now_inside))
+				break;
+			cpu_relax();
+		}
+		inside += atomic_read(&t->now_inside);
+		test_call_on(1, param->context, visit_and_look, t);
+	}
 	WRITE_ONCE(t->stop, true);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
-	KUNIT_EXPECT_EQ(test, atomic_read(&t->entered), 200);
+	kunit_info(test, "sent %d times while it was inside", inside);
+	KUNIT_EXPECT_GT(test, inside, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->entered), 50);
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->overlaps), 0);
+}
+
+/* Trace events */
+
+static void expect_live(struct scope_test *t)
+{
+	if (!(atomic_read(&t->token->scopes) & BGTOKEN_LIVE))
+		atomic_inc(&t->not_live);
+}
+
+static void probe_enter(void *data, struct bgtoken *token)
+{
+	struct scope_test *t = data;
+
+	if (token != t->token)
+		return;
+	expect_live(t);
+	atomic_inc(&t->begins);
+}
+
+static void probe_exit(void *data, struct bgtoken *token)
+{
+	struct scope_test *t = data;
+
+	if (token != t->token)
+		return;
+	expect_live(t);
+	atomic_inc(&t->ends);
+}
+
+/* Nothing may end the case until untrace(). */
+static void trace_or_skip(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+
+	if (register_trace_bgtoken_enter(probe_enter, t))
+		kunit_skip(test, "needs CONFIG_TRACEPOINTS");
+	if (register_trace_bgtoken_exit(probe_exit, t))
+		KUNIT_FAIL(test, "no probe");
+}
+
+static void untrace(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+
+	unregister_trace_bgtoken_enter(probe_enter, t);
+	unregister_trace_bgtoken_exit(probe_exit, t);
+	tracepoint_synchronize_unregister();
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->not_live), 0);
+}
+
+static void scope_makes_an_event_as_it_begins_and_as_it_ends(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	int n;
+
+	trace_or_skip(test);
+	for (n = 1; n <= 3; n++) {
+		if (bgtoken_enter(t->token)) {
+			KUNIT_EXPECT_EQ(test, atomic_read(&t->begins), n);
+			KUNIT_EXPECT_EQ(test, atomic_read(&t->ends), n - 1);
+			bgtoken_exit(t->token);
+		}
+		KUNIT_EXPECT_EQ(test, atomic_read(&t->begins), n);
+		KUNIT_EXPECT_EQ(test, atomic_read(&t->ends), n);
+	}
+	bgtoken_cancel(t->token);
+	KUNIT_EXPECT_NULL(test, bgtoken_enter(t->token));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->begins), 3);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->ends), 3);
+	untrace(test);
+}
+
+/* Those of BGTOKEN_SHARED overlap, the others stand in line. */
+static void scope_that_comes_to_another_makes_the_same_events(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	struct test_thread *thread;
+
+	need_cpus(test, 2);
+	trace_or_skip(test);
+	start(test, scope_holder);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	thread = start(test, scope_visitor);
+	if (t->kind == BGTOKEN_SHARED)
+		KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	else
+		KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, thread));
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->entered), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->begins), 2);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->ends), 2);
+	untrace(test);
+}
+
+static void scope_refused_in_line_makes_no_event(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	struct test_thread *visitor, *thread;
+
+	need_cpus(test, 3);
+	trace_or_skip(test);
+	start(test, scope_holder);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	visitor = start(test, scope_visitor);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, visitor));
+	thread = start(test, canceller);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(visitor));
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->entered), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->begins), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->ends), 1);
+	untrace(test);
 }
 
 /* The suite */
@@ -652,7 +866,7 @@ static void scope_test_exit(struct kunit *test)
 		return;
 	test_gate_open(&t->inside);
 	WRITE_ONCE(t->stop, true);
-	for (n = 0; n < THREADS; n++)
+	for (n = 0; n < MAX_THREADS; n++)
 		over &= test_thread_join(&t->threads[n]);
 	if (!over) {
 		KUNIT_FAIL(test, "threads left behind");
@@ -715,6 +929,8 @@ static struct kunit_case scope_test_cases[] = {
 	KIND_CASE(scope_does_not_wait_for_one_on_another_token),
 	KUNIT_CASE_PARAM(scopes_on_an_exclusive_token_never_overlap,
 			 exclusive_kind_gen_params),
+	KUNIT_CASE_PARAM(scope_goes_to_the_first_in_line_before_newcomers,
+			 exclusive_kind_gen_params),
 	KUNIT_CASE_PARAM(scope_may_sleep_unless_it_spins, sleeping_kind_gen_params),
 	SPIN_CASE(spin_scope_runs_with_interrupts_off_and_restores_them),
 	SPIN_CASE(spin_scope_leaves_interrupts_off_if_they_were),
@@ -725,6 +941,10 @@ static struct kunit_case scope_test_cases[] = {
 	CONTEXT_CASE(spin_token_may_be_cancelled_in_any_context),
 	CONTEXT_CASE(spin_token_may_be_cancelled_in_a_scope_in_any_context),
 	CONTEXT_CASE(spin_scope_is_not_interrupted_by_another),
+	KIND_CASE(scope_makes_an_event_as_it_begins_and_as_it_ends),
+	KIND_CASE(scope_that_comes_to_another_makes_the_same_events),
+	KUNIT_CASE_PARAM(scope_refused_in_line_makes_no_event,
+			 exclusive_kind_gen_params),
 	{}
 };
 

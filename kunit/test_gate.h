@@ -35,6 +35,7 @@
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/string.h>
 #include <linux/wait.h>
 
@@ -374,6 +375,18 @@ static inline void test_own_cpu(struct kunit *test, unsigned int others)
 }
 
 /**
+ * test_cpu() - a CPU for a thread, if there are as many
+ * @n:		its number
+ *
+ * Context: Any.
+ * Return: What test_thread_create() wants: @n, or -1 if it is not online.
+ */
+static inline int test_cpu(unsigned int n)
+{
+	return n < nr_cpu_ids && cpu_online(n) ? n : -1;
+}
+
+/**
  * enum test_context - where test_call_in() calls
  * @TEST_PROCESS:	from the test itself
  * @TEST_SOFTIRQ:	from a tasklet
@@ -447,6 +460,52 @@ static inline bool test_call_in(enum test_context context,
 	}
 	kfree(call);
 	return true;
+}
+
+static inline void test_call_raise(void *arg)
+{
+	struct test_call *call = arg;
+
+	tasklet_schedule(&call->tasklet);
+}
+
+/**
+ * test_call_on() - call a function in a context on another CPU
+ * @cpu:	the CPU; an interrupt comes to whatever it does
+ * @context:	where
+ * @fn:		the function; does not sleep
+ * @arg:	its argument
+ *
+ * Context: Process context, after test_own_cpu(); sleeps.
+ * Return: True when the function has returned, false if it was not called.
+ */
+static inline bool test_call_on(int cpu, enum test_context context,
+				void (*fn)(void *arg), void *arg)
+{
+	struct test_call *call;
+	bool called;
+
+	if (context == TEST_HARDIRQ)
+		return !smp_call_function_single(cpu, fn, arg, true);
+	if (context == TEST_PROCESS) {
+		set_cpus_allowed_ptr(current, cpumask_of(cpu));
+		fn(arg);
+		set_cpus_allowed_ptr(current, cpumask_of(0));
+		return true;
+	}
+	call = kzalloc(sizeof(*call), GFP_KERNEL);
+	if (!call)
+		return false;
+	call->fn = fn;
+	call->arg = arg;
+	init_completion(&call->done);
+	tasklet_setup(&call->tasklet, test_call_tasklet);
+	called = !smp_call_function_single(cpu, test_call_raise, call, true);
+	if (called)
+		wait_for_completion(&call->done);
+	tasklet_kill(&call->tasklet);
+	kfree(call);
+	return called;
 }
 
 /* Debug code allocates, too, and copes: at most so many sites in one call. */

@@ -5,14 +5,19 @@
  * Each case is named by the sentence that it proves.  Where it holds for all
  * kinds it is run for all kinds.  A case that spins with interrupts off binds
  * its threads to CPUs of their own, and itself to the first.
+ *
+ * Each case ends by looking whether a cancel returned while a scope was live.
  */
 #include <linux/module.h>
 #include <linux/platform_device.h>
+#include <linux/rcupdate.h>
 
 #include "test_gate.h"
 
 #define CROWD		16
+#define SHARERS		4
 #define AN_HOUR		(3600L * HZ)
+#define NEARLY_AN_HOUR	(AN_HOUR - 60 * HZ)
 
 struct token_test {
 	enum bgtoken_kind kind;
@@ -22,12 +27,16 @@ struct token_test {
 	struct test_gate inside;	/* holds who is in a scope */
 	struct test_gate outside;	/* holds who has left one */
 	struct test_gate before;	/* counts who is about to act */
+	struct test_gate each[SHARERS];	/* as inside, one for each holder */
 	struct test_thread holder;
 	struct test_thread threads[CROWD];
 	int started;
 	bool bound;			/* the threads, to CPUs */
 	bool cancel_locked;		/* the holder does, inside */
 	bool in_scope;			/* the holder got in, and met the owner */
+	atomic_t live;			/* scopes, as far as their bodies go */
+	atomic_t too_early;		/* cancels that returned before that was 0 */
+	atomic_t sharers;
 	atomic_t got_in;
 	atomic_t cancels;		/* how many were true */
 	long timeout, left;		/* bgtoken_sleep()'s */
@@ -45,36 +54,106 @@ static enum bgtoken_kind kind_of(struct kunit *test)
 
 /* Threads */
 
+static bool hold_at(struct token_test *t, struct test_gate *gate)
+{
+	return t->kind == BGTOKEN_SPIN ? test_gate_spin(gate) : test_gate_pass(gate);
+}
+
 static bool hold(struct token_test *t)
 {
-	if (t->kind == BGTOKEN_SPIN)
-		return test_gate_spin(&t->inside);
-	return test_gate_pass(&t->inside);
+	return hold_at(t, &t->inside);
+}
+
+static struct test_owner *enter(struct token_test *t)
+{
+	struct test_owner *owner = bgtoken_enter(t->token);
+
+	if (owner)
+		atomic_inc(&t->live);
+	return owner;
+}
+
+/* Without a barrier: what a scope did is seen by who has cancelled. */
+static void leave(struct token_test *t)
+{
+	atomic_dec(&t->live);
+	bgtoken_exit(t->token);
+}
+
+static void look_if_too_early(struct token_test *t)
+{
+	if (atomic_read(&t->live))
+		atomic_inc(&t->too_early);
 }
 
 static void scope_holder(void *arg)
 {
 	struct token_test *t = arg;
-	struct test_owner *owner = bgtoken_enter(t->token);
+	struct test_owner *owner = enter(t);
 
 	if (!owner)
 		return;
 	if (t->cancel_locked)
 		bgtoken_cancel_locked(t->token);
 	WRITE_ONCE(t->in_scope, hold(t) && test_owner_alive(owner));
-	bgtoken_exit(t->token);
+	leave(t);
+}
+
+/* Is held, cancels, and is held again. */
+static void scope_canceller(void *arg)
+{
+	struct token_test *t = arg;
+	struct test_owner *owner = enter(t);
+
+	if (!owner)
+		return;
+	hold(t);
+	bgtoken_cancel_locked(t->token);
+	WRITE_ONCE(t->in_scope,
+		   hold_at(t, &t->outside) && test_owner_alive(owner));
+	leave(t);
+}
+
+/* Each is held at a gate of its own, in the order in which they were started. */
+static void scope_sharer(void *arg)
+{
+	struct token_test *t = arg;
+	int n = atomic_inc_return(&t->sharers) - 1;
+	struct test_owner *owner = enter(t);
+
+	if (!owner)
+		return;
+	test_gate_arrive(&t->inside);
+	if (test_gate_pass(&t->each[n]) && test_owner_alive(owner))
+		atomic_inc(&t->got_in);
+	leave(t);
 }
 
 static void scope_leaver(void *arg)
 {
 	struct token_test *t = arg;
-	struct test_owner *owner = bgtoken_enter(t->token);
+	struct test_owner *owner = enter(t);
 
 	if (!owner)
 		return;
 	WRITE_ONCE(t->in_scope, test_owner_alive(owner));
-	bgtoken_exit(t->token);
+	leave(t);
 	test_gate_pass(&t->outside);
+}
+
+/* No grace period ends while it is held, outside its scope. */
+static void scope_leaver_in_rcu(void *arg)
+{
+	struct token_test *t = arg;
+	struct test_owner *owner = enter(t);
+
+	if (!owner)
+		return;
+	WRITE_ONCE(t->in_scope, test_owner_alive(owner));
+	leave(t);
+	rcu_read_lock();
+	test_gate_spin(&t->outside);
+	rcu_read_unlock();
 }
 
 static void other_scope_holder(void *arg)
@@ -93,11 +172,11 @@ static void scope_visitor(void *arg)
 	struct test_owner *owner;
 
 	test_gate_arrive(&t->before);
-	owner = bgtoken_enter(t->token);
+	owner = enter(t);
 	if (!owner)
 		return;
 	atomic_inc(&t->got_in);
-	bgtoken_exit(t->token);
+	leave(t);
 }
 
 /* As an owner does it: cancel, and if that was the one, free at once. */
@@ -105,8 +184,12 @@ static void canceller(void *arg)
 {
 	struct token_test *t = arg;
 
+	bool first;
+
 	test_gate_arrive(&t->before);
-	if (bgtoken_cancel(t->token)) {
+	first = bgtoken_cancel(t->token);
+	look_if_too_early(t);
+	if (first) {
 		test_owner_free(t->owner);
 		t->owner = NULL;
 		atomic_inc(&t->cancels);
@@ -124,14 +207,14 @@ static void sleeper(void *arg)
 static void sleeper_in_scope(void *arg)
 {
 	struct token_test *t = arg;
-	struct test_owner *owner = bgtoken_enter(t->token);
+	struct test_owner *owner = enter(t);
 
 	if (!owner)
 		return;
 	test_gate_arrive(&t->before);
 	WRITE_ONCE(t->left, bgtoken_sleep(t->token, t->timeout));
 	WRITE_ONCE(t->in_scope, test_owner_alive(owner));
-	bgtoken_exit(t->token);
+	leave(t);
 }
 
 static void unbinder(void *arg)
@@ -169,19 +252,26 @@ static struct test_thread *start(struct kunit *test, void (*fn)(void *arg))
 	return thread;
 }
 
-/* Before anything is started: where scopes spin, CPUs for the others. */
-static void need_cpus(struct kunit *test, int others)
+/* Before anything is started: a CPU for each of the others. */
+static void bind_to_cpus(struct kunit *test, int others)
 {
 	struct token_test *t = test->priv;
 	int n;
 
-	if (t->kind != BGTOKEN_SPIN)
-		return;
 	test_own_cpu(test, others);
 	t->bound = true;
 	test_thread_create(test, &t->holder, 1);
 	for (n = 0; n < others - 1; n++)
 		test_thread_create(test, &t->threads[n], 2 + n);
+}
+
+/* The same, where scopes spin. */
+static void need_cpus(struct kunit *test, int others)
+{
+	struct token_test *t = test->priv;
+
+	if (t->kind == BGTOKEN_SPIN)
+		bind_to_cpus(test, others);
 }
 
 /* Life cycle */
@@ -390,6 +480,8 @@ static void token_second_canceller_waits_for_the_live_scope_too(struct kunit *te
 	test_gate_open(&t->inside);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(first));
 	KUNIT_EXPECT_TRUE(test, test_thread_join(second));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->holder));
+	KUNIT_EXPECT_TRUE(test, t->in_scope);
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
 }
 
@@ -471,6 +563,48 @@ static void token_cancel_does_not_wait_for_another_tokens_scope(struct kunit *te
 	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
 	KUNIT_EXPECT_FALSE(test, test_thread_returned(&t->holder));
 	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(t->other));
+	/* Before KUnit makes the thread for the exit. */
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->holder));
+	KUNIT_EXPECT_TRUE(test, t->in_scope);
+}
+
+/* By a holder that is outside, and keeps each grace period from its end. */
+static void expect_no_wait_for_rcu(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	start_holder(test, scope_leaver_in_rcu);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->outside, 1));
+	thread = start(test, canceller);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(&t->holder));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+	test_gate_open(&t->outside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->holder));
+	KUNIT_EXPECT_TRUE(test, t->in_scope);
+}
+
+static void token_cancel_does_not_wait_for_a_grace_period(struct kunit *test)
+{
+	bind_to_cpus(test, 2);
+	expect_no_wait_for_rcu(test);
+}
+
+static void token_cancel_with_a_sleeper_does_not_wait_for_a_grace_period(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *asleep;
+
+	bind_to_cpus(test, 3);
+	t->timeout = AN_HOUR;
+	asleep = start(test, sleeper);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(asleep));
+	expect_no_wait_for_rcu(test);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(asleep));
+	KUNIT_EXPECT_GT(test, t->left, NEARLY_AN_HOUR);
 }
 
 /* Shared scopes have no crowd at the lock: they all get in. */
@@ -499,24 +633,50 @@ static void token_crowd_at_the_lock_cannot_delay_a_cancel(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, crowd + 1));
 	KUNIT_EXPECT_TRUE(test, test_until(bgtoken_cancelled(t->token)));
 	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, thread));
+	/* The crowd is refused while the scope goes on. */
+	for (n = 0; n < crowd; n++)
+		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[n]));
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(&t->holder));
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(thread));
 
 	test_gate_open(&t->inside);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
-	for (n = 0; n < crowd; n++)
-		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[n]));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->holder));
+	KUNIT_EXPECT_TRUE(test, t->in_scope);
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->got_in), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
 }
+
+static void token_crowd_is_refused_by_cancel_locked_while_the_scope_goes_on(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	int n, crowd = t->kind == BGTOKEN_SPIN ? 2 : CROWD;
+
+	need_cpus(test, 3);
+	start_holder(test, scope_canceller);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	for (n = 0; n < crowd; n++)
+		start(test, scope_visitor);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, crowd));
+	for (n = 0; n < crowd; n++)
+		KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, &t->threads[n]));
+	test_gate_open(&t->inside);
+	for (n = 0; n < crowd; n++)
+		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[n]));
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(&t->holder));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->got_in), 0);
+	/* Before KUnit makes the thread for the exit. */
+	test_gate_open(&t->outside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->holder));
+	KUNIT_EXPECT_TRUE(test, t->in_scope);
+}
+
+static const struct test_kind shared_kind[] = { { BGTOKEN_SHARED, "shared" } };
 
 static void token_cancel_waits_for_every_shared_scope(struct kunit *test)
 {
 	struct token_test *t = test->priv;
 	struct test_thread *thread;
-
-	bgtoken_put(t->token);
-	t->kind = BGTOKEN_SHARED;
-	t->token = test_token_create(t->owner, BGTOKEN_SHARED);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(t->token));
 
 	start_holder(test, scope_holder);
 	start(test, scope_holder);
@@ -527,6 +687,29 @@ static void token_cancel_waits_for_every_shared_scope(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, thread));
 	test_gate_open(&t->inside);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+}
+
+static void token_cancel_is_woken_by_the_last_shared_scope_to_leave(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+	int n;
+
+	for (n = 0; n < SHARERS; n++) {
+		start(test, scope_sharer);
+		KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, n + 1));
+	}
+	thread = start(test, canceller);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	for (n = 0; n < SHARERS; n++) {
+		KUNIT_EXPECT_TRUE(test, test_thread_asleep(thread));
+		KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 0);
+		test_gate_open(&t->each[n]);
+		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[n]));
+	}
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->got_in), SHARERS);
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
 }
 
@@ -558,6 +741,10 @@ static void token_create_get_put_and_cancelled_never_wait(struct kunit *test)
 					     create_get_put_cancelled, t));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->before), 2);
 	KUNIT_EXPECT_FALSE(test, test_thread_returned(&t->holder));
+	/* Before KUnit makes the thread for the exit. */
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->holder));
+	KUNIT_EXPECT_TRUE(test, t->in_scope);
 }
 
 /* The last put, from where it may be made */
@@ -616,7 +803,7 @@ static void token_sleeper_is_woken_by_cancel_with_time_left(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_thread_asleep(thread));
 	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
 	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
-	KUNIT_EXPECT_GE(test, t->left, 1L);
+	KUNIT_EXPECT_GT(test, t->left, NEARLY_AN_HOUR);
 	KUNIT_EXPECT_LE(test, t->left, AN_HOUR);
 }
 
@@ -648,7 +835,7 @@ static void token_sleeper_is_woken_by_cancel_locked(struct kunit *test)
 		bgtoken_exit(t->token);
 	}
 	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
-	KUNIT_EXPECT_GE(test, t->left, 1L);
+	KUNIT_EXPECT_GT(test, t->left, NEARLY_AN_HOUR);
 }
 
 static void token_sleepers_are_all_woken(struct kunit *test)
@@ -714,7 +901,7 @@ static void token_sleep_on_a_cancelled_token_returns_at_once(struct kunit *test)
 	t->timeout = AN_HOUR;
 	thread = start(test, sleeper);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
-	KUNIT_EXPECT_GE(test, t->left, 1L);
+	KUNIT_EXPECT_GT(test, t->left, NEARLY_AN_HOUR);
 }
 
 static const struct test_kind sleeping_kinds[] = {
@@ -734,7 +921,7 @@ static void token_sleeper_inside_a_scope_is_woken_and_cancel_returns(struct kuni
 	thread = start(test, canceller);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
 	KUNIT_EXPECT_TRUE(test, test_thread_join(asleep));
-	KUNIT_EXPECT_GE(test, t->left, 1L);
+	KUNIT_EXPECT_GT(test, t->left, NEARLY_AN_HOUR);
 	KUNIT_EXPECT_TRUE(test, t->in_scope);
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
 }
@@ -746,6 +933,7 @@ static void device_frees_owner(void *arg)
 	struct token_test *t = arg;
 
 	t->freed_cancelled = bgtoken_cancelled(t->token);
+	look_if_too_early(t);
 	test_owner_free(t->owner);
 	t->owner = NULL;
 }
@@ -904,6 +1092,7 @@ static void token_of_a_device_without_memory_is_enomem(struct kunit *test)
 static int token_test_init(struct kunit *test)
 {
 	struct token_test *t = kzalloc(sizeof(*t), GFP_KERNEL);
+	int n;
 
 	if (!t)
 		return -ENOMEM;
@@ -919,6 +1108,8 @@ static int token_test_init(struct kunit *test)
 	test_gate_init(&t->inside);
 	test_gate_init(&t->outside);
 	test_gate_init(&t->before);
+	for (n = 0; n < SHARERS; n++)
+		test_gate_init(&t->each[n]);
 	test->priv = t;
 	return 0;
 }
@@ -934,6 +1125,8 @@ static void token_test_exit(struct kunit *test)
 		return;
 	test_gate_open(&t->inside);
 	test_gate_open(&t->outside);
+	for (n = 0; n < SHARERS; n++)
+		test_gate_open(&t->each[n]);
 	if (!IS_ERR_OR_NULL(t->token))
 		bgtoken_cancel(t->token);
 	over = test_thread_join(&t->holder);
@@ -943,6 +1136,7 @@ static void token_test_exit(struct kunit *test)
 		KUNIT_FAIL(test, "threads left behind");
 		return;
 	}
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->too_early), 0);
 	if (!IS_ERR_OR_NULL(t->other))
 		bgtoken_cancel(t->other);
 	bgtoken_put(t->other);
@@ -971,6 +1165,7 @@ static void token_suite_exit(struct kunit_suite *suite)
 KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(exclusive_kind, exclusive_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(sleeping_kind, sleeping_kinds, test_kind_desc);
+KUNIT_ARRAY_PARAM(shared, shared_kind, test_kind_desc);
 KUNIT_ARRAY_PARAM(put, put_params, put_desc);
 
 #define KIND_CASE(name)	KUNIT_CASE_PARAM(name, test_kind_gen_params)
@@ -996,9 +1191,15 @@ static struct kunit_case token_test_cases[] = {
 	KIND_CASE(token_enter_on_a_cancelled_token_does_not_wait),
 	KIND_CASE(token_cancel_does_not_wait_for_code_outside_scopes),
 	KIND_CASE(token_cancel_does_not_wait_for_another_tokens_scope),
+	KIND_CASE(token_cancel_does_not_wait_for_a_grace_period),
+	KIND_CASE(token_cancel_with_a_sleeper_does_not_wait_for_a_grace_period),
 	KUNIT_CASE_PARAM(token_crowd_at_the_lock_cannot_delay_a_cancel,
 			 exclusive_kind_gen_params),
-	KUNIT_CASE(token_cancel_waits_for_every_shared_scope),
+	KUNIT_CASE_PARAM(token_crowd_is_refused_by_cancel_locked_while_the_scope_goes_on,
+			 exclusive_kind_gen_params),
+	KUNIT_CASE_PARAM(token_cancel_waits_for_every_shared_scope, shared_gen_params),
+	KUNIT_CASE_PARAM(token_cancel_is_woken_by_the_last_shared_scope_to_leave,
+			 shared_gen_params),
 	KIND_CASE(token_create_get_put_and_cancelled_never_wait),
 	KUNIT_CASE_PARAM(token_last_put_may_come_from_any_context, put_gen_params),
 	KIND_CASE(token_sleeper_is_woken_by_cancel_with_time_left),
