@@ -5,15 +5,22 @@
  * what runs and for nothing else.
  *
  * Each case ends by destroying its workqueues and counting: as many releases
- * as inits, all of them in process context.
+ * as inits, all of them in process context, and no cancel that returned while a
+ * scope was live.
  */
 #include <linux/delay.h>
+#include <linux/ktime.h>
 #include <linux/module.h>
+#include <linux/random.h>
+#include <linux/rcupdate.h>
+#include <linux/smp.h>
 
 #include "test_gate.h"
 
 #define AN_HOUR		(3600UL * HZ)
+#define NEARLY_AN_HOUR	(3540L * HZ)
 #define MANY		64
+#define QUEUERS		3
 
 struct work_test {
 	enum bgtoken_kind kind;
@@ -27,11 +34,20 @@ struct work_test {
 	struct test_gate hold;		/* holds functions, outside scopes */
 	struct test_gate inside;	/* holds functions, inside one */
 	struct test_thread canceller, destroyer;
-	int inited;
+	struct test_thread queuers[QUEUERS];
+	atomic_t inited;
 	atomic_t wrong_context;		/* releases that could not sleep */
 	atomic_t queued;		/* what queueing said, elsewhere */
 	atomic_t met_owner;		/* scopes that were entered */
+	atomic_t live;			/* bodies of scopes that are held */
+	atomic_t too_early;		/* cancels that returned before that was 0 */
 	atomic_t cancels;
+	int stored, seen;		/* by look_fn() */
+	u64 looked;			/* when it did, in ns */
+	bool finished;			/* a function, but for its return */
+	bool finished_then;		/* when the workqueue was destroyed */
+	int released_then;
+	struct item *shared_item;	/* queued by all queuers */
 	atomic_t now_running, overlaps;
 	long left;			/* bgtoken_sleep()'s */
 	long live_tokens, live_works;
@@ -85,7 +101,7 @@ static struct item *item_alloc(struct kunit *test, void (*body)(struct item *ite
 	KUNIT_ASSERT_NOT_NULL(test, item);
 	item->t = t;
 	item->body = body;
-	t->inited++;
+	atomic_inc(&t->inited);
 	return item;
 }
 
@@ -156,6 +172,14 @@ static void body_scope(struct item *item)
 			atomic_inc(&item->t->met_owner);
 }
 
+/* Takes its time, so that who does not wait for its end is before it. */
+static void body_hold_then_finish(struct item *item)
+{
+	body_hold(item);
+	usleep_range(20000, 21000);
+	WRITE_ONCE(item->t->finished, true);
+}
+
 static void body_hold_then_scope(struct item *item)
 {
 	body_hold(item);
@@ -165,9 +189,11 @@ static void body_hold_then_scope(struct item *item)
 static void body_hold_inside(struct item *item)
 {
 	scoped_bgtoken(item->dwork.work.token, struct test_owner *, owner) {
+		atomic_inc(&item->t->live);
 		test_gate_pass(&item->t->inside);
 		if (test_owner_alive(owner))
 			atomic_inc(&item->t->met_owner);
+		atomic_dec(&item->t->live);
 	}
 }
 
@@ -191,7 +217,11 @@ static void body_queue_delayed_for_ever(struct item *item)
 
 static void free_owner_if_first(struct work_test *t)
 {
-	if (!bgtoken_cancel(t->token))
+	bool first = bgtoken_cancel(t->token);
+
+	if (atomic_read(&t->live))
+		atomic_inc(&t->too_early);
+	if (!first)
 		return;
 	test_owner_free(t->owner);
 	t->owner = NULL;
@@ -234,7 +264,44 @@ static void destroyer(void *arg)
 	struct bgtoken_wq *wq = t->wq;
 
 	bgtoken_wq_destroy(wq);
+	t->finished_then = READ_ONCE(t->finished);
+	t->released_then = test_gate_count(&t->released);
 	t->wq = NULL;
+}
+
+static void queue_until_refused(void *arg)
+{
+	struct work_test *t = arg;
+	struct item *item;
+	bool queued;
+	int n = 0;
+
+	do {
+		item = kzalloc(sizeof(*item), GFP_KERNEL);
+		if (!item)
+			return;
+		item->t = t;
+		atomic_inc(&t->inited);
+		bgtoken_work_init(&item->dwork.work, t->token, item_fn, item_release);
+		queued = queue(item);
+		put(item);
+		if (queued)
+			atomic_inc(&t->queued);
+		if (!(++n & 63))	/* on one CPU the others want it, too */
+			usleep_range(20, 50);
+	} while (queued);
+}
+
+static void queue_again_and_again(void *arg)
+{
+	struct work_test *t = arg;
+	unsigned long end = jiffies + HZ / 5;
+
+	while (time_before(jiffies, end)) {
+		if (queue(t->shared_item))
+			atomic_inc(&t->queued);
+		cond_resched();
+	}
 }
 
 /* As a thread, so that a cancel or drain that waits too long is seen to. */
@@ -264,7 +331,7 @@ static void destroy_begins(struct kunit *test)
 }
 
 /* A workqueue on which one work runs at a time, and that one held. */
-static void block_workqueue(struct kunit *test)
+static void block_workqueue_by(struct kunit *test, void (*body)(struct item *item))
 {
 	struct work_test *t = test->priv;
 	struct item *blocker;
@@ -272,10 +339,15 @@ static void block_workqueue(struct kunit *test)
 	bgtoken_wq_destroy(t->wq);
 	t->wq = bgtoken_wq_create("bgtoken_test", WQ_UNBOUND, 1);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t->wq));
-	blocker = item_on(test, t->other, body_hold);
+	blocker = item_on(test, t->other, body);
 	KUNIT_EXPECT_TRUE(test, queue(blocker));
 	put(blocker);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
+}
+
+static void block_workqueue(struct kunit *test)
+{
+	block_workqueue_by(test, body_hold);
 }
 
 /* Ran */
@@ -486,7 +558,7 @@ static void work_that_sleeps_is_woken_by_cancel_and_drained(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->ran, 1));
 	KUNIT_EXPECT_TRUE(test, cancel_returns(test));
 	KUNIT_EXPECT_TRUE(test, destroy_returns(test));
-	KUNIT_EXPECT_GE(test, t->left, 1L);
+	KUNIT_EXPECT_GT(test, t->left, NEARLY_AN_HOUR);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
 }
 
@@ -526,6 +598,94 @@ static void work_queued_while_it_runs_runs_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 2);
 }
 
+static void work_queued_while_it_runs_goes_with_its_token(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, body_hold);
+
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, cancel_returns(test));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 1);
+}
+
+/* No lock comes before its look: it would be a barrier that others lack. */
+static void look_fn(struct bgtoken_work *work)
+{
+	struct work_test *t = to_item(work)->t;
+
+	WRITE_ONCE(t->seen, READ_ONCE(t->stored));
+	WRITE_ONCE(t->looked, ktime_get_ns());
+}
+
+static void queue_it(void *arg)
+{
+	queue(arg);
+}
+
+static bool look_has_seen(struct work_test *t, int stored)
+{
+	int spins;
+
+	for (spins = 0; spins < 10000; spins++) {
+		if (READ_ONCE(t->seen) >= stored)
+			return true;
+		cpu_relax();
+	}
+	return test_until(READ_ONCE(t->seen) >= stored);
+}
+
+/*
+ * First another CPU is told to queue it, and runs it; then it is queued from
+ * here, about when that run looks.  How long that takes is measured now and then.
+ */
+static void work_refused_as_pending_sees_what_was_stored_before(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	unsigned long end;
+	int round, refused = 0;
+	u32 latency = 1000;	/* ns */
+	struct item *item;
+	u64 sent;
+
+	test_own_cpu(test, 1);
+	bgtoken_wq_destroy(t->wq);
+	t->wq = bgtoken_wq_create("bgtoken_test", 0, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->wq));
+	item = item_alloc(test, NULL);
+	bgtoken_work_init(&item->dwork.work, t->token, look_fn, item_release);
+	end = jiffies + HZ;
+	for (round = 1; time_before(jiffies, end); round++) {
+		bool measure = round % 8 == 1;
+		u32 ns = latency / 2 + get_random_u32() % latency;
+
+		WRITE_ONCE(t->stored, 2 * round);
+		sent = ktime_get_ns();
+		smp_call_function_single(1, queue_it, item, false);
+		if (!measure) {
+			udelay(ns / 1000);
+			ndelay(ns % 1000);
+			WRITE_ONCE(t->stored, 2 * round + 1);
+			refused += !queue(item);
+		}
+		if (!look_has_seen(t, measure ? 2 * round : 2 * round + 1)) {
+			KUNIT_FAIL(test, "round %d: lost what was stored", round);
+			break;
+		}
+		if (measure)
+			latency = clamp_t(u64, READ_ONCE(t->looked) - sent, 1000,
+					  200000);
+	}
+	test_call_on(1, TEST_HARDIRQ, queue_it, item);	/* after the last one */
+	put(item);
+	kunit_info(test, "%d rounds, %d refused", round - 1, refused);
+}
+
 static void work_that_queues_itself_again_is_released_once(struct kunit *test)
 {
 	struct work_test *t = test->priv;
@@ -557,16 +717,21 @@ static void work_that_queues_itself_for_ever_ends_with_its_token(struct kunit *t
 static void work_never_runs_twice_at_once(struct kunit *test)
 {
 	struct work_test *t = test->priv;
-	struct item *item = new_item(test, body_alone);
-	int n, queued = 0;
+	int n;
 
-	for (n = 0; n < 2000; n++) {
-		queued += queue(item);
-		cpu_relax();
-	}
-	put(item);
+	/* Bound: a work would run where it was queued, if it did not run yet. */
+	bgtoken_wq_destroy(t->wq);
+	t->wq = bgtoken_wq_create("bgtoken_test", 0, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->wq));
+	t->shared_item = new_item(test, body_alone);
+	for (n = 0; n < 2; n++)
+		test_thread_start(test, &t->queuers[n], test_cpu(n),
+				  queue_again_and_again, t);
+	for (n = 0; n < 2; n++)
+		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->queuers[n]));
+	put(t->shared_item);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
-	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), queued);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), atomic_read(&t->queued));
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->overlaps), 0);
 }
 
@@ -734,11 +899,28 @@ static void delayed_work_queued_while_it_runs_goes_with_its_token(struct kunit *
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 1);
 }
 
+/* For how long, goes from 0 to what delays of a jiffy or two end before. */
+static void sleep_into_expiry(int round, int rounds)
+{
+	unsigned int us = jiffies_to_usecs(3) * round / rounds;
+
+	usleep_range(us, us + 20);
+}
+
+/* "All" or "none" would say that they did not meet. */
+static void tell_who_was_first(struct kunit *test, int rounds)
+{
+	struct work_test *t = test->priv;
+	int ran = test_gate_count(&t->ran);
+
+	kunit_info(test, "%d ran, %d were dropped", ran, rounds - ran);
+}
+
 /* A token each round, cancelled about when the timer of its work expires. */
 static void delayed_work_is_released_once_if_cancel_and_expiry_meet(struct kunit *test)
 {
 	struct work_test *t = test->priv;
-	int n, rounds = 200;
+	int n, rounds = 120;
 
 	for (n = 0; n < rounds; n++) {
 		struct bgtoken *token = test_token_create(t, t->kind);
@@ -751,13 +933,14 @@ static void delayed_work_is_released_once_if_cancel_and_expiry_meet(struct kunit
 		item = delayed_item_on(test, token, NULL);
 		KUNIT_EXPECT_TRUE(test, queue_delayed(item, 1 + n % 2));
 		put(item);
-		usleep_range(n * 50, n * 50 + 20);
+		sleep_into_expiry(n, rounds);
 		bgtoken_cancel(token);
 		bgtoken_put(token);
 	}
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, n));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), rounds);
 	KUNIT_EXPECT_LE(test, test_gate_count(&t->ran), rounds);
+	tell_who_was_first(test, rounds);
 }
 
 /* From interrupts */
@@ -853,13 +1036,42 @@ static void drain_waits_for_the_function_that_runs(struct kunit *test)
 {
 	struct work_test *t = test->priv;
 
-	block_workqueue(test);
+	block_workqueue_by(test, body_hold_then_finish);
 	destroy_begins(test);
-	KUNIT_EXPECT_FALSE(test, test_thread_returned(&t->destroyer));
+	/* After its own grace period it has nothing but works to wait for. */
+	synchronize_rcu();
+	synchronize_rcu();
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->destroyer));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
 	test_gate_open(&t->hold);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->destroyer));
-	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+	KUNIT_EXPECT_TRUE(test, t->finished_then);
+	KUNIT_EXPECT_EQ(test, t->released_then, 1);
+}
+
+/* The workqueue is there until the gate is open, for who would still queue. */
+static void work_queued_while_its_workqueue_closes_is_queued_or_refused(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	int n, round, rounds = 12;
+
+	for (round = 0; round < rounds; round++) {
+		test_gate_init(&t->hold);
+		block_workqueue(test);
+		test_thread_create(test, &t->destroyer, -1);
+		for (n = 0; n < QUEUERS; n++)
+			test_thread_start(test, &t->queuers[n], -1,
+					  queue_until_refused, t);
+		udelay(get_random_u32() % 200);
+		test_thread_run(&t->destroyer, destroyer, t);
+		for (n = 0; n < QUEUERS; n++)
+			KUNIT_EXPECT_TRUE(test, test_thread_join(&t->queuers[n]));
+		test_gate_open(&t->hold);
+		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->destroyer));
+		KUNIT_ASSERT_EQ(test, test_gate_count(&t->released),
+				atomic_read(&t->inited));
+	}
+	kunit_info(test, "%d queued", atomic_read(&t->queued));
 }
 
 static void drain_drops_what_is_pending_without_running_it(struct kunit *test)
@@ -981,11 +1193,12 @@ static void delayed_work_is_released_once_if_drain_and_expiry_meet(struct kunit 
 		KUNIT_EXPECT_TRUE(test, bgtoken_queue_delayed_work(t->wq2, &item->dwork,
 								   1 + n % 2));
 		put(item);
-		usleep_range(n * 400, n * 400 + 20);
+		sleep_into_expiry(n, rounds);
 		bgtoken_wq_destroy(t->wq2);
 		t->wq2 = NULL;
 		KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), n + 1);
 	}
+	tell_who_was_first(test, rounds);
 }
 
 /* Both look for the same delayed works. */
@@ -1090,12 +1303,17 @@ static int work_test_init(struct kunit *test)
 static void work_test_exit(struct kunit *test)
 {
 	struct work_test *t = test->priv;
+	bool over;
+	int n;
 
 	if (!t)
 		return;
 	test_gate_open(&t->hold);
 	test_gate_open(&t->inside);
-	if (!test_thread_join(&t->canceller) || !test_thread_join(&t->destroyer)) {
+	over = test_thread_join(&t->canceller) && test_thread_join(&t->destroyer);
+	for (n = 0; n < QUEUERS; n++)
+		over &= test_thread_join(&t->queuers[n]);
+	if (!over) {
 		KUNIT_FAIL(test, "threads left behind");
 		return;
 	}
@@ -1108,7 +1326,9 @@ static void work_test_exit(struct kunit *test)
 		return;
 	}
 	bgtoken_wq_destroy(t->wq2);
-	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), t->inited);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released),
+			atomic_read(&t->inited));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->too_early), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->wrong_context), 0);
 	bgtoken_put(t->token);
 	bgtoken_put(t->other);
@@ -1148,6 +1368,8 @@ static struct kunit_case work_test_cases[] = {
 	KIND_CASE(work_that_sleeps_is_woken_by_cancel_and_drained),
 	KUNIT_CASE(work_queued_twice_is_refused_and_runs_once),
 	KUNIT_CASE(work_queued_while_it_runs_runs_again),
+	KIND_CASE(work_queued_while_it_runs_goes_with_its_token),
+	KUNIT_CASE_SLOW(work_refused_as_pending_sees_what_was_stored_before),
 	KUNIT_CASE(work_that_queues_itself_again_is_released_once),
 	KIND_CASE(work_that_queues_itself_for_ever_ends_with_its_token),
 	KUNIT_CASE(work_never_runs_twice_at_once),
@@ -1167,6 +1389,7 @@ static struct kunit_case work_test_cases[] = {
 	CONTEXT_CASE(delayed_work_may_be_queued_in_any_context),
 	CONTEXT_CASE(delayed_work_cancelled_in_any_context_is_released_in_process),
 	KUNIT_CASE(work_is_refused_while_its_workqueue_is_closing),
+	KUNIT_CASE_SLOW(work_queued_while_its_workqueue_closes_is_queued_or_refused),
 	KUNIT_CASE(drain_waits_for_the_function_that_runs),
 	KUNIT_CASE(drain_drops_what_is_pending_without_running_it),
 	KUNIT_CASE(drain_drops_delayed_works_without_waiting_for_their_timers),
