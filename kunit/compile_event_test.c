@@ -132,6 +132,10 @@ static void event_failure_may_follow_the_baseline(struct kunit *test)
 	mock_expect_told(mock, log, BGCOMPILE_BASELINE_FINISHED,
 			 BGCOMPILE_FAILED, -EIO);
 	KUNIT_EXPECT_EQ(test, mock_progress(mock).done[BGCOMPILE_TOP], 0U);
+	KUNIT_EXPECT_EQ(test, bgcompile_wait(mock_state(mock),
+					     BGCOMPILE_BASELINE_FINISHED), 0);
+	KUNIT_EXPECT_EQ(test, bgcompile_wait(mock_state(mock),
+					     BGCOMPILE_TOP_FINISHED), -EIO);
 }
 
 static void event_empty_list_finishes_the_state_at_once(struct kunit *test)
@@ -209,7 +213,7 @@ static void event_callback_may_free_itself_on_the_last(struct kunit *test)
 	mock_expect_told(mock, log, BGCOMPILE_BASELINE_FINISHED,
 			 BGCOMPILE_TOP_FINISHED, 0);
 	KUNIT_EXPECT_PTR_EQ(test, log->callback, NULL);
-	mock_exit(test);
+	mock_end(test);
 
 	mock = mock_create(test, 1, .kind = mock_kind(test));
 	failed = mock_callback(mock);
@@ -270,6 +274,36 @@ static void cancel_locked(struct mock *mock)
 	bgcompile_cancel_locked(mock_state(mock));
 }
 
+/* By its number it is finished, or has failed; but first it was cancelled. */
+static void event_none_is_set_if_the_last_publish_cancels(struct kunit *test)
+{
+	static const int errors[] = { 0, -EIO };
+	struct bgcompile_progress p;
+	struct mock_log *log;
+	struct mock *mock;
+	LIST_HEAD(units);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		mock = mock_create(test, 1, .kind = mock_kind(test));
+		log = mock_listen(mock);
+		mock_unit(mock, &units)->publish_hook = cancel_locked;
+		mock->plans[0].publish_error = errors[i];
+		KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+		KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->env_puts, 1));
+		KUNIT_EXPECT_EQ(test, bgcompile_wait(mock_state(mock),
+						     BGCOMPILE_TOP_FINISHED),
+				-ECANCELED);
+		p = mock_progress(mock);
+		KUNIT_EXPECT_EQ(test, p.events, 0U);
+		KUNIT_EXPECT_EQ(test, p.error, 0);
+		KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
+		mock_drain(mock);
+		mock_expect_told(mock, log, MOCK_NOTHING, MOCK_NOTHING, 0);
+		mock_end(test);
+	}
+}
+
 static void event_callback_may_cancel_the_state(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 2, .kind = mock_kind(test),
@@ -320,13 +354,84 @@ static void event_order_holds_when_scopes_run_in_parallel(struct kunit *test)
 			 BGCOMPILE_TOP_FINISHED, 0);
 }
 
+/*
+ * One task tells the first callback of the baseline, and is held there, at gate2;
+ * another is held in a top-tier unit, at gate.
+ */
+static struct mock *hold_in_callback(struct kunit *test, struct mock_log **log)
+{
+	struct mock *mock = mock_create(test, 3, .kind = BGTOKEN_SHARED,
+					.max_tasks = 2);
+	struct mock_callback *mc = mock_callback(mock);
+
+	mc->in_callback = &mock->gate2;
+	*log = mc->log;
+	KUNIT_EXPECT_EQ(test, bgcompile_add_callback(mock_state(mock), &mc->cb), 0);
+	add_both_tiers(mock);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate2, 1));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	return mock;
+}
+
+static void event_late_callback_is_told_by_who_is_telling(struct kunit *test)
+{
+	struct mock_log *first, *late;
+	struct mock *mock = hold_in_callback(test, &first);
+
+	late = mock_listen(mock);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&late->told), 0);
+	test_gate_open(&mock->gate2);
+	mock_expect_told(mock, first, BGCOMPILE_BASELINE_FINISHED, MOCK_NOTHING, 0);
+	mock_expect_told(mock, late, BGCOMPILE_BASELINE_FINISHED, MOCK_NOTHING, 0);
+	test_gate_open(&mock->gate);
+	mock_expect_told(mock, first, BGCOMPILE_BASELINE_FINISHED,
+			 BGCOMPILE_TOP_FINISHED, 0);
+	mock_expect_told(mock, late, BGCOMPILE_BASELINE_FINISHED,
+			 BGCOMPILE_TOP_FINISHED, 0);
+}
+
+static void event_late_callback_is_told_nothing_after_a_cancel(struct kunit *test)
+{
+	struct mock_canceller canceller = {};
+	struct mock_log *first, *late;
+	struct mock *mock = hold_in_callback(test, &first);
+
+	late = mock_listen(mock);
+	KUNIT_EXPECT_TRUE(test, mock_cancel_begins(mock, &canceller));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&canceller.thread));
+	test_gate_open(&mock->gate2);
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &canceller.thread));
+	KUNIT_EXPECT_TRUE(test, canceller.first);
+	test_gate_open(&mock->gate);
+	mock_drain(mock);
+	mock_expect_told(mock, first, BGCOMPILE_BASELINE_FINISHED, MOCK_NOTHING, 0);
+	mock_expect_told(mock, late, MOCK_NOTHING, MOCK_NOTHING, 0);
+}
+
+/* No task is missing, so the one that tells has to take it. */
+static void event_unit_added_while_one_is_told_is_compiled(struct kunit *test)
+{
+	struct mock_log *log;
+	struct mock *mock = hold_in_callback(test, &log);
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 2U);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 1);
+	test_gate_open(&mock->gate2);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->publishes, 2));
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock->plans[2].published), 1);
+	mock_expect_told(mock, log, BGCOMPILE_BASELINE_FINISHED, MOCK_NOTHING, 0);
+}
+
 static void event_callback_of_a_cancelled_state_is_refused(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 0, .kind = mock_kind(test));
 	struct mock_callback *mc = mock_callback(mock);
 
 	finish_at_once(mock);
-	KUNIT_EXPECT_TRUE(test, bgcompile_cancel(mock_state(mock)));
+	KUNIT_EXPECT_TRUE(test, mock_cancel(mock));
 	KUNIT_EXPECT_EQ(test, bgcompile_add_callback(mock_state(mock), &mc->cb),
 			-ECANCELED);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mc->log->told), 0);
@@ -403,7 +508,7 @@ static void wait_returns_ecanceled_while_a_unit_is_compiling(struct kunit *test)
 						   BGCOMPILE_BASELINE_FINISHED));
 	KUNIT_EXPECT_TRUE(test, mock_waiter_begins(mock, &second,
 						   BGCOMPILE_TOP_FINISHED));
-	KUNIT_EXPECT_TRUE(test, bgcompile_cancel(mock_state(mock)));
+	KUNIT_EXPECT_TRUE(test, mock_cancel(mock));
 	KUNIT_EXPECT_TRUE(test, mock_waiter_ends(mock, &first));
 	KUNIT_EXPECT_TRUE(test, mock_waiter_ends(mock, &second));
 	KUNIT_EXPECT_EQ(test, first.result, -ECANCELED);
@@ -432,7 +537,7 @@ static void wait_for_what_had_come_before_the_cancel_returns_0(struct kunit *tes
 	struct mock *mock = mock_create(test, 0, .kind = mock_kind(test));
 
 	finish_at_once(mock);
-	KUNIT_EXPECT_TRUE(test, bgcompile_cancel(mock_state(mock)));
+	KUNIT_EXPECT_TRUE(test, mock_cancel(mock));
 	KUNIT_EXPECT_EQ(test, bgcompile_wait(mock_state(mock),
 					     BGCOMPILE_BASELINE_FINISHED), 0);
 	KUNIT_EXPECT_EQ(test, bgcompile_wait(mock_state(mock),
@@ -451,7 +556,7 @@ static void wait_returns_eintr_when_killed(struct kunit *test)
 		send_sig(SIGKILL, waiter.thread.task, 1);
 	if (!test_thread_join(&waiter.thread)) {
 		KUNIT_FAIL(test, "the signal did not end the wait");
-		bgcompile_cancel(mock_state(mock));
+		mock_cancel(mock);
 		test_thread_join(&waiter.thread);
 	}
 	KUNIT_EXPECT_EQ(test, waiter.result, -EINTR);
@@ -507,6 +612,30 @@ static void progress_features_are_readable_before_the_end(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_progress(mock).features, BIT(3));
 }
 
+static void look_at_features(struct mock *mock)
+{
+	int n = test_gate_count(&mock->logs[0].told);
+
+	if (n < ARRAY_SIZE(mock->seen))
+		mock->seen[n] = mock_progress(mock).features;
+}
+
+static void progress_features_are_complete_when_the_last_event_is_told(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 1, .kind = mock_kind(test));
+	struct mock_callback *mc = mock_callback(mock);
+	LIST_HEAD(units);
+
+	mc->hook = look_at_features;
+	KUNIT_EXPECT_EQ(test, bgcompile_add_callback(mock_state(mock), &mc->cb), 0);
+	mock_unit(mock, &units)->features = BIT(5);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	mock_expect_told(mock, mc->log, BGCOMPILE_BASELINE_FINISHED,
+			 BGCOMPILE_TOP_FINISHED, 0);
+	KUNIT_EXPECT_EQ(test, mock->seen[0], BIT(5));
+	KUNIT_EXPECT_EQ(test, mock->seen[1], BIT(5));
+}
+
 static void progress_does_not_wait_for_a_publish_that_sleeps(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 2, .kind = mock_kind(test),
@@ -531,7 +660,7 @@ static void progress_of_a_cancelled_state_can_be_read(struct kunit *test)
 	struct mock *mock = mock_create(test, 0, .kind = mock_kind(test));
 
 	finish_at_once(mock);
-	KUNIT_EXPECT_TRUE(test, bgcompile_cancel(mock_state(mock)));
+	KUNIT_EXPECT_TRUE(test, mock_cancel(mock));
 	KUNIT_EXPECT_EQ(test, mock_progress(mock).events, BOTH_FINISHED);
 	mock_free_owner(mock);
 }
@@ -623,9 +752,14 @@ static struct kunit_case event_cases[] = {
 	KUNIT_CASE_PARAM(event_no_callback_runs_once_cancel_has_returned,
 			 sleeping_kind_gen_params),
 	KUNIT_CASE_PARAM(event_none_comes_after_a_cancel, test_kind_gen_params),
+	KUNIT_CASE_PARAM(event_none_is_set_if_the_last_publish_cancels,
+			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(event_callback_may_cancel_the_state,
 			 test_kind_gen_params),
 	KUNIT_CASE(event_order_holds_when_scopes_run_in_parallel),
+	KUNIT_CASE(event_late_callback_is_told_by_who_is_telling),
+	KUNIT_CASE(event_late_callback_is_told_nothing_after_a_cancel),
+	KUNIT_CASE(event_unit_added_while_one_is_told_is_compiled),
 	KUNIT_CASE_PARAM(event_callback_of_a_cancelled_state_is_refused,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(event_callback_without_a_function_is_refused,
@@ -648,6 +782,8 @@ static struct kunit_case event_cases[] = {
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(progress_features_are_readable_before_the_end,
 			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(progress_features_are_complete_when_the_last_event_is_told,
+			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(progress_does_not_wait_for_a_publish_that_sleeps,
 			 sleeping_kind_gen_params),
 	KUNIT_CASE_PARAM(progress_of_a_cancelled_state_can_be_read,
@@ -659,6 +795,7 @@ static struct kunit_case event_cases[] = {
 
 static struct kunit_suite event_suite = {
 	.name = "bgcompile_event",
+	.init = mock_init,
 	.exit = mock_exit,
 	.test_cases = event_cases,
 };

@@ -180,7 +180,7 @@ static void compile_error_of_a_cancelled_state_is_not_told(struct kunit *test)
 	mock->plans[0].in_compile = &mock->gate;
 	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
-	KUNIT_EXPECT_TRUE(test, bgcompile_cancel(mock_state(mock)));
+	KUNIT_EXPECT_TRUE(test, mock_cancel(mock));
 	test_gate_open(&mock->gate);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->frees, 1));
 	mock_drain(mock);
@@ -217,7 +217,7 @@ static void compile_error_and_cancel_at_once_leave_nothing(struct kunit *test)
 		if (!mock_join(mock, &canceller.thread))
 			return;
 		KUNIT_EXPECT_TRUE(test, canceller.first);
-		mock_exit(test);
+		mock_end(test);
 		KUNIT_EXPECT_LE(test, test_gate_count(&log->told), 1);
 		KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 6);
 	}
@@ -287,17 +287,11 @@ static void compile_get_env_that_fails_fails_the_state(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->frees, 3));
 		KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles), 0);
 		KUNIT_EXPECT_EQ(test, test_gate_count(&mock->env_puts), 0);
-		mock_exit(test);
+		mock_end(test);
 	}
 }
 
 /* The workqueue is destroyed under a living state */
-
-/* A work that keeps the workqueue busy. */
-struct mock_holder {
-	struct bgtoken_work work;
-	struct mock *mock;
-};
 
 static void destroy_fn(void *arg)
 {
@@ -341,15 +335,11 @@ static void compile_workqueue_destroyed_late_does_not_fail_a_finished_state(stru
 	struct mock *mock = mock_create(test, 2, .kind = mock_kind(test),
 					.max_tasks = 2, .slice_ms = 60000);
 	struct test_thread destroyer = {};
-	struct bgtoken_wq *narrow;
 	struct mock_log *log;
 	LIST_HEAD(units);
 
-	narrow = bgtoken_wq_create("bgcompile_narrow", 0, 1);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(narrow));
-	bgtoken_wq_destroy(mock->wq);
-	mock->wq = narrow;
-	mock->owner->compile.wq = narrow;	/* one task at a time */
+	if (!mock_narrow(mock, 0))
+		return;
 	log = mock_listen(mock);
 
 	/* Both tasks on one CPU, so that the second waits for the first. */
@@ -371,30 +361,10 @@ static void compile_workqueue_destroyed_late_does_not_fail_a_finished_state(stru
 			 BGCOMPILE_TOP_FINISHED, 0);
 }
 
-static void queue_holder_fn(struct bgtoken_work *work)
-{
-	struct mock *mock = container_of(work, struct mock_holder, work)->mock;
-
-	test_gate_pass(&mock->gate2);
-}
-
-static void queue_holder_release(struct bgtoken_work *work)
-{
-	kfree(container_of(work, struct mock_holder, work));
-}
-
 /* A workqueue that closes, and is kept from it by a work that is not a task. */
 static void close_behind_a_work(struct mock *mock, struct test_thread *destroyer)
 {
-	struct mock_holder *holder;
-
-	holder = kzalloc(sizeof(*holder), GFP_KERNEL | __GFP_NOFAIL);
-	holder->mock = mock;
-	bgtoken_work_init(&holder->work, mock->token, queue_holder_fn,
-			  queue_holder_release);
-	KUNIT_EXPECT_TRUE(mock->test,
-			  bgtoken_queue_work(mock->wq, &holder->work));
-	bgtoken_work_put(&holder->work);
+	mock_queue_blocker(mock);
 	KUNIT_EXPECT_TRUE(mock->test, test_gate_wait(&mock->gate2, 1));
 	test_thread_start(mock->test, destroyer, -1, destroy_fn, mock);
 	KUNIT_EXPECT_TRUE(mock->test, test_thread_asleep(destroyer));
@@ -458,7 +428,9 @@ static void compile_cancelled_while_units_are_added_leaves_them_to_the_caller(st
 	struct bgcompile *state = mock_state(mock);
 	struct test_thread thread = {};
 	struct adder adder;
+	bool live = false;
 	LIST_HEAD(units);
+	void *owner;
 	u64 end;
 
 	test_own_cpu(test, 1);
@@ -467,20 +439,24 @@ static void compile_cancelled_while_units_are_added_leaves_them_to_the_caller(st
 	test_thread_create(test, &thread, 1);
 
 	/* Let it go as far as the scope, and from there to state->lock. */
-	KUNIT_ASSERT_NOT_NULL(test, bgtoken_enter(mock->token));
+	owner = bgtoken_enter(mock->token);
+	KUNIT_EXPECT_PTR_EQ(test, owner, (void *)state);
 	test_thread_run(&thread, adder_fn, &adder);
-	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&thread));
-	spin_lock_irq(&state->lock);
-	bgtoken_exit(mock->token);
-	end = ktime_get_ns() + NSEC_PER_SEC;
-	do {
-		cpu_relax();
-	} while (!(atomic_read(&mock->token->scopes) & BGTOKEN_LIVE) &&
-		 ktime_get_ns() < end);
-	bgtoken_cancel_locked(mock->token);
-	spin_unlock_irq(&state->lock);
+	if (owner) {
+		KUNIT_EXPECT_TRUE(test, test_thread_asleep(&thread));
+		spin_lock_irq(&state->lock);
+		bgtoken_exit(mock->token);
+		end = ktime_get_ns() + NSEC_PER_SEC;
+		do {
+			cpu_relax();
+			live = atomic_read(&mock->token->scopes) & BGTOKEN_LIVE;
+		} while (!live && ktime_get_ns() < end);
+		bgtoken_cancel_locked(mock->token);
+		spin_unlock_irq(&state->lock);
+	}
 
 	KUNIT_EXPECT_TRUE(test, mock_join(mock, &thread));
+	KUNIT_EXPECT_TRUE(test, live);
 	KUNIT_EXPECT_EQ(test, adder.result, -ECANCELED);
 	KUNIT_EXPECT_EQ(test, mock_free_list(&units), 2U);
 	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 0U);
@@ -516,47 +492,58 @@ static void compile_init_without_memory_leaves_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, failures, 2);	/* the queue, the token */
 }
 
-static void compile_add_without_memory_leaves_the_units_to_the_caller(struct kunit *test)
+#define ADDED	8
+#define TASKS	4	/* allocated for them, one by one */
+
+/* True if an allocation has failed: of the library's, or one that was coped with. */
+static bool add_without_memory(struct kunit *test, int nth, int *failures)
 {
-	struct mock *mock = mock_create(test, 8, .kind = mock_kind(test),
-					.max_tasks = 4);
+	struct mock *mock = mock_create(test, ADDED, .kind = mock_kind(test),
+					.max_tasks = TASKS);
 	struct test_failslab setting;
-	int nth, err = -ENOMEM, failures = 0;
-	bool failed = true;
 	LIST_HEAD(units);
+	bool failed;
+	int i, err;
 
 	if (!test_failslab_begin(&setting))
 		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
-	mock_units(mock, &units, 8, &mock->gate);
-	for (nth = 1; err && nth < TEST_MAX_SITES; nth++) {
-		int i;
-
-		for (i = 0; i < 8; i++)
-			mock->plans[i].added = true;
-		test_fail_alloc(nth);
-		err = bgcompile_add_units(mock_state(mock), &units);
-		failed = test_fail_stop();
-		if (err) {
-			struct bgcompile_unit *unit;
-			int n = 0;
-
-			KUNIT_EXPECT_EQ(test, err, -ENOMEM);
-			KUNIT_EXPECT_TRUE(test, failed);
-			list_for_each_entry(unit, &units, node)
-				n++;
-			KUNIT_EXPECT_EQ(test, n, 8);
-			KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 0U);
-			KUNIT_EXPECT_EQ(test, mock_progress(mock).error, 0);
-			failures++;
-		}
-	}
+	mock_units(mock, &units, ADDED, &mock->gate);
+	for (i = 0; i < ADDED; i++)
+		mock->plans[i].added = true;
+	test_fail_alloc(nth);
+	err = bgcompile_add_units(mock_state(mock), &units);
+	failed = test_fail_stop();
 	test_failslab_end(&setting);
-	KUNIT_EXPECT_EQ(test, err, 0);
-	KUNIT_EXPECT_GE(test, failures, 1);
-	KUNIT_EXPECT_LE(test, failures, 4);	/* a task each */
-	KUNIT_EXPECT_TRUE(test, list_empty(&units));
-	test_gate_open(&mock->gate);
-	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+
+	if (err) {
+		KUNIT_EXPECT_EQ(test, err, -ENOMEM);
+		KUNIT_EXPECT_TRUE(test, failed);
+		KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 0U);
+		KUNIT_EXPECT_EQ(test, mock_progress(mock).error, 0);
+		KUNIT_EXPECT_EQ(test, mock_progress(mock).total[0], 0U);
+		KUNIT_EXPECT_EQ(test, mock_free_list(&units), (unsigned int)ADDED);
+		for (i = 0; i < ADDED; i++)
+			mock->plans[i].added = false;
+		(*failures)++;
+	} else {
+		KUNIT_EXPECT_TRUE(test, list_empty(&units));
+		KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, (unsigned int)TASKS);
+		test_gate_open(&mock->gate);
+		KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	}
+	mock_end(test);
+	return failed;
+}
+
+static void compile_add_without_memory_leaves_the_units_to_the_caller(struct kunit *test)
+{
+	int nth, failures = 0;
+	bool failed = true;
+
+	for (nth = 1; failed && nth < TEST_MAX_SITES; nth++)
+		failed = add_without_memory(test, nth, &failures);
+	KUNIT_EXPECT_FALSE(test, failed);
+	KUNIT_EXPECT_EQ(test, failures, TASKS);
 }
 
 static struct kunit_case fail_cases[] = {
@@ -600,6 +587,7 @@ static struct kunit_case fail_cases[] = {
 
 static struct kunit_suite fail_suite = {
 	.name = "bgcompile_fail",
+	.init = mock_init,
 	.exit = mock_exit,
 	.test_cases = fail_cases,
 };

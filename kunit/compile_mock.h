@@ -9,9 +9,9 @@
  *	struct mock_unit	freed by free_unit, maybe after the owner
  *
  * What a unit is to do, and what was done with it, is in its plan, in the mock.
- * When the case is over, mock_exit() ends what is left and proves for each unit
+ * When the case is over, mock_end() ends what is left and proves for each unit
  * that was added that it was freed exactly once, and for the envs that as many
- * were put as were got.
+ * were put as were got; and mock_exit(), that the modules have nothing left.
  */
 #ifndef _BGTOKEN_COMPILE_MOCK_H
 #define _BGTOKEN_COMPILE_MOCK_H
@@ -37,7 +37,6 @@ struct mock_plan {
 	int publish_error;
 	unsigned long features;
 	void (*publish_hook)(struct mock *mock);
-
 	void (*compile_hook)(struct mock *mock);
 
 	bool added;
@@ -101,11 +100,14 @@ struct mock {
 	struct test_gate env_gets;
 	struct test_gate env_puts;
 	atomic_t nr_envs;
+	u64 first_env_ns;
 	u64 run_end_ns[MOCK_RUNS];	/* of those that began first */
 	atomic_t inside;		/* compile steps */
 	atomic_t most_inside;
 	atomic_t most_unpublished;	/* at the beginning of a compile step */
 	atomic_t wrong;			/* a step was called as it may not be */
+	struct task_struct *sleeper;	/* of hooks of the test's; a reference */
+	unsigned long seen[2];		/* by hooks of the test's */
 	struct mock_log logs[MOCK_CALLBACKS];
 	unsigned int nr_callbacks;
 
@@ -168,6 +170,8 @@ static inline void *mock_get_env(struct bgcompile *state)
 		return NULL;
 	env->mock = mock;
 	env->nr = atomic_inc_return(&mock->nr_envs) - 1;
+	if (!env->nr)
+		mock->first_env_ns = ktime_get_ns();
 	test_gate_arrive(&mock->env_gets);
 	return env;
 }
@@ -297,7 +301,7 @@ static inline void mock_gates_init(struct mock *mock)
 
 /**
  * mock_create_on() - a mock on a workqueue of its own
- * @test:	its priv is the mock from here on; see mock_exit()
+ * @test:	its priv is the mock from here on; see mock_end()
  * @ops:	of the state
  * @params:	of the state; but batch is 1 by default, and MOCK_GROWING for 0
  * @max_units:	how many units at most
@@ -336,7 +340,7 @@ static inline struct mock *mock_create_on(struct kunit *test,
 
 	mock->wq = bgtoken_wq_create("bgcompile_test", wq_flags, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(mock->wq));
-	test->priv = mock;		/* from here on mock_exit() cleans up */
+	test->priv = mock;		/* from here on mock_end() cleans up */
 	mock->owner = kzalloc(sizeof(*mock->owner), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, mock->owner);
 	mock->owner->mock = mock;
@@ -398,9 +402,19 @@ static inline void mock_free_owner(struct mock *mock)
 	mock_free_callbacks(mock);
 }
 
-static inline bool mock_cancel_and_free(struct mock *mock)
+/* bgcompile_cancel(), after which no scope is live. */
+static inline bool mock_cancel(struct mock *mock)
 {
 	bool first = bgcompile_cancel(mock_state(mock));
+
+	if (atomic_read(&mock->token->scopes) & BGTOKEN_LIVE)
+		atomic_inc(&mock->wrong);
+	return first;
+}
+
+static inline bool mock_cancel_and_free(struct mock *mock)
+{
+	bool first = mock_cancel(mock);
 
 	mock_free_owner(mock);
 	return first;
@@ -445,8 +459,8 @@ static inline void mock_drain(struct mock *mock)
 	mock->wq = NULL;
 }
 
-/* The suite's exit: ends what the case has left, and proves the balance. */
-static inline void mock_exit(struct kunit *test)
+/* Ends what the case has left of its mock, and proves the balance. */
+static inline void mock_end(struct kunit *test)
 {
 	struct mock *mock = test->priv;
 
@@ -459,6 +473,106 @@ static inline void mock_exit(struct kunit *test)
 	mock_account(mock);
 	bgtoken_put(mock->token);
 	test->priv = NULL;
+}
+
+/* For cases that make mock after mock; when mock_end() has ended this one. */
+static inline void mock_forget(struct mock *mock)
+{
+	struct kunit *test = mock->test;
+
+	kunit_kfree(test, mock->plans);
+	kunit_kfree(test, mock->order);
+	kunit_kfree(test, mock);
+}
+
+static const struct mock_live {
+	const char *module;
+	const char *name;
+} mock_live[] = {
+	{ "bgcompile", "states" }, { "bgcompile", "units" },
+	{ "bgtoken", "tokens" }, { "bgtoken", "works" },
+};
+
+/* What there was when the case began. */
+static long mock_live_before[ARRAY_SIZE(mock_live)];
+
+/* The suite's init, for each case. */
+static inline int mock_init(struct kunit *test)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(mock_live); i++)
+		mock_live_before[i] = test_live(mock_live[i].module,
+						mock_live[i].name);
+	return 0;
+}
+
+/* The suite's exit, for each case. */
+static inline void mock_exit(struct kunit *test)
+{
+	int i;
+
+	mock_end(test);
+	for (i = 0; i < ARRAY_SIZE(mock_live); i++)
+		test_nothing_left(test, mock_live[i].module, mock_live[i].name,
+				  mock_live_before[i]);
+}
+
+/* Workqueues */
+
+/**
+ * mock_narrow() - give a mock a workqueue that runs one work at a time
+ * @mock:	no units were added
+ * @flags:	WQ_UNBOUND, or 0 for one work on each CPU
+ *
+ * Return: False if there is no such workqueue; the test fails then.
+ */
+static inline bool mock_narrow(struct mock *mock, unsigned int flags)
+{
+	struct bgtoken_wq *narrow = bgtoken_wq_create("bgcompile_narrow", flags, 1);
+
+	if (IS_ERR(narrow)) {
+		KUNIT_FAIL(mock->test, "no workqueue: %ld", PTR_ERR(narrow));
+		return false;
+	}
+	bgtoken_wq_destroy(mock->wq);
+	mock->wq = narrow;
+	mock->owner->compile.wq = narrow;
+	return true;
+}
+
+/* A work that is not a task, of another token, and is held at gate2. */
+struct mock_blocker {
+	struct bgtoken_work work;
+	struct mock *mock;
+};
+
+static inline void mock_blocker_fn(struct bgtoken_work *work)
+{
+	struct mock *mock = container_of(work, struct mock_blocker, work)->mock;
+
+	test_gate_pass(&mock->gate2);
+}
+
+static inline void mock_blocker_release(struct bgtoken_work *work)
+{
+	kfree(container_of(work, struct mock_blocker, work));
+}
+
+static inline void mock_queue_blocker(struct mock *mock)
+{
+	struct mock_blocker *blocker;
+	struct bgtoken *token;
+
+	token = bgtoken_create(mock, BGTOKEN_MUTEX, GFP_KERNEL | __GFP_NOFAIL);
+	blocker = kzalloc(sizeof(*blocker), GFP_KERNEL | __GFP_NOFAIL);
+	blocker->mock = mock;
+	bgtoken_work_init(&blocker->work, token, mock_blocker_fn,
+			  mock_blocker_release);
+	bgtoken_put(token);
+	KUNIT_EXPECT_TRUE(mock->test,
+			  bgtoken_queue_work(mock->wq, &blocker->work));
+	bgtoken_work_put(&blocker->work);
 }
 
 /* Units */
@@ -632,7 +746,7 @@ static inline void mock_canceller_fn(void *arg)
 
 	if (c->go)
 		test_gate_pass(c->go);
-	c->first = bgcompile_cancel(mock_state(c->mock));
+	c->first = mock_cancel(c->mock);
 	if (!c->leave_owner)
 		mock_free_owner(c->mock);
 }

@@ -29,15 +29,17 @@ static unsigned long seed;
 module_param(seed, ulong, 0444);
 MODULE_PARM_DESC(seed, "of the random programs and packets (default: any)");
 
-static unsigned int programs = 25;
+#define PROGRAMS	25
+#define PACKETS		40
+#define MAX_PACKETS	64
+
+static unsigned int programs = PROGRAMS;
 module_param(programs, uint, 0444);
 MODULE_PARM_DESC(programs, "random programs in each batch (default 25)");
 
-static unsigned int packets = 40;
+static unsigned int packets = PACKETS;
 module_param(packets, uint, 0444);
 MODULE_PARM_DESC(packets, "random packets for each of them, up to 64 (default 40)");
-
-#define MAX_PACKETS	64
 
 /* Batches, so that none takes long.  Of each only the index is of interest. */
 static const u8 batches[21];
@@ -896,6 +898,8 @@ static bool has_negative_offset(const struct sock_filter *insns, u32 len)
 static struct {
 	unsigned int accepted;
 	unsigned int refused;
+	unsigned int run;	/* programs */
+	unsigned int jited;
 	unsigned int pairs;
 	unsigned int matched;	/* the result was not 0 */
 	unsigned int truncated;
@@ -1032,6 +1036,8 @@ static bool same_results(struct kunit *test, u32 len,
 		KUNIT_FAIL(test, "decode: %ld", PTR_ERR(code));
 		return false;
 	}
+	sums.run++;
+	sums.jited += prog->jited;
 	for (i = 0; same && i < packets; i++)
 		same = same_result(test, code, prog, len, &all[i]);
 	kvfree(code);
@@ -1070,7 +1076,15 @@ static void filter_random_programs_were_worth_running(struct kunit *test)
 	kunit_info(test, "runs: %u pairs, %u with a result other than 0, %u of a truncated packet",
 		   sums.pairs, sums.matched, sums.truncated);
 	KUNIT_EXPECT_EQ(test, sums.accepted + sums.refused, all);
+	KUNIT_EXPECT_EQ(test, sums.run, all);
+	if (IS_ENABLED(CONFIG_BPF_JIT_DEFAULT_ON))
+		KUNIT_EXPECT_EQ(test, sums.jited, all);
+	else
+		kunit_info(test, "no native code here: %u of %u programs",
+			   sums.jited, all);
 	KUNIT_EXPECT_EQ(test, sums.pairs, all * packets);
+	if (programs == PROGRAMS && packets == PACKETS)
+		KUNIT_EXPECT_GE(test, sums.pairs, 20000U);
 	KUNIT_EXPECT_GT(test, sums.accepted, all / 10);
 	KUNIT_EXPECT_GT(test, sums.refused, all / 10);
 	KUNIT_EXPECT_GT(test, sums.matched, sums.pairs / 10);
