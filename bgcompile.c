@@ -58,9 +58,10 @@
  * ==============
  *
  * progress.events only ever gains bits, in bgcompile_settle(), and none once the
- * token is cancelled.  A callback has a mask of what it was told.  Whoever is in a scope and finds a difference
- * tells, with state->telling as the right to do so: with BGTOKEN_SHARED several
- * may find it, and the order of events is kept by letting one of them tell all.
+ * token is cancelled.  A callback has a mask of what it was told.  Whoever is in a
+ * scope and finds a difference tells, with state->telling as the right to do so:
+ * with BGTOKEN_SHARED several may find it, and the order of events is kept by
+ * letting one of them tell all.
  *
  * Waiters sleep where bgtoken_sleep() does, on the token, as a cancel of the
  * token by whomever is what wakes them then.
@@ -572,7 +573,8 @@ static void bgcompile_publish(struct bgcompile *state,
 		} else {
 			outcome->failed++;
 			if (task->tier == BGCOMPILE_BASELINE)
-				outcome->error = drop = unit->error;
+				drop = unit->error;
+			outcome->error = drop;
 		}
 		/* Publish may do that; or a cancel waits for this scope. */
 		if (bgtoken_cancelled(token) && !drop)
@@ -671,7 +673,7 @@ static void bgcompile_compile(struct bgcompile_task *task)
 		trace_bgcompile_unit_end(token, unit, unit->error);
 		if (unit->error && task->tier == BGCOMPILE_BASELINE)
 			break;
-		if (jiffies != tick) {
+		if (time_after(jiffies, tick)) {
 			if (!task->batch)
 				break;
 			cond_resched();

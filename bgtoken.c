@@ -114,6 +114,12 @@
  * T: token->lock, taken inside W.
  * W: wq->lock.
  * P: belongs to whoever claimed work->pending.
+ *
+ * sparse cannot follow a scope that is there if a pointer is not NULL, so it
+ * ignores __cond_acquires, nor one that __cleanup ends: with __releases() on
+ * bgtoken_exit() it would warn of every scope there is.  Nor can it follow the
+ * line, which has a spinlock for one kind only; __release() and __acquire() tell
+ * it to look away.
  */
 #include <linux/device.h>
 #include <linux/module.h>
@@ -283,18 +289,22 @@ static noinline void bgtoken_wait(struct bgtoken *token, int cancelled)
 
 static void bgtoken_line_lock(struct bgtoken *token, unsigned int subclass)
 {
-	if (token->kind == BGTOKEN_MUTEX)
+	if (token->kind == BGTOKEN_MUTEX) {
 		mutex_lock_nested(&token->mutex, subclass);
-	else if (token->kind == BGTOKEN_SPIN)
+	} else if (token->kind == BGTOKEN_SPIN) {
 		spin_lock_nested(&token->spin, subclass);
+		__release(&token->spin);
+	}
 }
 
 static void bgtoken_line_unlock(struct bgtoken *token)
 {
-	if (token->kind == BGTOKEN_MUTEX)
+	if (token->kind == BGTOKEN_MUTEX) {
 		mutex_unlock(&token->mutex);
-	else if (token->kind == BGTOKEN_SPIN)
+	} else if (token->kind == BGTOKEN_SPIN) {
+		__acquire(&token->spin);
 		spin_unlock(&token->spin);
+	}
 }
 
 /* Step (1), if the word is @word. */

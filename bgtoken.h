@@ -4,8 +4,8 @@
  *
  * An owner has slow work running for it on a workqueue and wants to go away.
  * Between them stands a token: kref'ed, with a pointer to the owner, and a word
- * that is the lock on it.  Works hold references on the token, never on the owner, and reach the
- * owner only inside a scope:
+ * that is the lock on it.  Works hold references on the token, never on the
+ * owner, and reach the owner only inside a scope:
  *
  *	scoped_bgtoken(work->token, struct foo *, foo) {
  *		... foo is here, and stays until the scope ends ...
@@ -99,7 +99,7 @@ struct bgtoken {
 		/* where those who want to enter stand in line, by kind */
 		struct mutex mutex;
 		struct {
-			spinlock_t spin;
+			spinlock_t spin;	/* orders them, no more */
 			unsigned long irqflags;	/* S: of the scope */
 		};
 	};
@@ -248,6 +248,7 @@ void bgtoken_exit(struct bgtoken *token);
  */
 static __always_inline void *bgtoken_enter_nested(struct bgtoken *token,
 						  unsigned int subclass)
+	__cond_acquires(token)
 {
 	if (unlikely(token->kind == BGTOKEN_SPIN))
 		return bgtoken_enter_spin(token, subclass);
@@ -294,6 +295,7 @@ static __always_inline void bgtoken_exit(struct bgtoken *token)
  * cancelled: then there is no scope, and no bgtoken_exit().
  */
 static __always_inline void *bgtoken_enter(struct bgtoken *token)
+	__cond_acquires(token)
 {
 	return bgtoken_enter_nested(token, 0);
 }

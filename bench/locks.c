@@ -15,17 +15,25 @@
 
 /* The library */
 
-#define TOKEN_LOCK(_name, _kind)					\
-void *_name(void *owner)						\
-{									\
-	struct bgtoken *token = bgtoken_create(owner, _kind, GFP_KERNEL); \
-									\
-	return IS_ERR(token) ? NULL : token;				\
+static void *token_or_none(struct bgtoken *token)
+{
+	return IS_ERR(token) ? NULL : token;
 }
 
-TOKEN_LOCK(bench_token_mutex, BGTOKEN_MUTEX)
-TOKEN_LOCK(bench_token_shared, BGTOKEN_SHARED)
-TOKEN_LOCK(bench_token_spin, BGTOKEN_SPIN)
+void *bench_token_mutex(void *owner)
+{
+	return token_or_none(bgtoken_create(owner, BGTOKEN_MUTEX, GFP_KERNEL));
+}
+
+void *bench_token_shared(void *owner)
+{
+	return token_or_none(bgtoken_create(owner, BGTOKEN_SHARED, GFP_KERNEL));
+}
+
+void *bench_token_spin(void *owner)
+{
+	return token_or_none(bgtoken_create(owner, BGTOKEN_SPIN, GFP_KERNEL));
+}
 
 void bench_token_destroy(void *object)
 {
@@ -76,10 +84,10 @@ static void primitive_destroy(void *object)
 	kfree(object);
 }
 
+/* In a cache line of its own, as the larger ones are. */
 #define PRIMITIVE_CREATE(_name, _type, _init)				\
 static void *_name##_create(void *owner)				\
 {									\
-	/* A cache line of its own, as the larger ones have. */		\
 	_type *o = kzalloc(max_t(size_t, sizeof(*o), 64), GFP_KERNEL);	\
 									\
 	if (o)								\

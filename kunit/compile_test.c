@@ -783,6 +783,62 @@ static void compile_what_would_be_put_back_is_freed_after_a_failure(struct kunit
 	KUNIT_EXPECT_EQ(test, mock_progress(mock).compiling, 0U);
 }
 
+/* A task that others can do without does not fail what they do. */
+static void compile_what_is_put_back_outlives_a_helper_without_an_env(struct kunit *test)
+{
+	struct mock *mock = hold_a_grown_batch(test);
+
+	if (!mock)
+		return;
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, test_until(mock_progress(mock).tasks == 1));
+	WRITE_ONCE(mock->env_error, -EIO);
+	wait_two_ticks(mock);
+	test_gate_open(&mock->gate2);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->env_gate, 1));
+	KUNIT_EXPECT_TRUE(test, test_until(mock_progress(mock).tasks == 1));
+	test_gate_open(&mock->env_gate);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).error, 0);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 2 * GROWN);
+}
+
+/* No task is started for them, and the last to leave frees them. */
+static void compile_what_would_be_put_back_is_freed_after_a_cancel(struct kunit *test)
+{
+	struct mock *mock = hold_a_grown_batch(test);
+
+	if (!mock)
+		return;
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, test_until(mock_progress(mock).tasks == 1));
+	mock->plans[GROWN].publish_hook = cancel_locked;
+	wait_two_ticks(mock);
+	test_gate_open(&mock->gate2);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->frees, 2 * GROWN));
+	KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->env_gets), 2);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles), GROWN + 1);
+}
+
+static void compile_no_batch_goes_past_a_larger_unit(struct kunit *test)
+{
+	static const unsigned int size[] = { 2, 2, 1, 5, 5, 6 };
+	static const int unpublished[] = { 1, 2, 3, 1, 2, 1 };
+	struct mock *mock = mock_create(test, 6, .kind = mock_kind(test),
+					.max_tasks = 1, .batch = 6);
+	LIST_HEAD(units);
+	int i;
+
+	for (i = 0; i < 6; i++)
+		mock_unit_sized(mock, &units, BGCOMPILE_BASELINE, size[i]);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	for (i = 0; i < 6; i++)
+		KUNIT_EXPECT_EQ_MSG(test, mock->plans[i].unpublished,
+				    unpublished[i], "unit %d", i);
+}
+
 /* Batches: the last unit of the first one is held. */
 
 static struct mock *hold_a_batch(struct kunit *test, struct list_head *units)
@@ -1299,6 +1355,7 @@ static void compile_init_refuses_what_it_cannot_work_with(struct kunit *test)
 
 static void compile_init_does_without_parameters(struct kunit *test)
 {
+	static const struct bgcompile_params spin = { .kind = BGTOKEN_SPIN };
 	struct bgcompile *state;
 	struct bgtoken_wq *wq;
 
@@ -1316,6 +1373,11 @@ static void compile_init_does_without_parameters(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, state->params.tiers,
 			(unsigned int)(BIT(BGCOMPILE_BASELINE) | BIT(BGCOMPILE_TOP)));
 	KUNIT_EXPECT_EQ(test, state->params.batch, 0U);
+	KUNIT_EXPECT_TRUE(test, bgcompile_cancel(state));
+
+	/* Interrupts are off while it publishes. */
+	KUNIT_EXPECT_EQ(test, bgcompile_init(state, wq, &mock_ops, &spin), 0);
+	KUNIT_EXPECT_EQ(test, state->params.batch, 1U);
 	KUNIT_EXPECT_TRUE(test, bgcompile_cancel(state));
 	bgtoken_wq_destroy(wq);
 }
@@ -1377,14 +1439,20 @@ static struct kunit_case compile_cases[] = {
 	KUNIT_CASE_PARAM(compile_slices_are_staggered_by_5_ms_a_task,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_quick_units_are_taken_several_at_a_time,
-			 test_kind_gen_params),
+			 sleeping_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_nothing_is_begun_after_a_unit_that_took_a_tick,
-			 test_kind_gen_params),
+			 sleeping_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_what_is_put_back_is_offered_to_other_tasks,
-			 test_kind_gen_params),
+			 sleeping_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_what_is_put_back_without_memory_is_left_to_who_did,
-			 test_kind_gen_params),
+			 sleeping_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_what_would_be_put_back_is_freed_after_a_failure,
+			 sleeping_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_what_is_put_back_outlives_a_helper_without_an_env,
+			 sleeping_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_what_would_be_put_back_is_freed_after_a_cancel,
+			 sleeping_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_no_batch_goes_past_a_larger_unit,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_max_tasks_is_reached_and_never_exceeded,
 			 test_kind_gen_params),
