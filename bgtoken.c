@@ -36,11 +36,10 @@
  *			of them spins until the count is 0.  Interrupts are off from
  *			before (1) until after (3)
  *
- * The first in line of BGTOKEN_MUTEX spins for a while, as newcomers may go first:
- * a scope that 2 threads enter in turn was twice as slow by hand-overs alone.  Then
- * it sets WAITER in the word, at once for BGTOKEN_SPIN, so that (1) fails for
- * newcomers, who go to the end of the line, and so that who leaves at (3) wakes
- * it at (4), if it sleeps.  It clears WAITER as it counts itself.  CANCELLED ends
+ * The first in line spins for a while, and newcomers may go first: where two
+ * threads entered in turn, hand-overs alone took half of the time.  Then it sets
+ * WAITER in the word, so that (1) fails for newcomers, who go to the end of the
+ * line, and so that who leaves at (3) wakes it at (4), if it sleeps.  It clears WAITER as it counts itself.  CANCELLED ends
  * its wait too; then each in line sees that in turn and leaves.  A cancel does not
  * stand in line: it waits for the scopes that were live at (a), and for nobody
  * else.  A cancel whose wait is short leaves it to (4) to wake the first in line.
@@ -315,19 +314,19 @@ static bool bgtoken_take(struct bgtoken *token, int word)
 }
 
 /*
- * Step (1), one at a time.  As long as the first in line of BGTOKEN_MUTEX spins,
- * newcomers may go first: they are on a CPU, too, and need no hand-over.
+ * Step (1), one at a time.  At first newcomers may go first: they are on a CPU,
+ * too, and need no hand-over.
  */
 static bool bgtoken_stand_in_line(struct bgtoken *token, unsigned int subclass)
 {
-	int spins = bgtoken_irqs_off(token) ? 0 : SPINS;
+	int spins = SPINS;
 	bool entered;
 
 	bgtoken_line_lock(token, subclass);
 	do {
 		entered = bgtoken_take(token, 0);
 		cpu_relax();
-	} while (!entered && spins-- > 0 && !bgtoken_cancelled(token));
+	} while (!entered && --spins && !bgtoken_cancelled(token));
 	if (!entered) {
 		atomic_or(BGTOKEN_WAITER, &token->scopes);
 		bgtoken_wait(token, BGTOKEN_CANCELLED);

@@ -3,13 +3,10 @@
  * Case cancel: four works, each in the middle of a unit; how long until the
  * owner may be freed?
  *
- * The works are held in their unit until all four are there, and then for half
- * of its length more, as seen from the start of what is timed.  Units of up to
- * BUSY_MS are busy, longer ones sleep, so that two CPUs are not starved.
+ * The works are busy in their unit until all four are there, and then for half
+ * of its length more, as seen from the start of what is timed.
  */
 #include <linux/completion.h>
-#include <linux/delay.h>
-#include <linux/hrtimer.h>
 #include <linux/kernel.h>
 #include <linux/percpu-refcount.h>
 #include <linux/rcupdate.h>
@@ -22,7 +19,6 @@
 #include "bench.h"
 
 #define WORKS		4
-#define BUSY_MS		10
 #define TURN		10	/* cancels of a variant in a turn */
 #define BUDGET_MS	2500	/* for one variant and length, in all its turns */
 #define AT_LEAST	5
@@ -70,7 +66,6 @@ struct crew {
 	struct completion ref_done;
 	struct mutex mutex;	/* the limit's; guards owner */
 
-	bool busy;
 	wait_queue_head_t wait;
 	atomic_t in_unit;
 	atomic_t left_unit;
@@ -101,22 +96,10 @@ static bool unit_over(struct crew *crew)
 
 static void unit_run(struct crew *crew)
 {
-	s64 left;
-
 	atomic_inc(&crew->in_unit);
 	wake_up(&crew->wait);
-	if (crew->busy) {
-		while (!unit_over(crew))
-			cond_resched();
-	} else {
-		wait_event(crew->wait, READ_ONCE(crew->deadline) ||
-			   READ_ONCE(crew->let_go));
-		left = READ_ONCE(crew->deadline) - bench_now();
-		if (left > 0)
-			wait_event_hrtimeout(crew->wait,
-					     READ_ONCE(crew->let_go),
-					     ns_to_ktime(left));
-	}
+	while (!unit_over(crew))
+		cond_resched();
 	atomic_inc(&crew->left_unit);
 	wake_up(&crew->wait);
 }
@@ -397,7 +380,6 @@ static int one_cancel(struct crew *crew, const struct way *way,
 	memset(crew, 0, sizeof(*crew));
 	crew->way = way;
 	crew->owner = &crew->victim;
-	crew->busy = length <= BUSY_MS;
 	init_waitqueue_head(&crew->wait);
 	error = way->setup(crew);
 	if (error)
@@ -407,9 +389,6 @@ static int one_cancel(struct crew *crew, const struct way *way,
 
 	WRITE_ONCE(crew->deadline, bench_now() +
 		   length * (u64)NSEC_PER_MSEC / 2);
-	wake_up_all(&crew->wait);
-	if (!crew->busy)
-		usleep_range(50, 100);	/* they arm their timers */
 	start = bench_now();
 	way->cancel(crew);
 	end = bench_now();
@@ -417,7 +396,6 @@ static int one_cancel(struct crew *crew, const struct way *way,
 	bench_add(series, end - start);
 
 	WRITE_ONCE(crew->let_go, true);
-	wake_up_all(&crew->wait);
 	wait_event(crew->wait, atomic_read(&crew->left_unit) == WORKS);
 	way->teardown(crew);
 
@@ -464,15 +442,18 @@ static int cancel_length(struct crew *crew, int length)
 {
 	u64 spent[ARRAY_SIZE(ways)] = {};
 	int done[ARRAY_SIZE(ways)] = {};
-	int turn, i, error = 0;
+	int turn, n, i, error = 0;
 	char what[32];
 
 	scnprintf(what, sizeof(what), "cancel %d ms", length);
 	for (turn = 0; turn < rounds && !error; turn++) {
 		bench_progress(what, turn, rounds);
-		for (i = 0; i < ARRAY_SIZE(ways) && !error; i++)
+		/* Each comes first in its turn, when caches are cold. */
+		for (n = 0; n < ARRAY_SIZE(ways) && !error; n++) {
+			i = (n + turn) % ARRAY_SIZE(ways);
 			error = cancel_turn(crew, &ways[i], length, &spent[i],
 					    &done[i]);
+		}
 	}
 	return error;
 }

@@ -23,9 +23,9 @@ static char *cases = "cancel,tail,scope,units,tokens";
 module_param(cases, charp, 0444);
 MODULE_PARM_DESC(cases, "which cases to run, in a list with commas: cancel, tail, scope, units, tokens (default: these), icount (needs QEMU's -icount shift=0)");
 
-int rounds = 20;
+int rounds = 40;
 module_param(rounds, int, 0444);
-MODULE_PARM_DESC(rounds, "how many turns each variant has; the quick ones do several things in a turn (default 20)");
+MODULE_PARM_DESC(rounds, "how many turns each variant has; the quick ones do several things in a turn (default 40)");
 
 int max_length = 1000;
 module_param_named(length, max_length, int, 0444);

@@ -216,8 +216,8 @@ END {
 		table("close", 0, 1)
 	}
 	if (count["tokens"]) {
-		title("Tokens: us for each of so many that are alive at once")
-		table("tokens", 0, 3)
+		title("Tokens: " unit " for each of so many that are alive at once")
+		table("tokens", 0, icount ? 0 : 3)
 	}
 	if (count["memory"])
 		memory_table()

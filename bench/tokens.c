@@ -70,6 +70,42 @@ static int tokens_turn(int n)
 	return 0;
 }
 
+/* What of that is the memory's: as much of it, touched as often, and no more. */
+static int memory_turn(int n)
+{
+	struct bgtoken **token;
+	int i, error = 0;
+	u64 start;
+
+	token = kvcalloc(n, sizeof(*token), GFP_KERNEL);
+	if (!token)
+		return -ENOMEM;
+	start = bench_now();
+	for (i = 0; i < n; i++) {
+		token[i] = kzalloc(sizeof(**token), GFP_KERNEL);
+		if (!token[i]) {
+			error = -ENOMEM;
+			n = i;
+		}
+		if (!(i % 1024))
+			cond_resched();
+	}
+	for (i = 0; i < n; i++) {
+		WRITE_ONCE(token[i]->owner, &some_owner);
+		if (!(i % 1024))
+			cond_resched();
+	}
+	for (i = 0; i < n; i++) {
+		kfree(token[i]);
+		if (!(i % 1024))
+			cond_resched();
+	}
+	if (!error)
+		tokens_add("kzalloc-write-kfree", n, bench_now() - start);
+	kvfree(token);
+	return error;
+}
+
 /* Tokens with a delayed work each */
 
 static atomic_t released;
@@ -212,6 +248,8 @@ int bench_tokens(void)
 		for (turn = 0; turn < turns && !error && !bench_stop(); turn++) {
 			bench_progress(what, turn, turns);
 			error = tokens_turn(n);
+			if (!error)
+				error = memory_turn(n);
 		}
 	}
 	for (n = 1000; n <= min(max_tokens, MOST_DELAYED) && !error; n *= 10) {
