@@ -96,7 +96,7 @@ DECLARE_EVENT_CLASS(bgtoken_token,
  * bgtoken_enter - a scope begins
  * @token:	the token
  *
- * From here to bgtoken_exit, on the same CPU's or thread's behalf, a cancel waits.
+ * A cancel that comes before the bgtoken_exit that belongs to it waits for that.
  */
 DEFINE_EVENT(bgtoken_token, bgtoken_enter,
 	TP_PROTO(struct bgtoken *token), TP_ARGS(token));
