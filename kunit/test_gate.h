@@ -422,6 +422,18 @@ static inline void test_call_irq_work(struct irq_work *irq_work)
 	complete(&call->done);
 }
 
+static inline struct test_call *test_call_create(void (*fn)(void *arg), void *arg)
+{
+	struct test_call *call = kzalloc(sizeof(*call), GFP_KERNEL);
+
+	if (call) {
+		call->fn = fn;
+		call->arg = arg;
+		init_completion(&call->done);
+	}
+	return call;
+}
+
 /**
  * test_call_in() - call a function in a context
  * @context:	where
@@ -441,12 +453,9 @@ static inline bool test_call_in(enum test_context context,
 		fn(arg);
 		return true;
 	}
-	call = kzalloc(sizeof(*call), GFP_KERNEL);
+	call = test_call_create(fn, arg);
 	if (!call)
 		return false;
-	call->fn = fn;
-	call->arg = arg;
-	init_completion(&call->done);
 	if (context == TEST_SOFTIRQ) {
 		tasklet_setup(&call->tasklet, test_call_tasklet);
 		tasklet_schedule(&call->tasklet);
@@ -493,12 +502,9 @@ static inline bool test_call_on(int cpu, enum test_context context,
 		set_cpus_allowed_ptr(current, cpumask_of(0));
 		return true;
 	}
-	call = kzalloc(sizeof(*call), GFP_KERNEL);
+	call = test_call_create(fn, arg);
 	if (!call)
 		return false;
-	call->fn = fn;
-	call->arg = arg;
-	init_completion(&call->done);
 	tasklet_setup(&call->tasklet, test_call_tasklet);
 	called = !smp_call_function_single(cpu, test_call_raise, call, true);
 	if (called)
