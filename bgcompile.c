@@ -112,7 +112,7 @@ struct bgcompile_task {
 	struct bgcompile_queue *queue;	/* I, from its start */
 	u64 slice_ns;			/* I, from its start */
 	unsigned int batch;		/* I, from its start; 0: it grows */
-	bool spare;			/* I, from its start: others are there */
+	bool spare;			/* until its first run: others are there */
 	bool counted;			/* L: in progress.tasks */
 	/* of one run */
 	void *env;
@@ -455,12 +455,13 @@ static void bgcompile_take_batch(struct bgcompile *state,
 	struct list_head *list = &task->queue->units.list[unit->tier][REST];
 	struct list_head *last = &unit->node;
 	unsigned int most = task->batch ?: task->growing;
+	const size_t first_size = unit->size;
 	unsigned int count = 1;
 
 	task->tier = unit->tier;
 	if (list_is_first(last, list)) {
 		while (count < most && !list_is_last(last, list) &&
-		       list_next_entry(unit, node)->size <= unit->size) {
+		       list_next_entry(unit, node)->size <= first_size) {
 			unit = list_next_entry(unit, node);
 			last = &unit->node;
 			count++;
@@ -532,6 +533,7 @@ static void bgcompile_begin(struct bgcompile *state, struct bgcompile_task *task
 			bgcompile_fail(state, token, error, &task->doomed);
 		bgcompile_settle(state, token);
 	} else {
+		task->spare = false;
 		bgcompile_next(state, task, false);
 	}
 	spin_unlock_irqrestore(&state->lock, flags);
@@ -572,9 +574,10 @@ static void bgcompile_publish(struct bgcompile *state,
 			task->features |= unit->features;
 		} else {
 			outcome->failed++;
-			if (task->tier == BGCOMPILE_BASELINE)
+			if (task->tier == BGCOMPILE_BASELINE) {
+				outcome->error = unit->error;
 				drop = unit->error;
-			outcome->error = drop;
+			}
 		}
 		/* Publish may do that; or a cancel waits for this scope. */
 		if (bgtoken_cancelled(token) && !drop)
@@ -654,7 +657,7 @@ static void bgcompile_finish(struct bgcompile *state, struct bgcompile_task *tas
 /*
  * Step 2, for one unit at least, unless it was cancelled since it was taken.
  * After a failure that the state will not survive no other is begun, nor after
- * the tick.  Nodes are not moved one by one: that took a fifth of the whole.
+ * the tick.
  */
 static void bgcompile_compile(struct bgcompile_task *task)
 {

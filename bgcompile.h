@@ -94,8 +94,9 @@ struct bgcompile_unit {
  * @get_env:	pin what the compile steps of one task need, apart from the
  *		owner.  Inside a scope; may sleep unless the token's kind is
  *		BGTOKEN_SPIN.  Returns the env, or NULL or an ERR_PTR, which
- *		fails the state (NULL with -ENOMEM).  Optional, together with
- *		@put_env; the env is NULL then.
+ *		fails the state (NULL with -ENOMEM), unless the task was started
+ *		only to help others that are still at it.  Optional, together
+ *		with @put_env; the env is NULL then.
  * @put_env:	unpin it.  Outside of scopes; the owner may be gone.
  * @compile:	compile a unit.  Outside of scopes; may sleep and take long, and
  *		may ask bgtoken_cancelled(@token) or bgtoken_sleep() so as to
@@ -131,9 +132,9 @@ struct bgcompile_ops {
  * @tiers:	mask of BIT(BGCOMPILE_BASELINE) and BIT(BGCOMPILE_TOP) (default:
  *		both)
  * @batch:	units of one tier that a task takes in one scope, compiles, and
- *		publishes together in the next, at most 64; a big unit goes alone.
- *		By default (0) it takes one, and twice as many each time if all
- *		went within a ms, but none that is larger than the first, and
+ *		publishes together in the next, at most 64, none of them larger
+ *		than the first; a big unit goes alone.  By default (0) it takes
+ *		one, and twice as many each time if all went within a ms, and
  *		begins none after the tick; so long units go one by one, and tiny
  *		ones cost no scope each.  With BGTOKEN_SPIN the default is 1.
  *		What is done, and what is behind it in its batch, waits for a unit

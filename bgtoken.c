@@ -36,10 +36,10 @@
  *			of them spins until the count is 0.  Interrupts are off from
  *			before (1) until after (3)
  *
- * The first in line spins for a while, and newcomers may go first: where two
- * threads entered in turn, hand-overs alone took half of the time.  Then it sets
- * WAITER in the word, so that (1) fails for newcomers, who go to the end of the
- * line, and so that who leaves at (3) wakes it at (4), if it sleeps.  It clears WAITER as it counts itself.  CANCELLED ends
+ * The first in line spins for a while, and newcomers may go first: that spares
+ * hand-overs.  Then it sets WAITER in the word, so that (1) fails for newcomers,
+ * who go to the end of the line, and so that who leaves at (3) goes on to (4) and
+ * wakes it, if it sleeps.  It clears WAITER as it counts itself.  CANCELLED ends
  * its wait too; then each in line sees that in turn and leaves.  A cancel does not
  * stand in line: it waits for the scopes that were live at (a), and for nobody
  * else.  A cancel whose wait is short leaves it to (4) to wake the first in line.
@@ -87,8 +87,7 @@
  * under both locks together with the check that neither is over; as a cancel
  * sets CANCELLED, and a drain sets closing, before they take the lock and walk
  * the list, they find it there or it is refused.  A cancel does so only if
- * token->watched says that there ever was such a work, or a sleeper; without
- * that it would be two thirds longer.
+ * token->watched says that there ever was such a work, or a sleeper.
  *
  * Draining
  * ========
@@ -132,7 +131,7 @@
 #define CREATE_TRACE_POINTS
 #include "bgtoken_trace.h"
 
-#define SPINS	200	/* before a wait for scopes becomes a sleep */
+#define SPINS	200	/* of each wait for scopes, before it changes its manner */
 
 /* What works and their release may rely on: process context. */
 #define BGTOKEN_WQ_FLAGS						\
@@ -306,7 +305,7 @@ static void bgtoken_line_unlock(struct bgtoken *token)
 	}
 }
 
-/* Step (1), if the word is @word. */
+/* Step (1), as bgtoken_try_enter(), if the word is @word. */
 static bool bgtoken_take(struct bgtoken *token, int word)
 {
 	return atomic_read(&token->scopes) == word &&
@@ -323,10 +322,12 @@ static bool bgtoken_stand_in_line(struct bgtoken *token, unsigned int subclass)
 	bool entered;
 
 	bgtoken_line_lock(token, subclass);
-	do {
+	for (;;) {
 		entered = bgtoken_take(token, 0);
+		if (entered || !--spins || bgtoken_cancelled(token))
+			break;
 		cpu_relax();
-	} while (!entered && --spins && !bgtoken_cancelled(token));
+	}
 	if (!entered) {
 		atomic_or(BGTOKEN_WAITER, &token->scopes);
 		bgtoken_wait(token, BGTOKEN_CANCELLED);
@@ -366,7 +367,7 @@ void __bgtoken_exit_slow(struct bgtoken *token)
 {
 	int word = atomic_read(&token->scopes);
 
-	/* One exit too many has brought it below 0. */
+	/* One exit too many, of MUTEX or SHARED, has brought it below 0. */
 	WARN_ON_ONCE((word & BGTOKEN_LIVE) == BGTOKEN_LIVE);
 	if (!(word & BGTOKEN_LIVE))
 		wake_up_var(&token->scopes);

@@ -9,12 +9,7 @@ set key outside right noenhanced
 set xtics (1, 10, 100, 1000)
 set xrange [0.8:1250]
 set grid ytics
-# Twelve that can be told apart; the first eight are gnuplot's own.
-set linetype 9 linecolor rgb "#8b4513"
-set linetype 10 linecolor rgb "#708090"
-set linetype 11 linecolor rgb "#ff1493"
-set linetype 12 linecolor rgb "#6b8e23"
-set linetype cycle 12
+load "bench/colours.gp"
 names = system("cut -f 2 '".data."' | awk '!seen[$0]++'")
 rows(name) = "< grep -F '	".name."	' '".data."'"
 do for [kind in "svg png"] {

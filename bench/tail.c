@@ -144,6 +144,7 @@ static void tail_hammered(struct tail *tail, struct workqueue_struct *wq,
 			  struct bench_series *series)
 {
 	u64 until = bench_now() + BUDGET_MS * (u64)NSEC_PER_MSEC;
+	unsigned long scopes = 0;
 	u64 start, end;
 	u32 us;
 	int i;
@@ -169,6 +170,10 @@ static void tail_hammered(struct tail *tail, struct workqueue_struct *wq,
 	}
 	wait_event(tail->wait, !atomic_read(&tail->left));
 	flush_workqueue(wq);
+	for (i = 0; i < tail->works; i++)
+		scopes += tail->hammer[i].scopes;
+	if (!scopes)
+		bench_fail("tail %s: nobody came into a scope", tail->lock->name);
 }
 
 static int tail_turn(const struct bench_lock *lock, struct workqueue_struct *wq,

@@ -7,12 +7,7 @@ set yrange [0:1.02]
 set title "Cancel while 64 works hammer scopes (dashed: while nobody does)\n{/*0.8 ".machine."}"
 set key bottom right noenhanced
 set grid
-# Twelve that can be told apart; the first eight are gnuplot's own.
-set linetype 9 linecolor rgb "#8b4513"
-set linetype 10 linecolor rgb "#708090"
-set linetype 11 linecolor rgb "#ff1493"
-set linetype 12 linecolor rgb "#6b8e23"
-set linetype cycle 12
+load "bench/colours.gp"
 names = system("awk '!seen[$1]++ { print $1 }' '".data."'")
 rows(name, works) = sprintf("< awk '$1 == \"%s\" && $2 == %d { v[++n] = $3 } END { for (i = 1; i <= n; i++) print v[i] / 1000, i / n; if (!n) print 1, 0 }' '%s'", name, works, data)
 do for [kind in "svg png"] {

@@ -21,6 +21,14 @@
 
 static int some_owner;
 
+/* The next one of many, after a breath now and then. */
+static int after(int i)
+{
+	if (!(i % 1024))
+		cond_resched();
+	return i + 1;
+}
+
 static void tokens_add(const char *variant, int n, u64 ns)
 {
 	bench_add(bench_series("tokens", variant, n), div_u64(ns, n));
@@ -36,29 +44,22 @@ static int tokens_turn(int n)
 	if (!token)
 		return -ENOMEM;
 	t[0] = bench_now();
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n; i = after(i)) {
 		token[i] = bgtoken_create(&some_owner, BGTOKEN_MUTEX,
 					  GFP_KERNEL);
 		if (IS_ERR(token[i])) {
 			error = PTR_ERR(token[i]);
 			n = i;
 		}
-		if (!(i % 1024))
-			cond_resched();
 	}
 	t[1] = bench_now();
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n; i = after(i)) {
 		if (!bgtoken_cancel(token[i]))
 			bench_fail("tokens: one was cancelled before");
-		if (!(i % 1024))
-			cond_resched();
 	}
 	t[2] = bench_now();
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n; i = after(i))
 		bgtoken_put(token[i]);
-		if (!(i % 1024))
-			cond_resched();
-	}
 	t[3] = bench_now();
 	kvfree(token);
 	if (error)
@@ -81,25 +82,17 @@ static int memory_turn(int n)
 	if (!token)
 		return -ENOMEM;
 	start = bench_now();
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n; i = after(i)) {
 		token[i] = kzalloc(sizeof(**token), GFP_KERNEL);
 		if (!token[i]) {
 			error = -ENOMEM;
 			n = i;
 		}
-		if (!(i % 1024))
-			cond_resched();
 	}
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n; i = after(i))
 		WRITE_ONCE(token[i]->owner, &some_owner);
-		if (!(i % 1024))
-			cond_resched();
-	}
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n; i = after(i))
 		kfree(token[i]);
-		if (!(i % 1024))
-			cond_resched();
-	}
 	if (!error)
 		tokens_add("kzalloc-write-kfree", n, bench_now() - start);
 	kvfree(token);
@@ -158,21 +151,16 @@ static int delayed_turn(int n)
 	atomic_set(&released, 0);
 	WRITE_ONCE(expected, n);
 	t[0] = bench_now();
-	for (; armed < n; armed++) {
+	for (; armed < n; armed = after(armed)) {
 		token[armed] = arm_one(wq);
 		if (IS_ERR(token[armed])) {
 			error = PTR_ERR(token[armed]);
 			break;
 		}
-		if (!(armed % 1024))
-			cond_resched();
 	}
 	t[1] = bench_now();
-	for (i = 0; i < armed; i++) {
+	for (i = 0; i < armed; i = after(i))
 		bgtoken_cancel(token[i]);
-		if (!(i % 1024))
-			cond_resched();
-	}
 	t[2] = bench_now();
 	if (armed == n) {
 		wait_var_event(&released, atomic_read(&released) == n);

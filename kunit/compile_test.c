@@ -823,7 +823,7 @@ static void compile_what_would_be_put_back_is_freed_after_a_cancel(struct kunit 
 
 static void compile_no_batch_goes_past_a_larger_unit(struct kunit *test)
 {
-	static const unsigned int size[] = { 2, 2, 1, 5, 5, 6 };
+	static const unsigned int size[] = { 3, 1, 2, 5, 5, 6 };
 	static const int unpublished[] = { 1, 2, 3, 1, 2, 1 };
 	struct mock *mock = mock_create(test, 6, .kind = mock_kind(test),
 					.max_tasks = 1, .batch = 6);

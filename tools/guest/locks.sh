@@ -8,7 +8,18 @@
 set -u
 
 what='the scopes and cancels of each kind add up under load'
-if CLOSE_TURNS=0 sh run.sh /modules cases=cancel,tail length=10 works=16 rounds=2 >bench.txt; then
+tab=$(printf '\t')
+
+# Said to be well, and of each kind there is a row.
+well() {
+	CLOSE_TURNS=0 sh run.sh /modules cases=cancel,tail length=10 works=16 rounds=2 >bench.txt || return
+	for kind in mutex shared spin; do
+		grep -q "^tail${tab}token-$kind${tab}16${tab}[1-9]" bench.txt || return
+		grep -q "^cancel${tab}token-$kind${tab}10${tab}[1-9]" bench.txt || return
+	done
+}
+
+if well; then
 	echo "ok 1 - $what"
 else
 	echo "not ok 1 - $what"
