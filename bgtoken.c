@@ -510,8 +510,8 @@ bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass)
 {
 	int word;
 
-	bgtoken_may_wait(token, subclass);
 	word = bgtoken_refuse(token, BGTOKEN_CANCELLED | BGTOKEN_CLAIMED);
+	bgtoken_may_wait(token, subclass);
 	if (word & BGTOKEN_LIVE) {
 		if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
 			bgtoken_line_lock(token, subclass);
