@@ -432,7 +432,8 @@ static void bgtoken_may_wait(struct bgtoken *token, unsigned int subclass)
 	bool irqs_off = IS_ENABLED(CONFIG_LOCKDEP) && bgtoken_irqs_off(token);
 	unsigned long flags = 0;
 
-	if (token->kind != BGTOKEN_SPIN)
+	/* It may give the CPU away, too, which is for those who do wait. */
+	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) && token->kind != BGTOKEN_SPIN)
 		might_sleep();
 	if (irqs_off)
 		local_irq_save(flags);
