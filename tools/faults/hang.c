@@ -2,7 +2,7 @@
 /*
  * plants: a scope that never ends, and a cancel that waits for it
  * caught by: the hung-task detector
- * text: blocked for more than 10 seconds
+ * text: blocked for more than [0-9]+ seconds
  * run: debug --suite fault_hang
  */
 #include <kunit/test.h>
