@@ -74,6 +74,8 @@ help:
 	@echo 'Variables:'
 	@echo '  KERNEL=   6.12 (default), 6.1, or 6.12-rt (demo, bench, shell): Debian'"'"'s'
 	@echo '  FILTER=   check, check-kcsan, kunit: the suites that match, as kunit.py has it'
+	@echo '  REPEAT= LOAD=   check, check-kcsan: so many runs, beside so many busy loops;'
+	@echo '            AT_ONCE= machines at a time'
 	@echo '  KDIR=     build modules against this folder, with no set-up'
 	@echo '  ACCEL=    kvm or tcg: do not try which of them works'
 	@echo '  V=1 W=1 C=1   as kbuild has them'
