@@ -11,4 +11,13 @@
 #include <asm/unaligned.h>
 #endif
 
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)	/* exported: perf lock contention */
+#include <trace/events/lock.h>
+#else
+#define LCB_F_SPIN	0
+#define LCB_F_MUTEX	0
+#define trace_contention_begin(lock, flags)	do { } while (0)
+#define trace_contention_end(lock, ret)		do { } while (0)
+#endif
+
 #endif /* _BGTOKEN_COMPAT_H */
