@@ -41,6 +41,8 @@ struct mock_plan {
 
 	bool added;
 	int unpublished;		/* with this one, as its compile step began */
+	u64 begin_ns, end_ns;		/* of its compile step */
+	unsigned long begin_jiffies, end_jiffies;
 	atomic_t compiled;
 	atomic_t published;
 	atomic_t freed;
@@ -206,6 +208,8 @@ static inline int mock_compile(struct bgcompile_unit *unit, void *data,
 	u64 end = ktime_get_ns() + plan->compile_ms * NSEC_PER_MSEC;
 
 	mock_assert_no_scope(mock);
+	plan->begin_jiffies = jiffies;
+	plan->begin_ns = ktime_get_ns();
 	if ((env && env->mock != mock) || token != mock->token)
 		atomic_inc(&mock->wrong);
 	mock->order[atomic_inc_return(&mock->nr_order) - 1] = mu->index;
@@ -224,6 +228,8 @@ static inline int mock_compile(struct bgcompile_unit *unit, void *data,
 		usleep_range(500, 1000);
 	unit->features = plan->features;
 	atomic_dec(&mock->inside);
+	plan->end_ns = ktime_get_ns();
+	plan->end_jiffies = jiffies;
 	return plan->compile_error;
 }
 

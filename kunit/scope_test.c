@@ -427,7 +427,7 @@ static void overlap_counter(void *arg)
 	struct scope_test *t = arg;
 	int n;
 
-	for (n = 0; time_before(jiffies, t->end); n++) {
+	test_rounds(n, t->end) {
 		if (atomic_read(&t->token->scopes))
 			atomic_inc(&t->met);
 		scoped_bgtoken(t->token, struct test_owner *, owner) {
@@ -693,12 +693,13 @@ static void spin_scope_is_not_interrupted_by_another(struct kunit *test)
 {
 	const struct test_context_param *param = test->param_value;
 	struct scope_test *t = test->priv;
+	unsigned long end = jiffies + TEST_TIMEOUT;
 	int n, spins, inside = 0;
 
 	test_own_cpu(test, 1);
 	test_thread_start(test, &t->threads[0], 1, spinning_visitor, t);
 	KUNIT_EXPECT_TRUE(test, test_until(atomic_read(&t->now_inside)));
-	for (n = 0; n < 50; n++) {
+	for (n = 0; n < 50 || (!inside && time_before(jiffies, end)); n++) {
 		for (spins = 0; spins < 1000; spins++) {
 			if (atomic_read(&t->now_inside))
 				break;
@@ -711,7 +712,7 @@ static void spin_scope_is_not_interrupted_by_another(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
 	kunit_info(test, "sent %d times while it was inside", inside);
 	KUNIT_EXPECT_GT(test, inside, 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&t->entered), 50);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->entered), n);
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->overlaps), 0);
 }
 

@@ -178,6 +178,12 @@ static void add_up(struct stress_thread *sum, const struct stress_thread *st)
 	sum->no_memory += st->no_memory;
 }
 
+/* On a slow machine the time may be over before it was its turn. */
+static bool has_been_busy(struct stress_thread *st)
+{
+	return READ_ONCE(st->entered) || READ_ONCE(st->freed);
+}
+
 static void scopes_never_outlive_a_cancel_under_stress(struct kunit *test)
 {
 	struct stress *s = test->priv;
@@ -196,6 +202,8 @@ static void scopes_never_outlive_a_cancel_under_stress(struct kunit *test)
 		test_thread_run(&s->threads[n].thread,
 				n < VISITORS ? visitor : canceller, &s->threads[n]);
 	msleep(stress_ms);
+	for (n = 0; n < VISITORS + CANCELLERS; n++)
+		KUNIT_EXPECT_TRUE(test, test_until(has_been_busy(&s->threads[n])));
 	WRITE_ONCE(s->stop, true);
 	for (n = 0; n < VISITORS + CANCELLERS; n++) {
 		KUNIT_EXPECT_TRUE(test, test_thread_join(&s->threads[n].thread));

@@ -83,6 +83,40 @@
 })
 
 /**
+ * test_spin_until() - test_until() for where one may not sleep
+ * @cond:	an expression, evaluated many times
+ *
+ * Context: Any; spins.
+ * Return: As test_until().
+ */
+#define test_spin_until(cond)						\
+({									\
+	ktime_t __end = ktime_add_ms(ktime_get(), TEST_TIMEOUT_MS);	\
+	bool __over, __so;						\
+									\
+	for (;;) {							\
+		__over = ktime_after(ktime_get(), __end);		\
+		__so = (cond);						\
+		if (__so || __over)					\
+			break;						\
+		cpu_relax();						\
+	}								\
+	__so;								\
+})
+
+/**
+ * test_rounds() - the head of a loop of rounds that look for a race
+ * @n:		counts them, from 0
+ * @end:	jiffies until which more of them are made
+ *
+ * A machine that is slow makes some, too: they are what the case is for.
+ */
+#define test_rounds(n, end)						\
+	for ((n) = 0; (n) < TEST_LEAST_ROUNDS || time_before(jiffies, end); (n)++)
+
+#define TEST_LEAST_ROUNDS	20
+
+/**
  * struct test_gate - holds what arrives until the test opens it
  *
  * Its owner frees it when nothing that passes it is left: a thread is joined, a
@@ -198,15 +232,8 @@ static inline bool test_gate_pass(struct test_gate *gate)
  */
 static inline bool test_gate_spin(struct test_gate *gate)
 {
-	ktime_t end = ktime_add_ms(ktime_get(), TEST_TIMEOUT_MS);
-
 	test_gate_arrive(gate);
-	while (!READ_ONCE(gate->open)) {
-		if (ktime_after(ktime_get(), end))
-			return false;
-		cpu_relax();
-	}
-	return true;
+	return test_spin_until(READ_ONCE(gate->open));
 }
 
 /**
@@ -219,6 +246,7 @@ struct test_thread {
 	struct task_struct *task;
 	void (*fn)(void *arg);
 	void *arg;
+	bool began;
 	struct completion returned;
 };
 
@@ -226,6 +254,7 @@ static inline int test_thread_main(void *data)
 {
 	struct test_thread *thread = data;
 
+	WRITE_ONCE(thread->began, true);
 	thread->fn(thread->arg);
 	complete_all(&thread->returned);
 	return 0;
@@ -250,6 +279,7 @@ static inline bool test_thread_create(struct kunit *test,
 	struct task_struct *task;
 
 	init_completion(&thread->returned);
+	thread->began = false;
 	thread->fn = NULL;
 	thread->task = NULL;
 	task = kthread_create(test_thread_main, thread, "bgtoken_test");
@@ -328,8 +358,10 @@ static inline bool test_thread_asleep(struct test_thread *thread)
 
 	if (!thread->task)
 		return false;
+	/* What kthreads sleep for before they begin does not count. */
 	return test_until((ended = test_thread_returned(thread)) ||
-			  READ_ONCE(thread->task->__state) & TASK_NORMAL) &&
+			  (READ_ONCE(thread->began) &&
+			   READ_ONCE(thread->task->__state) & TASK_NORMAL)) &&
 	       !ended;
 }
 

@@ -21,6 +21,7 @@
 #define NEARLY_AN_HOUR	(3540L * HZ)
 #define MANY		64
 #define QUEUERS		3
+#define MOST_QUEUED	1000	/* by each of them */
 
 struct work_test {
 	enum bgtoken_kind kind;
@@ -37,7 +38,7 @@ struct work_test {
 	struct test_thread queuers[QUEUERS];
 	atomic_t inited;
 	atomic_t wrong_context;		/* releases that could not sleep */
-	atomic_t queued;		/* what queueing said, elsewhere */
+	atomic_t queued, refused;	/* what queueing said, elsewhere */
 	atomic_t met_owner;		/* scopes that were entered */
 	atomic_t live;			/* bodies of scopes that are held */
 	atomic_t too_early;		/* cancels that returned before that was 0 */
@@ -276,7 +277,10 @@ static void queue_until_refused(void *arg)
 	bool queued;
 	int n = 0;
 
+	/* Refused at last, but first not too often: all that has to be released. */
 	do {
+		if (n == MOST_QUEUED && !test_thread_asleep(&t->destroyer))
+			return;
 		item = kzalloc(sizeof(*item), GFP_KERNEL);
 		if (!item)
 			return;
@@ -285,8 +289,7 @@ static void queue_until_refused(void *arg)
 		bgtoken_work_init(&item->dwork.work, t->token, item_fn, item_release);
 		queued = queue(item);
 		put(item);
-		if (queued)
-			atomic_inc(&t->queued);
+		atomic_inc(queued ? &t->queued : &t->refused);
 		if (!(++n & 63))	/* on one CPU the others want it, too */
 			usleep_range(20, 50);
 	} while (queued);
@@ -296,8 +299,9 @@ static void queue_again_and_again(void *arg)
 {
 	struct work_test *t = arg;
 	unsigned long end = jiffies + HZ / 5;
+	int n;
 
-	while (time_before(jiffies, end)) {
+	test_rounds(n, end) {
 		if (queue(t->shared_item))
 			atomic_inc(&t->queued);
 		cond_resched();
@@ -648,7 +652,7 @@ static void work_refused_as_pending_sees_what_was_stored_before(struct kunit *te
 {
 	struct work_test *t = test->priv;
 	unsigned long end;
-	int round, refused = 0;
+	int n, round = 0, refused = 0;
 	u32 latency = 1000;	/* ns */
 	struct item *item;
 	u64 sent;
@@ -660,8 +664,8 @@ static void work_refused_as_pending_sees_what_was_stored_before(struct kunit *te
 	item = item_alloc(test, NULL);
 	bgtoken_work_init(&item->dwork.work, t->token, look_fn, item_release);
 	end = jiffies + HZ;
-	for (round = 1; time_before(jiffies, end); round++) {
-		bool measure = round % 8 == 1;
+	test_rounds(n, end) {
+		bool measure = ++round % 8 == 1;
 		u32 ns = latency / 2 + get_random_u32() % latency;
 
 		WRITE_ONCE(t->stored, 2 * round);
@@ -683,7 +687,7 @@ static void work_refused_as_pending_sees_what_was_stored_before(struct kunit *te
 	}
 	test_call_on(1, TEST_HARDIRQ, queue_it, item);	/* after the last one */
 	put(item);
-	kunit_info(test, "%d rounds, %d refused", round - 1, refused);
+	kunit_info(test, "%d rounds, %d refused", round, refused);
 }
 
 static void work_that_queues_itself_again_is_released_once(struct kunit *test)
@@ -1068,6 +1072,8 @@ static void work_queued_while_its_workqueue_closes_is_queued_or_refused(struct k
 			KUNIT_EXPECT_TRUE(test, test_thread_join(&t->queuers[n]));
 		test_gate_open(&t->hold);
 		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->destroyer));
+		KUNIT_ASSERT_EQ(test, atomic_read(&t->refused),
+				QUEUERS * (round + 1));
 		KUNIT_ASSERT_EQ(test, test_gate_count(&t->released),
 				atomic_read(&t->inited));
 	}
