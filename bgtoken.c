@@ -126,6 +126,8 @@
 #include <linux/wait_bit.h>
 
 #include "bgtoken.h"
+
+#define LIVE_PREFIX	bgtoken
 #include "live.h"
 
 #define CREATE_TRACE_POINTS

@@ -844,7 +844,7 @@ static int scope_test_init(struct kunit *test)
 		return -ENOMEM;
 	test->priv = t;
 	t->kind = kind_of(test);
-	t->live_tokens = test_live("bgtoken", "tokens");
+	t->live_tokens = test_live(bgtoken_live_tokens);
 	test_gate_init(&t->inside);
 	test_gate_init(&t->before);
 	t->owner = test_owner_create();
@@ -882,7 +882,7 @@ static void scope_test_exit(struct kunit *test)
 	bgtoken_put(t->other);
 	test_owner_free(t->owner);
 	test_owner_free(t->other_owner);
-	test_nothing_left(test, "bgtoken", "tokens", t->live_tokens);
+	test_nothing_left(test, bgtoken_live_tokens, t->live_tokens);
 	kfree(t);
 }
 

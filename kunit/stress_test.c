@@ -235,7 +235,7 @@ static int stress_test_init(struct kunit *test)
 		return -ENOMEM;
 	test->priv = s;
 	s->kind = param->kind;
-	s->live_tokens = test_live("bgtoken", "tokens");
+	s->live_tokens = test_live(bgtoken_live_tokens);
 	for (n = 0; n < SLOTS; n++) {
 		spin_lock_init(&s->slots[n].lock);
 		if (!fill(&first, &s->slots[n].owner, &s->slots[n].token)) {
@@ -266,7 +266,7 @@ static void stress_test_exit(struct kunit *test)
 		if (s->slots[n].token)
 			cancel_and_free(&last, s->slots[n].token, s->slots[n].owner);
 	KUNIT_EXPECT_EQ(test, last.bad_cancel + last.bad_overlap, 0UL);
-	test_nothing_left(test, "bgtoken", "tokens", s->live_tokens);
+	test_nothing_left(test, bgtoken_live_tokens, s->live_tokens);
 	kfree(s);
 }
 

@@ -25,7 +25,6 @@
 #include <linux/dcache.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
-#include <linux/fs.h>
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
@@ -40,6 +39,7 @@
 #include <linux/wait.h>
 
 #include "bgtoken.h"
+#include "live.h"
 
 #ifndef KUNIT_CASE_SLOW			/* not in 6.1 */
 #define KUNIT_CASE_SLOW(name)	KUNIT_CASE(name)
@@ -801,48 +801,37 @@ static inline void test_owner_free(struct test_owner *owner)
 	kfree(owner);
 }
 
-/**
- * test_live() - how many a module has alive
- * @module:	the module
- * @name:	the parameter in which it shows their number
- *
- * Context: Process context; sleeps.
- * Return: The number, or an error if there is no sysfs: tests that are built
- * into the kernel run before it is mounted.
- */
-static inline long test_live(const char *module, const char *name)
-{
-	char path[80], text[24] = "";
-	struct file *file;
-	loff_t pos = 0;
-	long number;
+/* What there is alive, without a file: on some kernels a kthread can open none. */
+DECLARE_PER_CPU(long, bgtoken_live_tokens);
+DECLARE_PER_CPU(long, bgtoken_live_works);
 
-	snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s", module, name);
-	file = filp_open(path, O_RDONLY, 0);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-	if (kernel_read(file, text, sizeof(text) - 1, &pos) < 0 ||
-	    kstrtol(strim(text), 10, &number))
-		number = -EIO;
-	filp_close(file, NULL);
-	return number;
-}
+/**
+ * test_live() - how many of something are alive
+ * @counter:	exported by the module that has them, such as bgtoken_live_tokens
+ *
+ * Context: Any.
+ * Return: The number.
+ */
+#define test_live(counter)	live_sum(&(counter))
 
 /**
  * test_nothing_left() - see that a count is back where it was
  * @test:	fails if it does not come back
- * @module:	as for test_live()
- * @name:	as for test_live()
+ * @counter:	as for test_live()
  * @before:	what test_live() said before the test began
  *
  * Context: Process context; sleeps.
  */
-static inline void test_nothing_left(struct kunit *test, const char *module,
-				     const char *name, long before)
+#define test_nothing_left(test, counter, before)			\
+	__test_nothing_left(test, &(counter), #counter, before)
+
+static inline void __test_nothing_left(struct kunit *test,
+				       const long __percpu *counter,
+				       const char *name, long before)
 {
-	if (!test_until(test_live(module, name) == before))
-		KUNIT_FAIL(test, "%s: %ld %s, were %ld", module,
-			   test_live(module, name), name, before);
+	if (!test_until(live_sum(counter) == before))
+		KUNIT_FAIL(test, "%s: %ld, were %ld", name, live_sum(counter),
+			   before);
 }
 
 #endif /* _BGTOKEN_TEST_GATE_H */

@@ -1291,8 +1291,8 @@ static int work_test_init(struct kunit *test)
 		return -ENOMEM;
 	test->priv = t;
 	t->kind = kind_of(test);
-	t->live_tokens = test_live("bgtoken", "tokens");
-	t->live_works = test_live("bgtoken", "works");
+	t->live_tokens = test_live(bgtoken_live_tokens);
+	t->live_works = test_live(bgtoken_live_works);
 	test_gate_init(&t->ran);
 	test_gate_init(&t->released);
 	test_gate_init(&t->hold);
@@ -1339,8 +1339,8 @@ static void work_test_exit(struct kunit *test)
 	bgtoken_put(t->token);
 	bgtoken_put(t->other);
 	test_owner_free(t->owner);
-	test_nothing_left(test, "bgtoken", "tokens", t->live_tokens);
-	test_nothing_left(test, "bgtoken", "works", t->live_works);
+	test_nothing_left(test, bgtoken_live_tokens, t->live_tokens);
+	test_nothing_left(test, bgtoken_live_works, t->live_works);
 	kfree(t);
 }
 
