@@ -644,7 +644,7 @@ static bool should_have_grown(const struct mock *mock)
 /* The machine may be too slow for it at times, or at all times. */
 static void compile_quick_units_are_taken_several_at_a_time(struct kunit *test)
 {
-	unsigned long end = jiffies + TEST_TIMEOUT;
+	unsigned long end = jiffies + TEST_TRY;
 	struct mock *mock;
 	LIST_HEAD(units);
 	bool grows;
@@ -718,7 +718,7 @@ static struct mock *try_to_hold_a_grown_batch(struct kunit *test)
 /* That they grow where they should is for the first case of these. */
 static struct mock *hold_a_grown_batch(struct kunit *test)
 {
-	unsigned long end = jiffies + 2 * TEST_TIMEOUT;
+	unsigned long end = jiffies + 2 * TEST_TRY;
 	struct mock *mock;
 
 	do {
@@ -1063,7 +1063,7 @@ static void compile_no_unit_is_stranded_by_a_task_that_leaves(struct kunit *test
 {
 	struct mock *mock = mock_create(test, SINGLE_UNITS + 1,
 					.kind = mock_kind(test), .max_tasks = 2);
-	unsigned long end = jiffies + TEST_TIMEOUT;
+	unsigned long end = jiffies + TEST_TRY;
 	LIST_HEAD(units);
 	int i, spins;
 

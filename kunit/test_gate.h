@@ -116,6 +116,9 @@
 
 #define TEST_LEAST_ROUNDS	20
 
+/* How long to try for what a machine may be too slow to show. */
+#define TEST_TRY		msecs_to_jiffies(5000)
+
 /**
  * struct test_gate - holds what arrives until the test opens it
  *
@@ -232,8 +235,15 @@ static inline bool test_gate_pass(struct test_gate *gate)
  */
 static inline bool test_gate_spin(struct test_gate *gate)
 {
+	ktime_t end = ktime_add_ms(ktime_get(), TEST_TIMEOUT_MS);
+
 	test_gate_arrive(gate);
-	return test_spin_until(READ_ONCE(gate->open));
+	while (!READ_ONCE(gate->open)) {
+		if (ktime_after(ktime_get(), end))
+			return false;
+		cpu_relax();
+	}
+	return true;
 }
 
 /**
@@ -366,6 +376,26 @@ static inline bool test_thread_asleep(struct test_thread *thread)
 }
 
 /**
+ * test_thread_at_lock() - see that a thread waits for a lock of PREEMPT_RT
+ * @thread:	past the last point at which it tells the test anything
+ *
+ * Context: Process context; sleeps.
+ * Return: As test_thread_asleep(); it may be a spinlock_t that it waits for.
+ */
+static inline bool test_thread_at_lock(struct test_thread *thread)
+{
+	bool ended = false;
+
+	if (!thread->task)
+		return false;
+	return test_until((ended = test_thread_returned(thread)) ||
+			  (READ_ONCE(thread->began) &&
+			   READ_ONCE(thread->task->__state) &
+			   (TASK_NORMAL | TASK_RTLOCK_WAIT))) &&
+	       !ended;
+}
+
+/**
  * test_thread_join() - wait for the end of a thread
  * @thread:	one that was started or only created, or for which that failed,
  *		or that was joined
@@ -422,7 +452,9 @@ static inline int test_cpu(unsigned int n)
  * enum test_context - where test_call_in() calls
  * @TEST_PROCESS:	from the test itself
  * @TEST_SOFTIRQ:	from a tasklet
- * @TEST_HARDIRQ:	from a hard interrupt
+ * @TEST_HARDIRQ:	from an interrupt that may take a spinlock_t, as one that
+ *			PREEMPT_RT has in a thread: neither an IPI itself nor a
+ *			work of IRQ_WORK_HARD_IRQ is such
  */
 enum test_context {
 	TEST_PROCESS,
@@ -494,7 +526,7 @@ static inline bool test_call_in(enum test_context context,
 		wait_for_completion(&call->done);
 		tasklet_kill(&call->tasklet);
 	} else {
-		call->irq_work = IRQ_WORK_INIT_HARD(test_call_irq_work);
+		call->irq_work = IRQ_WORK_INIT(test_call_irq_work);
 		irq_work_queue(&call->irq_work);
 		wait_for_completion(&call->done);
 		irq_work_sync(&call->irq_work);
@@ -503,11 +535,18 @@ static inline bool test_call_in(enum test_context context,
 	return true;
 }
 
-static inline void test_call_raise(void *arg)
+static inline void test_call_raise_softirq(void *arg)
 {
 	struct test_call *call = arg;
 
 	tasklet_schedule(&call->tasklet);
+}
+
+static inline void test_call_raise_hardirq(void *arg)
+{
+	struct test_call *call = arg;
+
+	irq_work_queue(&call->irq_work);
 }
 
 /**
@@ -526,8 +565,6 @@ static inline bool test_call_on(int cpu, enum test_context context,
 	struct test_call *call;
 	bool called;
 
-	if (context == TEST_HARDIRQ)
-		return !smp_call_function_single(cpu, fn, arg, true);
 	if (context == TEST_PROCESS) {
 		set_cpus_allowed_ptr(current, cpumask_of(cpu));
 		fn(arg);
@@ -538,9 +575,13 @@ static inline bool test_call_on(int cpu, enum test_context context,
 	if (!call)
 		return false;
 	tasklet_setup(&call->tasklet, test_call_tasklet);
-	called = !smp_call_function_single(cpu, test_call_raise, call, true);
+	call->irq_work = IRQ_WORK_INIT(test_call_irq_work);
+	called = !smp_call_function_single(cpu, context == TEST_SOFTIRQ ?
+					   test_call_raise_softirq :
+					   test_call_raise_hardirq, call, true);
 	if (called)
 		wait_for_completion(&call->done);
+	irq_work_sync(&call->irq_work);
 	tasklet_kill(&call->tasklet);
 	kfree(call);
 	return called;
@@ -731,7 +772,7 @@ static inline struct bgtoken *test_token_create(void *owner,
  * @thread:	past the last point at which it tells the test anything
  *
  * Who waits for a BGTOKEN_SPIN token does not sleep, so there it is the token
- * that says so, and it does not say who.
+ * that says so, and it does not say who.  With PREEMPT_RT it does, at a lock.
  *
  * Context: Process context; sleeps.
  * Return: True once it was seen, false if the thread's function has returned,
@@ -744,6 +785,8 @@ static inline bool test_blocked_at(struct bgtoken *token,
 
 	if (token->kind != BGTOKEN_SPIN || !thread->task)
 		return test_thread_asleep(thread);
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return test_thread_at_lock(thread);
 	return test_until((ended = test_thread_returned(thread)) ||
 			  atomic_read(&token->scopes) &
 			  (BGTOKEN_WAITER | BGTOKEN_CANCELLED)) && !ended;

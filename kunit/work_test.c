@@ -9,6 +9,7 @@
  * scope was live.
  */
 #include <linux/delay.h>
+#include <linux/irq_work.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/random.h>
@@ -632,6 +633,24 @@ static void queue_it(void *arg)
 	queue(arg);
 }
 
+/* From an interrupt, on the CPU that is told to raise it. */
+struct interrupt {
+	struct irq_work irq_work;
+	struct item *item;
+};
+
+static void interrupt_fn(struct irq_work *irq_work)
+{
+	queue(container_of(irq_work, struct interrupt, irq_work)->item);
+}
+
+static void raise_interrupt(void *arg)
+{
+	struct interrupt *interrupt = arg;
+
+	irq_work_queue(&interrupt->irq_work);
+}
+
 static bool look_has_seen(struct work_test *t, int stored)
 {
 	int spins;
@@ -654,6 +673,7 @@ static void work_refused_as_pending_sees_what_was_stored_before(struct kunit *te
 	unsigned long end;
 	int n, round = 0, refused = 0;
 	u32 latency = 1000;	/* ns */
+	struct interrupt interrupt;
 	struct item *item;
 	u64 sent;
 
@@ -663,6 +683,8 @@ static void work_refused_as_pending_sees_what_was_stored_before(struct kunit *te
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t->wq));
 	item = item_alloc(test, NULL);
 	bgtoken_work_init(&item->dwork.work, t->token, look_fn, item_release);
+	interrupt.irq_work = IRQ_WORK_INIT(interrupt_fn);
+	interrupt.item = item;
 	end = jiffies + HZ;
 	test_rounds(n, end) {
 		bool measure = ++round % 8 == 1;
@@ -670,7 +692,7 @@ static void work_refused_as_pending_sees_what_was_stored_before(struct kunit *te
 
 		WRITE_ONCE(t->stored, 2 * round);
 		sent = ktime_get_ns();
-		smp_call_function_single(1, queue_it, item, false);
+		smp_call_function_single(1, raise_interrupt, &interrupt, false);
 		if (!measure) {
 			udelay(ns / 1000);
 			ndelay(ns % 1000);
@@ -686,6 +708,7 @@ static void work_refused_as_pending_sees_what_was_stored_before(struct kunit *te
 					  200000);
 	}
 	test_call_on(1, TEST_HARDIRQ, queue_it, item);	/* after the last one */
+	irq_work_sync(&interrupt.irq_work);
 	put(item);
 	kunit_info(test, "%d rounds, %d refused", round, refused);
 }
