@@ -84,6 +84,8 @@
 #include <linux/wait_bit.h>
 
 #include "bgcompile.h"
+
+#define LIVE_PREFIX	bgcompile
 #include "live.h"
 
 #define CREATE_TRACE_POINTS

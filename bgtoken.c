@@ -139,6 +139,8 @@
 
 #include "bgtoken.h"
 #include "compat.h"
+
+#define LIVE_PREFIX	bgtoken
 #include "live.h"
 
 #define CREATE_TRACE_POINTS
