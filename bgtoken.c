@@ -114,7 +114,7 @@
  * P: belongs to whoever claimed work->pending.
  *
  * sparse cannot follow a scope that is there if a pointer is not NULL, so it
- * ignores __cond_acquires, nor one that __cleanup ends: with __releases() on
+ * ignores __cond_acquires(), nor one that __cleanup ends: with __releases() on
  * bgtoken_exit() it would warn of every scope there is.  Nor can it follow the
  * line, which has a spinlock for one kind only; __release() and __acquire() tell
  * it to look away.
@@ -135,8 +135,8 @@
 
 /* What works and their release may rely on: process context. */
 #define BGTOKEN_WQ_FLAGS						\
-	(WQ_UNBOUND | WQ_FREEZABLE | WQ_MEM_RECLAIM | WQ_HIGHPRI |	\
-	 WQ_CPU_INTENSIVE | WQ_SYSFS | WQ_POWER_EFFICIENT)
+	(WQ_UNBOUND | WQ_PERCPU | WQ_FREEZABLE | WQ_MEM_RECLAIM |	\
+	 WQ_HIGHPRI | WQ_CPU_INTENSIVE | WQ_SYSFS | WQ_POWER_EFFICIENT)
 
 struct bgtoken_wq {
 	struct workqueue_struct *wq;	/* I */
@@ -844,6 +844,8 @@ struct bgtoken_wq *bgtoken_wq_create(const char *name, unsigned int flags,
 	if (!wq)
 		return ERR_PTR(-ENOMEM);
 	spin_lock_init(&wq->lock);
+	/* The kernel wants exactly one of the two. */
+	flags = flags & WQ_UNBOUND ? flags & ~WQ_PERCPU : flags | WQ_PERCPU;
 	wq->wq = alloc_workqueue("%s", flags, max_active, name);
 	if (!wq->wq) {
 		kfree(wq);

@@ -20,6 +20,8 @@ esac
 
 BG_PROG=${0##*/}
 BG_EXIT_USAGE=2 # a script may say another
+# shellcheck disable=SC2034
+BG_EXIT_ABSENT=77 # what is asked for is not to be had here; no fault
 
 say() { printf '%s: %s\n' "$BG_PROG" "$*" >&2; }
 
