@@ -126,7 +126,7 @@
  * K: bgtoken_classes_lock.
  *
  * sparse cannot follow a scope that is there if a pointer is not NULL, so it
- * ignores __cond_acquires, nor one that __cleanup ends: with __releases() on
+ * ignores __cond_acquires(), nor one that __cleanup ends: with __releases() on
  * bgtoken_exit() it would warn of every scope there is.  Nor can it follow the
  * line, which has a spinlock for one kind only; __release() and __acquire() tell
  * it to look away.
@@ -136,9 +136,9 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
+#include <trace/events/lock.h>
 
 #include "bgtoken.h"
-#include "compat.h"
 
 #define LIVE_PREFIX	bgtoken
 #include "live.h"
@@ -150,8 +150,8 @@
 
 /* What works and their release may rely on: process context. */
 #define BGTOKEN_WQ_FLAGS						\
-	(WQ_UNBOUND | WQ_FREEZABLE | WQ_MEM_RECLAIM | WQ_HIGHPRI |	\
-	 WQ_CPU_INTENSIVE | WQ_SYSFS | WQ_POWER_EFFICIENT)
+	(WQ_UNBOUND | WQ_PERCPU | WQ_FREEZABLE | WQ_MEM_RECLAIM |	\
+	 WQ_HIGHPRI | WQ_CPU_INTENSIVE | WQ_SYSFS | WQ_POWER_EFFICIENT)
 
 struct bgtoken_wq {
 	struct workqueue_struct *wq;	/* I */
@@ -403,10 +403,10 @@ static bool bgtoken_over(const struct bgtoken *token, int cancelled)
 /* Where one may not sleep.  Acquire, as bgtoken_over(). */
 static void bgtoken_wait_spinning(struct bgtoken *token, int cancelled)
 {
-	trace_contention_begin(token, LCB_F_SPIN);
+	contention_begin(token, LCB_F_SPIN);
 	atomic_cond_read_acquire(&token->scopes,
 				 !(VAL & BGTOKEN_LIVE) || VAL & cancelled);
-	trace_contention_end(token, 0);
+	contention_end(token, 0);
 }
 
 /*
@@ -419,7 +419,7 @@ static void bgtoken_wait_sleeping(struct bgtoken *token, int cancelled)
 {
 	int spins = SPINS;
 
-	trace_contention_begin(token, LCB_F_MUTEX);
+	contention_begin(token, LCB_F_MUTEX);
 	while (!bgtoken_over(token, cancelled) && spins--)
 		cpu_relax();
 	if (!bgtoken_over(token, cancelled)) {
@@ -427,7 +427,7 @@ static void bgtoken_wait_sleeping(struct bgtoken *token, int cancelled)
 			wake_up_var(&token->scopes);
 		wait_var_event(&token->scopes, bgtoken_over(token, cancelled));
 	}
-	trace_contention_end(token, 0);
+	contention_end(token, 0);
 }
 
 static noinline void bgtoken_wait(struct bgtoken *token, int cancelled)
@@ -1026,6 +1026,8 @@ struct bgtoken_wq *bgtoken_wq_create(const char *name, unsigned int flags,
 	if (!wq)
 		return ERR_PTR(-ENOMEM);
 	spin_lock_init(&wq->lock);
+	/* The kernel wants exactly one of the two. */
+	flags = flags & WQ_UNBOUND ? flags & ~WQ_PERCPU : flags | WQ_PERCPU;
 	wq->wq = alloc_workqueue("%s", flags, max_active, name);
 	if (!wq->wq) {
 		kfree(wq);

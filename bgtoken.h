@@ -59,6 +59,8 @@
 #include <linux/tracepoint-defs.h>
 #include <linux/workqueue.h>
 
+#include "compat.h"
+
 struct device;
 
 /**
@@ -276,7 +278,7 @@ void bgtoken_exit(struct bgtoken *token);
  */
 static __always_inline void *bgtoken_enter_nested(struct bgtoken *token,
 						  unsigned int subclass)
-	__cond_acquires(token)
+	__acquires_if_nonnull(token)
 {
 	if (unlikely(token->kind == BGTOKEN_SPIN))
 		return bgtoken_enter_spin(token, subclass);
@@ -327,7 +329,7 @@ static __always_inline void bgtoken_exit(struct bgtoken *token)
  * cancelled: then there is no scope, and no bgtoken_exit().
  */
 static __always_inline void *bgtoken_enter(struct bgtoken *token)
-	__cond_acquires(token)
+	__acquires_if_nonnull(token)
 {
 	return bgtoken_enter_nested(token, 0);
 }
