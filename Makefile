@@ -3,7 +3,13 @@
 # The front door: "make help" lists what there is. What kbuild reads is Kbuild,
 # not this file.
 
-KERNEL ?= 6.12
+# The first that the list has. The suites in a kernel tree have a default of
+# their own.
+kernel_default := $(shell sed -n '/^[^\#]/{s/[[:space:]].*//p;q}' tools/kernels)
+ifeq ($(origin KERNEL),undefined)
+kunit: export KERNEL :=
+endif
+KERNEL ?= $(kernel_default)
 export KERNEL
 
 # A folder to build modules against, instead of the set-up's, for example
@@ -59,7 +65,7 @@ help:
 	@echo '  check-kcsan   the same on a kernel that looks for data races'
 	@echo '  check-rt      the demo, load/unload, and tokens under load, on a real-time kernel'
 	@echo '  check-demo    the demo and the bad-input tests on a stock kernel'
-	@echo '  check-all     all of these and kunit, check and check-demo on 6.1, too: one table'
+	@echo '  check-all     all of these and kunit, on every kernel there is: one table'
 	@echo '  check-harness   plant one fault at a time: does "check" catch it?'
 	@echo '  kunit     the suites on User-Mode Linux, by kunit.py: the inner loop'
 	@echo '  lint      look at the sources with every checker there is'
@@ -72,7 +78,8 @@ help:
 	@echo '  setup     install what is missing, get the kernel; the others do it too'
 	@echo '  clean     remove build/ (the kernels stay in the cache folder)'
 	@echo 'Variables:'
-	@echo '  KERNEL=   6.12 (default), 6.1, or 6.12-rt (demo, bench, shell): Debian'"'"'s'
+	@echo '  KERNEL=   $(shell bash -c '. tools/lib.sh; echo "$$BG_STOCK_KERNELS"'): Debian'"'"'s'
+	@echo '            (without -rt: check, check-kcsan, kunit, too)'
 	@echo '  FILTER=   check, check-kcsan, kunit: the suites that match, as kunit.py has it'
 	@echo '  REPEAT= LOAD=   check, check-kcsan: so many runs, beside so many busy loops;'
 	@echo '            AT_ONCE= machines at a time'

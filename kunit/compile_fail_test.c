@@ -309,6 +309,7 @@ static void compile_workqueue_destroyed_too_early_fails_the_state(struct kunit *
 	LIST_HEAD(units);
 
 	mock_units(mock, &units, 1, &mock->gate);
+	mock->plans[0].compile_ms = 3;	/* so that the task wants to yield */
 	mock_units(mock, &units, 3, NULL);
 	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
@@ -316,7 +317,6 @@ static void compile_workqueue_destroyed_too_early_fails_the_state(struct kunit *
 						   BGCOMPILE_TOP_FINISHED));
 	test_thread_start(test, &destroyer, -1, destroy_fn, mock);
 	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&destroyer));
-	msleep(20);	/* past the slice, so that the task wants to yield */
 	test_gate_open(&mock->gate);
 	KUNIT_EXPECT_TRUE(test, mock_join(mock, &destroyer));
 	KUNIT_EXPECT_TRUE(test, mock_waiter_ends(mock, &waiter));
@@ -351,7 +351,6 @@ static void compile_workqueue_destroyed_late_does_not_fail_a_finished_state(stru
 	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 2U);
 	test_thread_start(test, &destroyer, -1, destroy_fn, mock);
 	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&destroyer));
-	msleep(20);
 	test_gate_open(&mock->gate);
 	KUNIT_EXPECT_TRUE(test, mock_join(mock, &destroyer));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 2);
@@ -431,7 +430,6 @@ static void compile_cancelled_while_units_are_added_leaves_them_to_the_caller(st
 	bool live = false;
 	LIST_HEAD(units);
 	void *owner;
-	u64 end;
 
 	test_own_cpu(test, 1);
 	mock_units(mock, &units, 2, NULL);
@@ -446,11 +444,8 @@ static void compile_cancelled_while_units_are_added_leaves_them_to_the_caller(st
 		KUNIT_EXPECT_TRUE(test, test_thread_asleep(&thread));
 		spin_lock_irq(&state->lock);
 		bgtoken_exit(mock->token);
-		end = ktime_get_ns() + NSEC_PER_SEC;
-		do {
-			cpu_relax();
-			live = atomic_read(&mock->token->scopes) & BGTOKEN_LIVE;
-		} while (!live && ktime_get_ns() < end);
+		live = test_spin_until(atomic_read(&mock->token->scopes) &
+				       BGTOKEN_LIVE);
 		bgtoken_cancel_locked(mock->token);
 		spin_unlock_irq(&state->lock);
 	}

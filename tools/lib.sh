@@ -11,8 +11,6 @@ PATH=$PATH:/usr/sbin:/sbin
 BG_ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 # shellcheck disable=SC2034 # used by those who source this
 BG_BUILD=$BG_ROOT/build
-# shellcheck disable=SC2034
-BG_KERNEL_DEFAULT=6.12
 
 # The XDG specification says that a relative path is to be ignored.
 case ${XDG_CACHE_HOME:-} in
@@ -22,6 +20,8 @@ esac
 
 BG_PROG=${0##*/}
 BG_EXIT_USAGE=2 # a script may say another
+# shellcheck disable=SC2034
+BG_EXIT_ABSENT=77 # what is asked for is not to be had here; no fault
 
 say() { printf '%s: %s\n' "$BG_PROG" "$*" >&2; }
 
@@ -33,10 +33,80 @@ have() { command -v -- "$1" >/dev/null 2>&1; }
 # need_value OPTION COUNT: an option that wants a value was given last.
 need_value() { [ "$2" -ge 2 ] || die "$1 needs a value; see $BG_PROG --help" "$BG_EXIT_USAGE"; }
 
-# A kernel is named by its series, "6.12", and "-rt" for the real-time flavour.
+# What tools/kernels has, a line each: series, suites, flavours, kinds.
+mapfile -t BG_KERNELS < <(sed '/^#/d' "$BG_ROOT/tools/kernels")
+# shellcheck disable=SC2034
+BG_KERNEL_DEFAULT=${BG_KERNELS[0]%%[[:space:]]*}
+
+# has LIST WORD: is it in a list of words that commas part?
+has() { [[ ,$1, == *",$2,"* ]]; }
+
+# stock_kernels: the names of Debian's own kernels, a line each. A kernel is
+# named by its series, and "-rt" after it for the real-time flavour.
+stock_kernels() {
+	local line series flavours flavour
+
+	for line in "${BG_KERNELS[@]}"; do
+		read -r series _ flavours _ <<<"$line"
+		for flavour in ${flavours//,/ }; do
+			case $flavour in
+			cloud)	echo "$series" ;;
+			*)	echo "$series-$flavour" ;;
+			esac
+		done
+	done
+}
+
+# test_kernels KIND: the series of which tools/kernel builds that kind.
+test_kernels() {
+	local line series kinds
+
+	for line in "${BG_KERNELS[@]}"; do
+		read -r series _ _ kinds <<<"$line"
+		! has "$kinds" "$1" || echo "$series"
+	done
+}
+
+# kernel_kinds: what tools/kernel builds of one series or another, a line each.
+kernel_kinds() {
+	local line kinds
+
+	for line in "${BG_KERNELS[@]}"; do
+		read -r _ _ _ kinds <<<"$line"
+		printf '%s\n' "${kinds//,/$'\n'}"
+	done | awk '!seen[$0]++'
+}
+
+# kernel_suites NAME: where Debian has it.
+kernel_suites() {
+	local line series suites
+
+	for line in "${BG_KERNELS[@]}"; do
+		read -r series suites _ <<<"$line"
+		[ "$series" != "${1%%-*}" ] || printf '%s\n' "${suites//,/$'\n'}"
+	done
+}
+
+# one_of: the lines of standard input, as a sentence has them: "6.12, 7.3 or 6.1".
+one_of() {
+	awk '{ word[NR] = $0 }
+	END { for (i = 1; i <= NR; i++)
+		printf "%s%s", word[i], i < NR - 1 ? ", " : i < NR ? " or " : "\n" }'
+}
+
+# shellcheck disable=SC2034
+BG_STOCK_KERNELS=$(stock_kernels | sed "1s/\$/ (default)/" | one_of)
+
+# check_kernel_name NAME: is there a stock kernel of that name?
 check_kernel_name() {
-	[[ $1 =~ ^[0-9]+\.[0-9]+(-rt)?$ ]] ||
-		die "'$1' is not a kernel name: say 6.12, 6.1 or 6.12-rt" "$BG_EXIT_USAGE"
+	stock_kernels | grep -x -F -e "$1" >/dev/null ||
+		die "there is no kernel '$1': say $(stock_kernels | one_of)" "$BG_EXIT_USAGE"
+}
+
+# check_test_kernel KIND NAME: does tools/kernel build it?
+check_test_kernel() {
+	test_kernels "$1" | grep -x -F -e "$2" >/dev/null ||
+		die "there is no $1 kernel '$2': say $(test_kernels "$1" | one_of)" "$BG_EXIT_USAGE"
 }
 
 # kernel_dir NAME: the folder that tools/setup made for it, whether or not it exists.
