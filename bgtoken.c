@@ -123,7 +123,7 @@
  * T: token->lock, taken inside W.
  * W: wq->lock.
  * P: belongs to whoever claimed work->pending.
- * K: bgtoken_classes_lock.
+ * K: bgtoken_classes_lock to find or add one; it is only read afterwards.
  *
  * sparse cannot follow a scope that is there if a pointer is not NULL, so it
  * ignores __cond_acquires(), nor one that __cleanup ends: with __releases() on
@@ -135,6 +135,7 @@
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/stringhash.h>
 #include <linux/wait_bit.h>
 #include <trace/events/lock.h>
 
@@ -168,119 +169,81 @@ LIVE_COUNTER(works, "how many works are alive");
 #ifdef CONFIG_LOCKDEP
 /*
  * What lockdep knows of the tokens of one creation site.  A token may outlive the
- * module that created it, so neither keys nor names may be that module's: a class
- * is made for the first token, is found again by what the site is called, also
- * when its module was removed and inserted anew, and goes with this module.
+ * module that created it, so neither keys nor names may be that module's.  A site is
+ * found again by what it says of itself, also when its module was removed and
+ * inserted anew.  All of it lies in this module's own memory, as lockdep forgets that
+ * as a whole when the module goes; of a key that is registered by
+ * lockdep_register_key() it would not forget what nested scopes made of it.
  */
 struct bgtoken_class {
-	struct hlist_node node;			/* K */
 	struct lock_class_key scope[BGTOKEN_KINDS];
 	struct lock_class_key line[BGTOKEN_KINDS];
 	struct lock_class_key works;
 	struct lockdep_map works_map;
+	unsigned int file_hash;
 	int line_number;
-	const char *file;			/* behind the name */
-	char name[];
+	char name[40];
 };
 
-static HLIST_HEAD(bgtoken_classes);		/* K */
+#define BGTOKEN_CLASSES	256	/* sites after these go unchecked */
+
+static struct bgtoken_class bgtoken_classes[BGTOKEN_CLASSES + 1];	/* K */
+static unsigned int bgtoken_nr_classes;					/* K */
 static DEFINE_SPINLOCK(bgtoken_classes_lock);
 
-static void bgtoken_class_keys(struct bgtoken_class *class,
-			       void (*fn)(struct lock_class_key *key))
+static void bgtoken_class_init(struct bgtoken_class *class,
+			       const struct bgtoken_site *site,
+			       unsigned int file_hash)
 {
-	int kind;
+	bool unchecked = class == &bgtoken_classes[BGTOKEN_CLASSES];
 
-	for (kind = 0; kind < BGTOKEN_KINDS; kind++) {
-		fn(&class->scope[kind]);
-		fn(&class->line[kind]);
-	}
-	fn(&class->works);
-}
-
-static struct bgtoken_class *bgtoken_class_alloc(const struct bgtoken_site *site,
-						 gfp_t gfp)
-{
-	size_t name_size = strlen(site->name) + 1;
-	size_t file_size = strlen(site->file) + 1;
-	struct bgtoken_class *class;
-
-	class = kzalloc(struct_size(class, name, name_size + file_size), gfp);
-	if (!class)
-		return NULL;
-	memcpy(class->name, site->name, name_size);
-	class->file = memcpy(class->name + name_size, site->file, file_size);
+	if (unchecked && class->name[0])
+		return;		/* in use */
+	strscpy(class->name, unchecked ? "bgtoken" : site->name, sizeof(class->name));
+	class->file_hash = file_hash;
 	class->line_number = site->line;
-	return class;
+	lockdep_init_map(&class->works_map, "bgtoken_works",
+			 unchecked ? &__lockdep_no_validate__ : &class->works, 0);
 }
 
-static struct bgtoken_class *bgtoken_class_find(const struct bgtoken_site *site)
+static struct bgtoken_class *bgtoken_class_of(const struct bgtoken_site *site)
 {
-	struct bgtoken_class *class;
-
-	lockdep_assert_held(&bgtoken_classes_lock);
-	hlist_for_each_entry(class, &bgtoken_classes, node)
-		if (class->line_number == site->line &&
-		    !strcmp(class->file, site->file) &&
-		    !strcmp(class->name, site->name))
-			return class;
-	return NULL;
-}
-
-/* @new, if not NULL, is used or freed. */
-static struct bgtoken_class *bgtoken_class_get(const struct bgtoken_site *site,
-					       struct bgtoken_class *new)
-{
-	struct bgtoken_class *class;
+	unsigned int hash = full_name_hash(NULL, site->file, strlen(site->file));
+	struct bgtoken_class *class = bgtoken_classes;
 	unsigned long flags;
 
 	spin_lock_irqsave(&bgtoken_classes_lock, flags);
-	class = bgtoken_class_find(site);
-	if (!class && new) {
-		bgtoken_class_keys(new, lockdep_register_key);
-		lockdep_init_map(&new->works_map, "bgtoken_works", &new->works, 0);
-		hlist_add_head(&new->node, &bgtoken_classes);
-		class = new;
-		new = NULL;
+	for (; class < &bgtoken_classes[bgtoken_nr_classes]; class++)
+		if (class->line_number == site->line && class->file_hash == hash &&
+		    !strncmp(class->name, site->name, sizeof(class->name) - 1))
+			break;
+	if (class == &bgtoken_classes[bgtoken_nr_classes]) {
+		bgtoken_class_init(class, site, hash);
+		if (bgtoken_nr_classes < BGTOKEN_CLASSES)
+			bgtoken_nr_classes++;
 	}
 	spin_unlock_irqrestore(&bgtoken_classes_lock, flags);
-	kfree(new);
 	return class;
 }
 
-static int bgtoken_class_init(struct bgtoken *token,
-			      const struct bgtoken_site *site, gfp_t gfp)
+static void bgtoken_set_class(struct bgtoken *token, const struct bgtoken_site *site)
 {
-	token->class = bgtoken_class_get(site, NULL);
-	if (!token->class)
-		token->class = bgtoken_class_get(site, bgtoken_class_alloc(site, gfp));
-	return token->class ? 0 : -ENOMEM;
-}
+	struct bgtoken_class *class = bgtoken_class_of(site);
+	struct lock_class_key *scope = &class->scope[token->kind];
+	struct lock_class_key *line = &class->line[token->kind];
 
-static void bgtoken_set_classes(struct bgtoken *token)
-{
-	struct bgtoken_class *class = token->class;
-	enum bgtoken_kind kind = token->kind;
-
-	lockdep_init_map_wait(&token->dep_map, class->name, &class->scope[kind], 0,
-			      kind == BGTOKEN_SPIN ? LD_WAIT_CONFIG : LD_WAIT_SLEEP);
-	if (kind == BGTOKEN_MUTEX)
-		lockdep_set_class_and_name(&token->mutex, &class->line[kind],
-					   "bgtoken_line");
-	else if (kind == BGTOKEN_SPIN)
-		lockdep_set_class_and_name(&token->spin, &class->line[kind],
-					   "bgtoken_line");
-}
-
-static void bgtoken_classes_free(void)
-{
-	struct bgtoken_class *class;
-	struct hlist_node *next;
-
-	hlist_for_each_entry_safe(class, next, &bgtoken_classes, node) {
-		bgtoken_class_keys(class, lockdep_unregister_key);
-		kfree(class);
+	if (class == &bgtoken_classes[BGTOKEN_CLASSES]) {
+		scope = &__lockdep_no_validate__;
+		line = &__lockdep_no_validate__;
 	}
+	token->class = class;
+	lockdep_init_map_wait(&token->dep_map, class->name, scope, 0,
+			      token->kind == BGTOKEN_SPIN ? LD_WAIT_CONFIG :
+							    LD_WAIT_SLEEP);
+	if (token->kind == BGTOKEN_MUTEX)
+		lockdep_set_class_and_name(&token->mutex, line, "bgtoken_line");
+	else if (token->kind == BGTOKEN_SPIN)
+		lockdep_set_class_and_name(&token->spin, line, "bgtoken_line");
 }
 
 /*
@@ -293,14 +256,9 @@ struct lockdep_map *__bgtoken_works_map(struct bgtoken *token)
 }
 EXPORT_SYMBOL_GPL(__bgtoken_works_map);
 #else
-static int bgtoken_class_init(struct bgtoken *token,
-			      const struct bgtoken_site *site, gfp_t gfp)
+static void bgtoken_set_class(struct bgtoken *token, const struct bgtoken_site *site)
 {
-	return 0;
 }
-
-static void bgtoken_set_classes(struct bgtoken *token) {}
-static void bgtoken_classes_free(void) {}
 #endif /* CONFIG_LOCKDEP */
 
 /* Tokens */
@@ -315,10 +273,6 @@ struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
 	token = kzalloc(sizeof(*token), gfp);
 	if (!token)
 		return ERR_PTR(-ENOMEM);
-	if (bgtoken_class_init(token, site, gfp)) {
-		kfree(token);
-		return ERR_PTR(-ENOMEM);
-	}
 
 	token->owner = owner;
 	token->kind = kind;
@@ -329,7 +283,7 @@ struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
 		mutex_init(&token->mutex);
 	else if (kind == BGTOKEN_SPIN)
 		spin_lock_init(&token->spin);
-	bgtoken_set_classes(token);
+	bgtoken_set_class(token, site);
 	live_inc(tokens);
 	trace_bgtoken_create(token, owner, kind);
 	return token;
@@ -1087,7 +1041,6 @@ static void __exit bgtoken_module_exit(void)
 {
 	live_check_none(tokens);
 	live_check_none(works);
-	bgtoken_classes_free();
 }
 module_exit(bgtoken_module_exit);
 

@@ -7,6 +7,9 @@
 #include <linux/delay.h>
 #include <linux/irqflags.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/version.h>
+#include <trace/events/lock.h>
 
 #include "test_gate.h"
 #include "bgtoken_trace.h"
@@ -771,6 +774,90 @@ static void untrace(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->not_live), 0);
 }
 
+/* Lockdep's silence; what it has to report is in tools/faults/ */
+
+/* Nothing that a SHARED scope begins under can be waited for by it. */
+static void scope_in_parallel_may_begin_under_a_lock_that_it_takes(struct kunit *test)
+{
+	static DEFINE_MUTEX(lock);
+	struct scope_test *t = test->priv;
+	int bodies = 0;
+
+	if (!IS_ENABLED(CONFIG_PROVE_LOCKING) || !debug_locks)
+		kunit_skip(test, "needs CONFIG_PROVE_LOCKING, and nothing reported before");
+	scoped_bgtoken(t->token, struct test_owner *, owner) {
+		mutex_lock(&lock);
+		bodies++;
+		mutex_unlock(&lock);
+	}
+	mutex_lock(&lock);
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		bodies++;
+	mutex_unlock(&lock);
+	/* Nor can it wait for another on the same token. */
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		scoped_bgtoken(t->token, struct test_owner *, again)
+			bodies++;
+	KUNIT_EXPECT_EQ(test, bodies, 3);
+	KUNIT_EXPECT_TRUE(test, debug_locks);
+}
+
+/* What perf lock and lockstat are told of those who wait. */
+static void probe_contention_begin(void *data, void *lock, unsigned int flags)
+{
+	struct scope_test *t = data;
+
+	if (lock == t->token)
+		atomic_inc(&t->begins);
+}
+
+static void probe_contention_end(void *data, void *lock, int ret)
+{
+	struct scope_test *t = data;
+
+	if (lock == t->token)
+		atomic_inc(&t->ends);
+}
+
+static bool trace_contention(struct scope_test *t, bool on)
+{
+#if defined(CONFIG_TRACEPOINTS) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+	if (on)
+		return !register_trace_contention_begin(probe_contention_begin, t) &&
+		       !register_trace_contention_end(probe_contention_end, t);
+	unregister_trace_contention_begin(probe_contention_begin, t);
+	unregister_trace_contention_end(probe_contention_end, t);
+	tracepoint_synchronize_unregister();
+	return true;
+#else
+	return false;
+#endif
+}
+
+static void scope_that_waits_is_told_of_as_contention(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	struct test_thread *thread;
+
+	need_cpus(test, t->kind == BGTOKEN_SPIN ? 3 : 1);
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		kunit_skip(test, "who waits does so at the line's lock");
+	if (!trace_contention(t, true))
+		kunit_skip(test, "needs the trace events of contention");
+	start(test, scope_holder);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	thread = start(test, scope_visitor);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, thread));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->ends), 0);
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	trace_contention(t, false);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->begins), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->ends), 1);
+}
+
 static void scope_makes_an_event_as_it_begins_and_as_it_ends(struct kunit *test)
 {
 	struct scope_test *t = test->priv;
@@ -906,6 +993,11 @@ static const struct test_kind shared_kind[] = { { BGTOKEN_SHARED, "shared" } };
 static const struct test_kind spin_kind[] = { { BGTOKEN_SPIN, "spin" } };
 
 KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
+static const struct test_kind parallel_kinds[] = {
+	{ BGTOKEN_SHARED, "shared" },
+};
+
+KUNIT_ARRAY_PARAM(parallel_kind, parallel_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(exclusive_kind, exclusive_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(sleeping_kind, sleeping_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(shared, shared_kind, test_kind_desc);
@@ -932,6 +1024,10 @@ static struct kunit_case scope_test_cases[] = {
 	KIND_CASE(scope_may_cancel_another_token_of_its_class),
 	KIND_CASE(scope_on_a_cancelled_inner_token_leaves_the_outer_one),
 	KUNIT_CASE_PARAM(scopes_on_a_shared_token_overlap, shared_gen_params),
+	KUNIT_CASE_PARAM(scope_in_parallel_may_begin_under_a_lock_that_it_takes,
+			 parallel_kind_gen_params),
+	KUNIT_CASE_PARAM(scope_that_waits_is_told_of_as_contention,
+			 exclusive_kind_gen_params),
 	KUNIT_CASE_PARAM(scope_waits_for_the_one_before_it, exclusive_kind_gen_params),
 	KIND_CASE(scope_does_not_wait_for_one_on_another_token),
 	KUNIT_CASE_PARAM(scopes_on_an_exclusive_token_never_overlap,

@@ -379,6 +379,55 @@ static void token_create_without_memory_is_enomem(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PTR_ERR(token), (long)-ENOMEM);
 }
 
+#ifdef CONFIG_LOCKDEP
+/* As if it came from a module that goes when it has made the token. */
+static struct bgtoken *create_from_passing_site(struct token_test *t, int line)
+{
+	struct bgtoken_site *site = kzalloc(sizeof(*site), GFP_KERNEL);
+	char *name = kstrdup("bgtoken:passing", GFP_KERNEL);
+	char *file = kstrdup("passing.c", GFP_KERNEL);
+	struct bgtoken *token = ERR_PTR(-ENOMEM);
+
+	if (site && name && file) {
+		*site = (struct bgtoken_site){ name, file, line };
+		token = __bgtoken_create(t->owner, t->kind, GFP_KERNEL, site);
+		memset(name, 'x', strlen(name));
+		memset(file, 'x', strlen(file));
+		memset(site, 0, sizeof(*site));
+	}
+	kfree(name);
+	kfree(file);
+	kfree(site);
+	return token;
+}
+#endif
+
+static void token_keeps_its_lockdep_class_when_its_creator_is_gone(struct kunit *test)
+{
+#ifdef CONFIG_LOCKDEP
+	struct token_test *t = test->priv;
+	struct bgtoken *token = create_from_passing_site(t, 1);
+	struct bgtoken *same = create_from_passing_site(t, 1);
+	struct bgtoken *other = create_from_passing_site(t, 2);
+
+	KUNIT_EXPECT_FALSE(test, IS_ERR(token) || IS_ERR(same) || IS_ERR(other));
+	if (!IS_ERR(token) && !IS_ERR(same) && !IS_ERR(other)) {
+		KUNIT_EXPECT_STREQ(test, token->dep_map.name, "bgtoken:passing");
+		KUNIT_EXPECT_PTR_EQ(test, same->dep_map.key, token->dep_map.key);
+		KUNIT_EXPECT_PTR_NE(test, other->dep_map.key, token->dep_map.key);
+		KUNIT_EXPECT_PTR_EQ(test, bgtoken_enter(token), (void *)t->owner);
+		bgtoken_exit(token);
+		KUNIT_EXPECT_TRUE(test, bgtoken_cancel(token));
+		KUNIT_EXPECT_FALSE(test, bgtoken_cancel(token));
+	}
+	bgtoken_put(token);
+	bgtoken_put(same);
+	bgtoken_put(other);
+#else
+	kunit_skip(test, "needs CONFIG_LOCKDEP");
+#endif
+}
+
 /* Cancel */
 
 static void token_cancel_is_true_once_and_false_afterwards(struct kunit *test)
@@ -1192,6 +1241,7 @@ static struct kunit_case token_test_cases[] = {
 	KIND_CASE(token_refuses_a_null_owner),
 	KUNIT_CASE(token_refuses_an_unknown_kind),
 	KIND_CASE(token_create_without_memory_is_enomem),
+	KIND_CASE(token_keeps_its_lockdep_class_when_its_creator_is_gone),
 	KIND_CASE(token_cancel_is_true_once_and_false_afterwards),
 	KIND_CASE(token_cancel_of_many_callers_is_true_for_one),
 	KIND_CASE(token_is_cancelled_from_the_cancel_on),

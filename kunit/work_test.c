@@ -1306,6 +1306,126 @@ static void wq_without_works_is_destroyed_at_once(struct kunit *test)
 
 /* The suite */
 
+/* What a cancel promises of what it finds pending, or comes after it */
+
+#define CLOSE_CALLS	10000
+
+/*
+ * The cancel is to come as the run begins, between its looks: so it is steered by
+ * whether it found the work pending the time before.
+ */
+static void work_pending_at_a_cancel_never_runs(struct kunit *test)
+{
+	int n, i, spins = 0, calls, was_pending = 0, violations = 0;
+	struct work_test *t = test->priv;
+	struct bgtoken *token;
+	struct item *item;
+	bool pending;
+
+	test_own_cpu(test, 1);
+	for (n = 0; n < CLOSE_CALLS; n++) {
+		token = test_token_create(t, t->kind);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+		item = item_on(test, token, NULL);
+		calls = test_gate_count(&t->ran);
+		KUNIT_EXPECT_TRUE(test, queue(item));
+		for (i = get_random_u32() % (2 * spins + 1); i; i--) {
+			if (!atomic_read(&item->dwork.work.pending))
+				break;
+			cpu_relax();
+		}
+		bgtoken_cancel_locked(token);
+		pending = atomic_read(&item->dwork.work.pending);
+		put(item);
+		bgtoken_cancel(token);
+		bgtoken_put(token);
+		if (!test_gate_wait(&t->released, n + 1)) {
+			KUNIT_FAIL(test, "round %d: not released", n);
+			break;
+		}
+		calls = test_gate_count(&t->ran) - calls;
+		was_pending += pending;
+		violations += pending && calls;
+		spins = pending ? spins + spins / 16 + 1 : spins - spins / 16 - !!spins;
+	}
+	kunit_info(test, "%d rounds, pending in %d", n, was_pending);
+	KUNIT_EXPECT_EQ(test, violations, 0);
+}
+
+/* There is none any more at that address, and who looks faults. */
+static void work_queued_late_leaves_the_workqueue_alone(struct kunit *test)
+{
+	struct bgtoken_wq *gone = ERR_PTR(-EFAULT);
+	struct work_test *t = test->priv;
+	struct item *item = new_delayed(test, NULL);
+
+	free_owner_if_first(t);
+	KUNIT_EXPECT_FALSE(test, bgtoken_queue_work(gone, &item->dwork.work));
+	KUNIT_EXPECT_FALSE(test, bgtoken_queue_delayed_work(gone, &item->dwork, 0));
+	KUNIT_EXPECT_FALSE(test, bgtoken_queue_delayed_work(gone, &item->dwork, AN_HOUR));
+	put(item);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
+}
+
+#define TIMERS		200
+#define TIMER_ROUNDS	20
+
+/* Two cancels at once, and what each found when it had returned. */
+struct timer_cancels {
+	struct work_test *t;
+	struct test_gate go;
+	struct item *items[TIMERS];
+	atomic_t still_on_timers;
+};
+
+static void timer_canceller(void *arg)
+{
+	struct timer_cancels *c = arg;
+	int n;
+
+	test_gate_pass(&c->go);
+	bgtoken_cancel(c->t->token);
+	for (n = 0; n < TIMERS; n++)
+		if (timer_pending(&c->items[n]->dwork.timer))
+			atomic_inc(&c->still_on_timers);
+}
+
+static void delayed_works_are_off_their_timers_after_either_of_two_cancels(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct test_thread *other = &t->queuers[0];
+	struct timer_cancels *c;
+	bool joined = true;
+	int round, n;
+
+	test_own_cpu(test, 2);
+	c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	c->t = t;
+	for (round = 0; round < TIMER_ROUNDS && joined; round++) {
+		if (round) {
+			bgtoken_put(t->token);
+			t->token = test_token_create(t, t->kind);
+			KUNIT_ASSERT_FALSE(test, IS_ERR(t->token));
+		}
+		test_gate_init(&c->go);
+		for (n = 0; n < TIMERS; n++) {
+			c->items[n] = new_delayed(test, NULL);
+			KUNIT_EXPECT_TRUE(test, queue_delayed(c->items[n], AN_HOUR));
+		}
+		test_thread_start(test, &t->canceller, 1, timer_canceller, c);
+		test_thread_start(test, other, 2, timer_canceller, c);
+		KUNIT_EXPECT_TRUE(test, test_gate_wait(&c->go, 2));
+		test_gate_open(&c->go);
+		joined = test_thread_join(&t->canceller) && test_thread_join(other);
+		KUNIT_EXPECT_TRUE(test, joined);
+		for (n = 0; n < TIMERS && joined; n++)
+			put(c->items[n]);
+	}
+	KUNIT_EXPECT_EQ(test, atomic_read(&c->still_on_timers), 0);
+}
+
 static int work_test_init(struct kunit *test)
 {
 	struct work_test *t = kzalloc(sizeof(*t), GFP_KERNEL);
@@ -1388,6 +1508,10 @@ static struct kunit_case work_test_cases[] = {
 	KUNIT_CASE(work_runs_in_process_context_and_is_released_there),
 	KIND_CASE(work_cancelled_while_pending_never_runs_and_is_released),
 	KIND_CASE(work_is_refused_when_its_token_is_cancelled),
+	TEST_CASE_PARAM_SLOW(work_pending_at_a_cancel_never_runs, test_kind_gen_params),
+	KUNIT_CASE(work_queued_late_leaves_the_workqueue_alone),
+	TEST_CASE_PARAM_SLOW(delayed_works_are_off_their_timers_after_either_of_two_cancels,
+			     test_kind_gen_params),
 	KIND_CASE(work_may_cancel_its_own_token_and_free_the_owner),
 	KIND_CASE(work_does_not_delay_a_cancel_outside_its_scopes),
 	KUNIT_CASE_PARAM(work_delays_a_cancel_inside_its_scope,

@@ -216,6 +216,8 @@ before() {
 echo
 check "the cancel is done before the units that ran are dropped" \
 	before bgtoken_cancel_done: bgcompile_unit_drop:
+check "each work is traced with the function that it is for" \
+	grep -q 'bgtoken_work_start:.* function=bgcompile_task_run ' /run/trace.txt
 check "the units that were never started go without a compile step" \
 	grep -q 'bgcompile_queue_free:.*dropped=9' /run/trace.txt
 check "the token is freed last" before bgcompile_queue_free: bgtoken_free:
