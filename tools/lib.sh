@@ -137,6 +137,9 @@ wanted_options() {
 	' "$BG_ROOT/tools/configs/absent" "${@:3}"
 }
 
+# guest_busybox ARCH: of an architecture that is not this machine's.
+guest_busybox() { printf '%s\n' "$BG_CACHE/guest/$1/busybox"; }
+
 # kernel_dir NAME: the folder that tools/setup made for it, whether or not it exists.
 kernel_dir() { printf '%s\n' "$BG_CACHE/kernels/$1"; }
 
