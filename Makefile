@@ -63,7 +63,8 @@ help:
 	@echo '  demo      build all, boot a stock kernel in QEMU, show it at work'
 	@echo '  check     the KUnit suites, in QEMU, on a kernel with KASAN, lockdep, kmemleak'
 	@echo '  check-kcsan   the same on a kernel that looks for data races'
-	@echo '  check-rt      the demo, load/unload, and tokens under load, on a real-time kernel'
+	@echo '  check-rt      the same on a real-time one; and on a stock one: the demo,'
+	@echo '                load/unload, tokens under load'
 	@echo '  check-demo    the demo and the bad-input tests on a stock kernel'
 	@echo '  check-all     all of these and kunit, on every kernel there is: one table'
 	@echo '  check-harness   plant one fault at a time: does "check" catch it?'
@@ -121,8 +122,13 @@ check:
 	@+tools/check debug
 check-kcsan:
 	@+tools/check kcsan
-check-rt check-demo:
-	@+tools/check-stock $(@:check-%=%)
+check-rt:
+	@+status=0; \
+	tools/check rt || status=1; \
+	tools/check-stock rt || status=1; \
+	exit $$status
+check-demo:
+	@+tools/check-stock demo
 check-all:
 	@+tools/check-all
 check-harness:

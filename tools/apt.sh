@@ -136,8 +136,9 @@ find_in_suites() {
 	local suite asked=1
 
 	apt_of_machine
-	! "$1" || return 0
-	[ -n "$(apt_mirror Debian)" ] || apt_update
+	if [ -n "${3:-}" ] || [ -z "$(apt_mirror Debian)" ]; then
+		apt_update
+	fi
 	! "$1" || return 0
 	while read -r suite; do
 		if ! apt_of_suite "$suite" "${3:-}"; then

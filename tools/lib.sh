@@ -109,6 +109,34 @@ check_test_kernel() {
 		die "there is no $1 kernel '$2': say $(test_kernels "$1" | one_of)" "$BG_EXIT_USAGE"
 }
 
+# wanted_options ARCH,KIND SERIES FRAGMENT...: what the fragments ask of that kernel,
+# a line an option. The last that names one wins; tools/configs/absent says which
+# of them the series does not have.
+wanted_options() {
+	awk -v on=",$1,-," -v series="$2" '
+	function number(version,  part) {
+		split(version, part, ".")
+		return part[1] * 1000 + part[2]
+	}
+	FILENAME == ARGV[1] {
+		if (/^CONFIG_/ && index(on, "," $2 ",") &&
+		    ($3 != "-" && number(series) < number($3) ||
+		     $4 != "-" && number(series) >= number($4)))
+			absent[$1] = 1
+		next
+	}
+	/^CONFIG_[A-Za-z0-9_]+=/ { name = substr($0, 1, index($0, "=") - 1) }
+	/^# CONFIG_[A-Za-z0-9_]+ is not set$/ { name = $2 }
+	name != "" {
+		if (!(name in line) && !(name in absent))
+			order[n++] = name
+		line[name] = $0
+		name = ""
+	}
+	END { for (i = 0; i < n; i++) print line[order[i]] }
+	' "$BG_ROOT/tools/configs/absent" "${@:3}"
+}
+
 # kernel_dir NAME: the folder that tools/setup made for it, whether or not it exists.
 kernel_dir() { printf '%s\n' "$BG_CACHE/kernels/$1"; }
 
