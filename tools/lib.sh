@@ -199,11 +199,11 @@ log_complaints() {
 
 # A hang is told from a slow machine by what it says. The start of a machine is a
 # known piece of work, which it has just done, emulated or not, beside whatever else
-# runs: tools/guest/init takes ten times as long as that, and BG_PATIENCE seconds at
-# least, for the longest that anything may hang. It gives that to the kernel's own
-# detectors, and says so in the log, "vm: patience N s". Who looks on from outside
-# gives half as long again, so that the kernel, which can name who hangs, comes first;
-# or fifteen times the longest silence so far, if that is more.
+# runs, and takes longer than any test case: tools/guest/init takes five times as long
+# as that, and BG_PATIENCE seconds at least, for the longest that anything may hang. It
+# gives that to the kernel's own detectors, and says so in the log, "vm: patience N s".
+# Who looks on from outside gives half as long again, so that the kernel, which can
+# name who hangs, comes first; or ten times the longest silence so far, if that is more.
 # shellcheck disable=SC2034
 BG_PATIENCE=180
 
@@ -231,7 +231,7 @@ outlast() {
 			why="it hangs: nothing came of it for $((limit / 2)) seconds"
 			return 1
 		fi
-		[ $((looks * 15)) -le "$limit" ] || limit=$((looks * 15))
+		[ $((looks * 10)) -le "$limit" ] || limit=$((looks * 10))
 		last=$size looks=0
 		if [ -z "$patience" ]; then
 			patience=$(sed -n 's/.*vm: patience \([0-9]*\) s.*/\1/p' "$@" 2>/dev/null | head -n 1)

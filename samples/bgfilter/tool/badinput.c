@@ -230,7 +230,7 @@ static unsigned int run_tests(const struct test *tests, size_t n,
 
 	for (size_t i = 0; i < n; i++) {
 		reason[0] = '\0';
-		skipped = NULL;
+		skip(NULL);
 		if (tests[i].run()) {
 			printf("ok %u - %s%s%s\n", ++*number, tests[i].sentence,
 			       skipped ? " # SKIP " : "", skipped ?: "");
