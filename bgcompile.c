@@ -59,10 +59,10 @@
  *
  * progress.events only ever gains bits, in bgcompile_settle(), and none once the
  * token is cancelled; for a failure that is looked at once, as progress.error is
- * set, so that there is no error without its event.  A callback has a mask of what it was told.  Whoever is in a
- * scope and finds a difference tells, with state->telling as the right to do so:
- * with BGTOKEN_SHARED several may find it, and the order of events is kept by
- * letting one of them tell all.
+ * set, so that there is no error without its event.  A callback has a mask of what
+ * it was told.  Whoever is in a scope and finds a difference tells, with
+ * state->telling as the right to do so: with BGTOKEN_SHARED several may find it, and
+ * the order of events is kept by letting one of them tell all.
  *
  * Waiters sleep where bgtoken_sleep() does, on the token, as a cancel of the
  * token by whomever is what wakes them then.  To lockdep a task holds the works' map

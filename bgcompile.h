@@ -183,10 +183,11 @@ struct bgcompile_progress {
 /**
  * struct bgcompile_callback - told of each event
  * @fn:		called inside a scope, with no other lock of this library held, by
- *		a task or in the call of whoever adds units or callbacks.  @error is 0 but for BGCOMPILE_FAILED.  May free the callback when
- *		the event is final.  May not sleep if the token's kind is
- *		BGTOKEN_SPIN; may not call functions of this state, but
- *		bgcompile_progress(); to cancel, see bgcompile_cancel_locked()
+ *		a task or in the call of whoever adds units or callbacks.  @error is
+ *		0 but for BGCOMPILE_FAILED.  May free the callback when the event is
+ *		final.  May not sleep if the token's kind is BGTOKEN_SPIN; may not
+ *		call functions of this state, but bgcompile_progress(); to cancel,
+ *		see bgcompile_cancel_locked()
  */
 struct bgcompile_callback {
 	void (*fn)(struct bgcompile_callback *cb, enum bgcompile_event event,

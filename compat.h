@@ -36,11 +36,12 @@
 
 /* <trace/events/lock.h>: not exported to modules before. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#define HAS_TRACE_CONTENTION
 #define contention_begin(lock, flags)	trace_contention_begin(lock, flags)
 #define contention_end(lock, ret)	trace_contention_end(lock, ret)
 #else
-#define contention_begin(lock, flags)	do { } while (0)
-#define contention_end(lock, ret)	do { } while (0)
+static inline void contention_begin(void *lock, unsigned int flags) {}
+static inline void contention_end(void *lock, int ret) {}
 #endif
 
 #endif /* _BGTOKEN_COMPAT_H */

@@ -803,6 +803,7 @@ static void scope_in_parallel_may_begin_under_a_lock_that_it_takes(struct kunit 
 }
 
 /* What perf lock and lockstat are told of those who wait. */
+#if defined(CONFIG_TRACEPOINTS) && defined(HAS_TRACE_CONTENTION)
 static void probe_contention_begin(void *data, void *lock, unsigned int flags)
 {
 	struct scope_test *t = data;
@@ -821,7 +822,6 @@ static void probe_contention_end(void *data, void *lock, int ret)
 
 static bool trace_contention(struct scope_test *t, bool on)
 {
-#if defined(CONFIG_TRACEPOINTS) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 	if (on)
 		return !register_trace_contention_begin(probe_contention_begin, t) &&
 		       !register_trace_contention_end(probe_contention_end, t);
@@ -829,10 +829,13 @@ static bool trace_contention(struct scope_test *t, bool on)
 	unregister_trace_contention_end(probe_contention_end, t);
 	tracepoint_synchronize_unregister();
 	return true;
-#else
-	return false;
-#endif
 }
+#else
+static bool trace_contention(struct scope_test *t, bool on)
+{
+	return false;
+}
+#endif
 
 static void scope_that_waits_is_told_of_as_contention(struct kunit *test)
 {
