@@ -19,7 +19,6 @@
 
 LIVE_COUNTER(sets, "how many sets are alive");
 LIVE_COUNTER(images, "how many images are alive");
-LIVE_COUNTER(results, "how many compiled programs are alive, both tiers");
 
 /* Images */
 
@@ -175,17 +174,6 @@ put_image:
 
 /* Units */
 
-static void bgfilter_free_result(enum bgcompile_tier tier, void *result)
-{
-	if (!result)
-		return;
-	if (tier == BGCOMPILE_TOP)
-		bpf_prog_destroy(result);
-	else
-		kvfree(result);
-	live_dec(results);
-}
-
 void bgfilter_free_unit(struct bgcompile_unit *cunit)
 {
 	struct bgfilter_unit *unit =
@@ -238,7 +226,7 @@ int bgfilter_compile(struct bgcompile_unit *cunit, void *env,
 		}
 	}
 	if (!err)
-		live_inc(results);
+		bgfilter_count_result();
 	bgfilter_account(image, cunit->tier, ktime_get_ns() - start);
 	return err;
 }
@@ -246,7 +234,8 @@ int bgfilter_compile(struct bgcompile_unit *cunit, void *env,
 /* The set is alive, and the only one who writes this slot's tier is here. */
 int bgfilter_publish_in(struct bgfilter_set *set, struct bgfilter_unit *unit)
 {
-	struct bgfilter_slot *slot = &set->slots[unit->index];
+	struct bgfilter_results *results = set->results;
+	struct bgfilter_slot *slot = &results->slots[unit->index];
 
 	/* Releases: each pairs with its acquire in bgfilter_run_slot(). */
 	if (unit->unit.tier == BGCOMPILE_TOP)
@@ -254,7 +243,7 @@ int bgfilter_publish_in(struct bgfilter_set *set, struct bgfilter_unit *unit)
 	else
 		smp_store_release(&slot->baseline, unit->result);	/* (B) */
 	unit->result = NULL;
-	set_bit(unit->index, set->published);
+	set_bit(unit->index, results->published);
 	return 0;
 }
 
@@ -289,35 +278,27 @@ static const struct bgcompile_ops bgfilter_ops = {
 
 static void bgfilter_set_free(struct bgfilter_set *set)
 {
-	struct bgfilter_slot *slot;
-	u32 i;
-
-	/* Most often few: a close in the middle is not to look at all. */
-	for_each_set_bit(i, set->published, set->nr) {
-		slot = &set->slots[i];
-		bgfilter_free_result(BGCOMPILE_BASELINE, slot->baseline);
-		bgfilter_free_result(BGCOMPILE_TOP, slot->top);
-		cond_resched();
-	}
+	bgfilter_results_leave(set->results);
 	bgfilter_image_put(set->image);
 	kvfree(set);
 	live_dec(sets);
 }
 
-/* In one piece, as what is freed in a close counts: slots, bits, verdicts. */
 static struct bgfilter_set *bgfilter_set_alloc(u32 nr)
 {
 	struct bgfilter_set *set;
-	size_t size = struct_size(set, slots, nr);
 
-	set = kvzalloc(size + BITS_TO_LONGS(nr) * sizeof(long) + nr,
+	set = kvzalloc(struct_size(set, verdicts, nr),
 		       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!set)
 		return NULL;
+	set->results = bgfilter_results_alloc(nr);
+	if (!set->results) {
+		kvfree(set);
+		return NULL;
+	}
 	live_inc(sets);
 	set->nr = nr;
-	set->published = (void *)set + size;
-	set->verdicts = (void *)(set->published + BITS_TO_LONGS(nr));
 	return set;
 }
 
@@ -495,7 +476,8 @@ int bgfilter_set_run(struct bgfilter_set *set, const struct sk_buff *skb,
 	u32 i;
 
 	for (i = 0; i < set->nr; i++) {
-		set->verdicts[i] = bgfilter_run_slot(&set->slots[i], skb, tier);
+		set->verdicts[i] = bgfilter_run_slot(&set->results->slots[i],
+						     skb, tier);
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
@@ -508,5 +490,5 @@ void bgfilter_set_exit(void)
 {
 	live_check_none(sets);
 	live_check_none(images);
-	live_check_none(results);
+	bgfilter_results_exit();
 }
