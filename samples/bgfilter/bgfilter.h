@@ -6,6 +6,7 @@
  *	set.c		the set: owner of a compile state and its units
  *	results.c	what was published, and how it goes
  *	prog.c		one program: check it, decode it, interpret it
+ *	native.c	one program for the kernel's own compiler
  *	flush.c		the way it is done without tokens, for comparison
  *
  * Who holds what:
@@ -48,10 +49,18 @@ struct bgfilter_code {
 
 #define BGFILTER_CHECK_SCRATCH	(BGFILTER_MAX_PROG * sizeof(u16))
 
-int bgfilter_check(const struct sock_filter *insns, u32 len, u16 *scratch);
+enum bgfilter_reason bgfilter_check(const struct sock_filter *insns, u32 len,
+				    u16 *scratch, u32 *at);
 struct bgfilter_code *bgfilter_decode(const struct sock_filter *insns, u32 len);
 u32 bgfilter_interpret(const struct bgfilter_code *code, const u8 *data,
 		       u32 cap_len, u32 wire_len);
+
+/* native.c */
+
+int bgfilter_native(struct bpf_prog **prog, const struct sock_filter *insns,
+		    u32 len);
+struct sk_buff *bgfilter_skb(const void *data, u32 cap_len, u32 wire_len);
+void bgfilter_skb_free(struct sk_buff *skb);
 
 /* results.c */
 

@@ -73,46 +73,62 @@ static int bgfilter_image_copy(struct bgfilter_image *image,
 	return image->units ? 0 : -ENOMEM;
 }
 
-/* Every program lies in the pool and is valid; else @failed says which. */
+static enum bgfilter_reason
+bgfilter_prog_check(const struct bgfilter_image *image, u32 nr_insns,
+		    const struct bgfilter_prog *prog, u16 *scratch, u32 *at)
+{
+	*at = 0;
+	if (prog->len > BGFILTER_MAX_PROG)
+		return BGFILTER_BAD_LONG;
+	if (prog->first > nr_insns || prog->len > nr_insns - prog->first)
+		return BGFILTER_BAD_POOL;
+	return bgfilter_check(&image->insns[prog->first], prog->len, scratch, at);
+}
+
+/* The program @i of @load, and why; the error for it. */
+static int bgfilter_refuse(struct bgfilter_load *load, u32 i,
+			   enum bgfilter_reason reason, u32 at)
+{
+	load->failed = i;
+	load->insn = at;
+	load->reason = reason;
+	return reason == BGFILTER_BAD_LONG || reason == BGFILTER_BAD_TOTAL ?
+		-E2BIG : -EINVAL;
+}
+
+/* Every program lies in the pool and is valid; else @load says which is not. */
 static int bgfilter_image_check(const struct bgfilter_image *image,
-				u32 nr_insns, u32 *failed)
+				struct bgfilter_load *load)
 {
 	const struct bgfilter_prog *prog, *checked = NULL;
+	enum bgfilter_reason bad;
 	u64 total = 0;
 	u16 *scratch;
 	int err = 0;
-	u32 i;
+	u32 i, at;
 
 	scratch = kmalloc(BGFILTER_CHECK_SCRATCH, GFP_KERNEL);
 	if (!scratch)
 		return -ENOMEM;
-	for (i = 0; i < image->nr_progs; i++) {
+	for (i = 0; !err && i < image->nr_progs; i++) {
 		prog = &image->progs[i];
 		total += prog->len;	/* what is compiled, shared or not */
 		if (total > BGFILTER_MAX_INSNS) {
-			err = -E2BIG;
+			err = bgfilter_refuse(load, i, BGFILTER_BAD_TOTAL, 0);
 			break;
 		}
 		if (checked && prog->first == checked->first &&
 		    prog->len == checked->len)
 			continue;	/* the same instructions again */
-		if (prog->len > BGFILTER_MAX_PROG)
-			err = -E2BIG;
-		else if (prog->first > nr_insns ||
-			 prog->len > nr_insns - prog->first)
-			err = -EINVAL;
-		else
-			err = bgfilter_check(&image->insns[prog->first],
-					     prog->len, scratch);
-		if (!err && fatal_signal_pending(current))
+		bad = bgfilter_prog_check(image, load->nr_insns, prog, scratch,
+					  &at);
+		if (bad)
+			err = bgfilter_refuse(load, i, bad, at);
+		else if (fatal_signal_pending(current))
 			err = -EINTR;
-		if (err)
-			break;
 		checked = prog;
 		cond_resched();
 	}
-	if (err == -EINVAL || err == -E2BIG)
-		*failed = i;
 	kfree(scratch);
 	return err;
 }
@@ -161,7 +177,7 @@ bgfilter_image_create(struct bgfilter_load *load)
 	err = bgfilter_image_copy(image, load);
 	if (err)
 		goto put_image;
-	err = bgfilter_image_check(image, load->nr_insns, &load->failed);
+	err = bgfilter_image_check(image, load);
 	if (err)
 		goto put_image;
 	bgfilter_units_init(image);
@@ -206,13 +222,10 @@ int bgfilter_compile(struct bgcompile_unit *cunit, void *env,
 	int err = 0;
 
 	if (cunit->tier == BGCOMPILE_TOP) {
-		struct sock_fprog_kern fprog = {
-			.len = prog->len,
-			.filter = &image->insns[prog->first],
-		};
 		struct bpf_prog *top;
 
-		err = bpf_prog_create(&top, &fprog);
+		err = bgfilter_native(&top, &image->insns[prog->first],
+				      prog->len);
 		if (!err)
 			unit->result = top;
 	} else {
@@ -351,7 +364,7 @@ static int bgfilter_compile_init(struct bgfilter_set *set)
 /**
  * bgfilter_set_create() - copy and check what is loaded
  * @file:	the file that the set will be of; not yet changed
- * @load:	the arguments; @load->failed is set if one program is refused
+ * @load:	the arguments; @load->failed, insn and reason are set
  *
  * Context: Process context; may sleep.
  * Return: The set, for bgfilter_set_start(), or an ERR_PTR.
@@ -364,6 +377,8 @@ struct bgfilter_set *bgfilter_set_create(struct bgfilter_file *file,
 	int err;
 
 	load->failed = ~0;
+	load->insn = 0;
+	load->reason = BGFILTER_OK;
 	image = bgfilter_image_create(load);
 	if (IS_ERR(image))
 		return ERR_CAST(image);
