@@ -1106,7 +1106,7 @@ bool bgcompile_cancel_nested(struct bgcompile *state, unsigned int subclass)
 EXPORT_SYMBOL_GPL(bgcompile_cancel_nested);
 
 /**
- * bgcompile_cancel_locked() - end a state from inside one of its scopes
+ * bgcompile_refuse() - end a state from inside one of its scopes
  * @state:	the one that the scope is on
  *
  * For publish and for callbacks.  No new scope begins, nothing more is told, and
@@ -1114,11 +1114,11 @@ EXPORT_SYMBOL_GPL(bgcompile_cancel_nested);
  *
  * Context: Inside a scope of this state.  Does not wait.
  */
-void bgcompile_cancel_locked(struct bgcompile *state)
+void bgcompile_refuse(struct bgcompile *state)
 {
-	bgtoken_cancel_locked(state->token);
+	bgtoken_refuse(state->token);
 }
-EXPORT_SYMBOL_GPL(bgcompile_cancel_locked);
+EXPORT_SYMBOL_GPL(bgcompile_refuse);
 
 /* The module */
 

@@ -187,7 +187,7 @@ struct bgcompile_progress {
  *		0 but for BGCOMPILE_FAILED.  May free the callback when the event is
  *		final.  May not sleep if the token's kind is BGTOKEN_SPIN; may not
  *		call functions of this state, but bgcompile_progress(); to cancel,
- *		see bgcompile_cancel_locked()
+ *		see bgcompile_refuse()
  */
 struct bgcompile_callback {
 	void (*fn)(struct bgcompile_callback *cb, enum bgcompile_event event,
@@ -244,7 +244,7 @@ int bgcompile_wait(struct bgcompile *state, enum bgcompile_event event);
 void bgcompile_progress(struct bgcompile *state,
 			struct bgcompile_progress *progress);
 bool bgcompile_cancel_nested(struct bgcompile *state, unsigned int subclass);
-void bgcompile_cancel_locked(struct bgcompile *state);
+void bgcompile_refuse(struct bgcompile *state);
 
 /**
  * bgcompile_cancel() - end a state, so that its owner can be freed

@@ -645,7 +645,7 @@ bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass)
 EXPORT_SYMBOL_GPL(bgtoken_cancel_nested);
 
 /**
- * bgtoken_cancel_locked() - cancel from inside a scope of this token
+ * bgtoken_refuse() - cancel from inside a scope of this token
  * @token:	the token
  *
  * No new scope begins after it.  The owner stays pinned by the scope around,
@@ -653,12 +653,12 @@ EXPORT_SYMBOL_GPL(bgtoken_cancel_nested);
  *
  * Context: Inside a scope.  Does not wait.
  */
-void bgtoken_cancel_locked(struct bgtoken *token)
+void bgtoken_refuse(struct bgtoken *token)
 {
 	if (bgtoken_refuse(token, BGTOKEN_CANCELLED) & BGTOKEN_WAITER)
 		wake_up_var(&token->scopes);	/* the first in line */
 }
-EXPORT_SYMBOL_GPL(bgtoken_cancel_locked);
+EXPORT_SYMBOL_GPL(bgtoken_refuse);
 
 /**
  * bgtoken_sleep() - sleep unless and until the token is cancelled

@@ -335,7 +335,7 @@ static __always_inline void *bgtoken_enter(struct bgtoken *token)
 }
 
 bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass);
-void bgtoken_cancel_locked(struct bgtoken *token);
+void bgtoken_refuse(struct bgtoken *token);
 
 /**
  * bgtoken_cancel() - end all access to the owner
@@ -344,12 +344,12 @@ void bgtoken_cancel_locked(struct bgtoken *token);
  * Refuses new scopes without waiting, wakes what sleeps in bgtoken_sleep(),
  * takes delayed works off their timers, and then waits out the live scopes.
  * Permanent.  From inside a scope of the same token it is a deadlock, which
- * lockdep names; see bgtoken_cancel_locked().
+ * lockdep names; see bgtoken_refuse().
  *
  * Context: Process context; may sleep.  For BGTOKEN_SPIN any that may take a
  * spinlock_t.
  * Return: True for one call, which may now free the owner; also after a
- * bgtoken_cancel_locked().  False for any other; it has the same guarantee, but
+ * bgtoken_refuse().  False for any other; it has the same guarantee, but
  * not the owner.
  */
 static inline bool bgtoken_cancel(struct bgtoken *token)

@@ -330,9 +330,9 @@ static void event_none_comes_after_a_cancel(struct kunit *test)
 	mock_expect_told(mock, log, BGCOMPILE_BASELINE_FINISHED, MOCK_NOTHING, 0);
 }
 
-static void cancel_locked(struct mock *mock)
+static void refuse(struct mock *mock)
 {
-	bgcompile_cancel_locked(mock_state(mock));
+	bgcompile_refuse(mock_state(mock));
 }
 
 /* By its number it is finished, or has failed; but first it was cancelled. */
@@ -348,7 +348,7 @@ static void event_none_is_set_if_the_last_publish_cancels(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
 		mock = mock_create(test, 1, .kind = mock_kind(test));
 		log = mock_listen(mock);
-		mock_unit(mock, &units)->publish_hook = cancel_locked;
+		mock_unit(mock, &units)->publish_hook = refuse;
 		mock->plans[0].publish_error = errors[i];
 		KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
 		KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->env_puts, 1));
@@ -372,7 +372,7 @@ static void event_callback_may_cancel_the_state(struct kunit *test)
 	struct mock_callback *mc = mock_callback(mock);
 	struct mock_log *second, *log = mc->log;
 
-	mc->hook = cancel_locked;
+	mc->hook = refuse;
 	KUNIT_EXPECT_EQ(test, bgcompile_add_callback(mock_state(mock), &mc->cb), 0);
 	second = mock_listen(mock);
 	test_gate_open(&mock->gate);
@@ -596,7 +596,7 @@ static void wait_returns_ecanceled_while_a_unit_is_compiling(struct kunit *test)
 	mock_free_owner(mock);
 }
 
-static void wait_returns_ecanceled_after_cancel_locked(struct kunit *test)
+static void wait_returns_ecanceled_after_refuse(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 1, .kind = mock_kind(test));
 	struct mock_waiter waiter = {};
@@ -604,7 +604,7 @@ static void wait_returns_ecanceled_after_cancel_locked(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mock_waiter_begins(mock, &waiter,
 						   BGCOMPILE_TOP_FINISHED));
 	scoped_bgtoken(mock->token, struct bgcompile *, state)
-		bgcompile_cancel_locked(state);
+		bgcompile_refuse(state);
 	KUNIT_EXPECT_TRUE(test, mock_waiter_ends(mock, &waiter));
 	KUNIT_EXPECT_EQ(test, waiter.result, -ECANCELED);
 }
@@ -852,7 +852,7 @@ static struct kunit_case event_cases[] = {
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(wait_returns_ecanceled_while_a_unit_is_compiling,
 			 test_kind_gen_params),
-	KUNIT_CASE_PARAM(wait_returns_ecanceled_after_cancel_locked,
+	KUNIT_CASE_PARAM(wait_returns_ecanceled_after_refuse,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(wait_for_what_had_come_before_the_cancel_returns_0,
 			 test_kind_gen_params),

@@ -452,7 +452,7 @@ static void compile_cancelled_while_units_are_added_leaves_them_to_the_caller(st
 		bgtoken_exit(mock->token);
 		live = test_spin_until(atomic_read(&mock->token->scopes) &
 				       BGTOKEN_LIVE);
-		bgtoken_cancel_locked(mock->token);
+		bgtoken_refuse(mock->token);
 		spin_unlock_irq(&state->lock);
 	}
 

@@ -226,9 +226,9 @@ static void compile_second_cancel_is_false_and_waits_for_scopes_too(struct kunit
 	mock_free_owner(mock);
 }
 
-static void cancel_locked(struct mock *mock)
+static void refuse(struct mock *mock)
 {
-	bgcompile_cancel_locked(mock_state(mock));
+	bgcompile_refuse(mock_state(mock));
 }
 
 /* All tasks have left by then: the references are the state's and the mock's. */
@@ -238,7 +238,7 @@ static void compile_cancel_that_no_task_is_left_for_frees_the_units(struct kunit
 					.max_tasks = 1);
 	LIST_HEAD(units);
 
-	mock_unit(mock, &units)->publish_hook = cancel_locked;
+	mock_unit(mock, &units)->publish_hook = refuse;
 	mock_units(mock, &units, 2, NULL);
 	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->env_puts, 1));
@@ -255,7 +255,7 @@ static void compile_may_be_cancelled_from_publish(struct kunit *test)
 					.max_tasks = 1);
 	LIST_HEAD(units);
 
-	mock_unit(mock, &units)->publish_hook = cancel_locked;
+	mock_unit(mock, &units)->publish_hook = refuse;
 	mock_units(mock, &units, 2, NULL);
 	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->publishes, 1));
@@ -834,7 +834,7 @@ static void compile_what_would_be_put_back_is_freed_after_a_cancel(struct kunit 
 		return;
 	test_gate_open(&mock->gate);
 	KUNIT_EXPECT_TRUE(test, test_until(mock_progress(mock).tasks == 1));
-	mock->plans[GROWN].publish_hook = cancel_locked;
+	mock->plans[GROWN].publish_hook = refuse;
 	wait_two_ticks(mock);
 	test_gate_open(&mock->gate2);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->frees, 2 * GROWN));
@@ -923,13 +923,13 @@ static void compile_the_rest_of_a_cancelled_batch_is_not_compiled(struct kunit *
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 3);
 }
 
-static void compile_the_rest_of_a_batch_is_not_published_after_cancel_locked(struct kunit *test)
+static void compile_the_rest_of_a_batch_is_not_published_after_refuse(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 3, .kind = mock_kind(test),
 					.max_tasks = 1, .batch = 3);
 	LIST_HEAD(units);
 
-	mock_unit(mock, &units)->publish_hook = cancel_locked;
+	mock_unit(mock, &units)->publish_hook = refuse;
 	mock_units(mock, &units, 2, NULL);
 	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->publishes, 1));
@@ -1269,12 +1269,12 @@ static void compile_adding_to_a_cancelled_state_is_refused(struct kunit *test)
 }
 
 /* Cancelled from inside: the state is not yet taken apart. */
-static void compile_adding_after_cancel_locked_is_refused(struct kunit *test)
+static void compile_adding_after_refuse_is_refused(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 2, .kind = mock_kind(test));
 
 	scoped_bgtoken(mock->token, struct bgcompile *, state)
-		bgcompile_cancel_locked(state);
+		bgcompile_refuse(state);
 	expect_refused(mock, -ECANCELED);
 }
 
@@ -1456,7 +1456,7 @@ static struct kunit_case compile_cases[] = {
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_the_rest_of_a_cancelled_batch_is_not_compiled,
 			 test_kind_gen_params),
-	KUNIT_CASE_PARAM(compile_the_rest_of_a_batch_is_not_published_after_cancel_locked,
+	KUNIT_CASE_PARAM(compile_the_rest_of_a_batch_is_not_published_after_refuse,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_a_batch_has_units_of_one_tier,
 			 test_kind_gen_params),
@@ -1504,7 +1504,7 @@ static struct kunit_case compile_cases[] = {
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_adding_to_a_cancelled_state_is_refused,
 			 test_kind_gen_params),
-	KUNIT_CASE_PARAM(compile_adding_after_cancel_locked_is_refused,
+	KUNIT_CASE_PARAM(compile_adding_after_refuse_is_refused,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_adding_to_a_finished_state_is_refused,
 			 test_kind_gen_params),

@@ -258,13 +258,13 @@ static void scope_can_be_entered_again_and_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, runs, 100);
 }
 
-static void scope_ends_after_cancel_locked_in_it(struct kunit *test)
+static void scope_ends_after_refuse_in_it(struct kunit *test)
 {
 	struct scope_test *t = test->priv;
 	int runs = 0;
 
 	scoped_bgtoken(t->token, struct test_owner *, owner) {
-		bgtoken_cancel_locked(t->token);
+		bgtoken_refuse(t->token);
 		runs += test_owner_alive(owner);
 	}
 	KUNIT_EXPECT_EQ(test, runs, 1);
@@ -620,12 +620,12 @@ static void cancel_in_context(void *arg)
 	}
 }
 
-static void cancel_locked_in_context(void *arg)
+static void refuse_in_context(void *arg)
 {
 	struct scope_test *t = arg;
 
 	scoped_bgtoken(t->token, struct test_owner *, owner)
-		bgtoken_cancel_locked(t->token);
+		bgtoken_refuse(t->token);
 }
 
 static void spin_scope_may_be_entered_in_any_context(struct kunit *test)
@@ -663,7 +663,7 @@ static void spin_token_may_be_cancelled_in_a_scope_in_any_context(struct kunit *
 	struct scope_test *t = test->priv;
 
 	KUNIT_EXPECT_TRUE(test, test_call_in(param->context,
-					     cancel_locked_in_context, t));
+					     refuse_in_context, t));
 	KUNIT_EXPECT_TRUE(test, bgtoken_cancelled(t->token));
 	expect_scope_over(test);
 }
@@ -1025,7 +1025,7 @@ static struct kunit_case scope_test_cases[] = {
 	KIND_CASE(scope_break_and_continue_stay_in_the_loop_around_it),
 	KIND_CASE(scope_body_is_not_run_when_cancelled),
 	KIND_CASE(scope_can_be_entered_again_and_again),
-	KIND_CASE(scope_ends_after_cancel_locked_in_it),
+	KIND_CASE(scope_ends_after_refuse_in_it),
 	KIND_CASE(scopes_nest_on_tokens_of_two_classes),
 	KIND_CASE(scopes_nest_on_tokens_of_one_class),
 	KIND_CASE(scope_may_cancel_another_token_of_its_class),

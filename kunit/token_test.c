@@ -32,7 +32,7 @@ struct token_test {
 	struct test_thread threads[CROWD];
 	int started;
 	bool bound;			/* the threads, to CPUs */
-	bool cancel_locked;		/* the holder does, inside */
+	bool refuse;		/* the holder does, inside */
 	bool in_scope;			/* the holder got in, and met the owner */
 	atomic_t live;			/* scopes, as far as their bodies go */
 	atomic_t too_early;		/* cancels that returned before that was 0 */
@@ -93,8 +93,8 @@ static void scope_holder(void *arg)
 
 	if (!owner)
 		return;
-	if (t->cancel_locked)
-		bgtoken_cancel_locked(t->token);
+	if (t->refuse)
+		bgtoken_refuse(t->token);
 	WRITE_ONCE(t->in_scope, hold(t) && test_owner_alive(owner));
 	leave(t);
 }
@@ -108,7 +108,7 @@ static void scope_canceller(void *arg)
 	if (!owner)
 		return;
 	hold(t);
-	bgtoken_cancel_locked(t->token);
+	bgtoken_refuse(t->token);
 	WRITE_ONCE(t->in_scope,
 		   hold_at(t, &t->outside) && test_owner_alive(owner));
 	leave(t);
@@ -532,13 +532,13 @@ static void token_second_canceller_waits_for_the_live_scope_too(struct kunit *te
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
 }
 
-static void token_cancel_after_cancel_locked_waits_and_is_true(struct kunit *test)
+static void token_cancel_after_refuse_waits_and_is_true(struct kunit *test)
 {
 	struct token_test *t = test->priv;
 	struct test_thread *thread;
 
 	need_cpus(test, 2);
-	t->cancel_locked = true;
+	t->refuse = true;
 	start_holder(test, scope_holder);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
 	KUNIT_EXPECT_TRUE(test, bgtoken_cancelled(t->token));
@@ -547,15 +547,15 @@ static void token_cancel_after_cancel_locked_waits_and_is_true(struct kunit *tes
 	expect_waits_for_holder(test, thread);
 }
 
-static void token_cancel_locked_leaves_the_live_scope_its_owner(struct kunit *test)
+static void token_refuse_leaves_the_live_scope_its_owner(struct kunit *test)
 {
 	struct token_test *t = test->priv;
 	struct test_owner *owner = bgtoken_enter(t->token);
 	bool alive = false;
 
 	if (owner) {
-		bgtoken_cancel_locked(t->token);
-		bgtoken_cancel_locked(t->token);
+		bgtoken_refuse(t->token);
+		bgtoken_refuse(t->token);
 		alive = test_owner_alive(owner);
 		bgtoken_exit(t->token);
 	}
@@ -569,7 +569,7 @@ static void token_enter_on_a_cancelled_token_does_not_wait(struct kunit *test)
 	struct test_thread *thread;
 
 	need_cpus(test, 2);
-	t->cancel_locked = true;
+	t->refuse = true;
 	start_holder(test, scope_holder);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
 	thread = start(test, scope_visitor);
@@ -706,7 +706,7 @@ static void token_crowd_at_the_lock_cannot_delay_a_cancel(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
 }
 
-static void token_crowd_is_refused_by_cancel_locked_while_the_scope_goes_on(struct kunit *test)
+static void token_crowd_is_refused_by_refuse_while_the_scope_goes_on(struct kunit *test)
 {
 	struct token_test *t = test->priv;
 	int n, crowd = t->kind == BGTOKEN_SPIN ? 2 : CROWD;
@@ -882,7 +882,7 @@ static void token_sleeper_without_a_limit_is_woken_by_cancel(struct kunit *test)
 	KUNIT_EXPECT_GE(test, t->left, 1L);
 }
 
-static void token_sleeper_is_woken_by_cancel_locked(struct kunit *test)
+static void token_sleeper_is_woken_by_refuse(struct kunit *test)
 {
 	struct token_test *t = test->priv;
 	struct test_thread *thread;
@@ -892,7 +892,7 @@ static void token_sleeper_is_woken_by_cancel_locked(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
 	KUNIT_EXPECT_TRUE(test, test_thread_asleep(thread));
 	if (bgtoken_enter(t->token)) {
-		bgtoken_cancel_locked(t->token);
+		bgtoken_refuse(t->token);
 		bgtoken_exit(t->token);
 	}
 	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
@@ -1248,8 +1248,8 @@ static struct kunit_case token_test_cases[] = {
 	KIND_CASE(token_gives_no_owner_after_cancel),
 	KIND_CASE(token_cancel_waits_for_a_live_scope),
 	KIND_CASE(token_second_canceller_waits_for_the_live_scope_too),
-	KIND_CASE(token_cancel_after_cancel_locked_waits_and_is_true),
-	KIND_CASE(token_cancel_locked_leaves_the_live_scope_its_owner),
+	KIND_CASE(token_cancel_after_refuse_waits_and_is_true),
+	KIND_CASE(token_refuse_leaves_the_live_scope_its_owner),
 	KIND_CASE(token_enter_on_a_cancelled_token_does_not_wait),
 	KIND_CASE(token_cancel_does_not_wait_for_code_outside_scopes),
 	KIND_CASE(token_cancel_does_not_wait_for_another_tokens_scope),
@@ -1257,7 +1257,7 @@ static struct kunit_case token_test_cases[] = {
 	KIND_CASE(token_cancel_with_a_sleeper_does_not_wait_for_a_grace_period),
 	KUNIT_CASE_PARAM(token_crowd_at_the_lock_cannot_delay_a_cancel,
 			 exclusive_kind_gen_params),
-	KUNIT_CASE_PARAM(token_crowd_is_refused_by_cancel_locked_while_the_scope_goes_on,
+	KUNIT_CASE_PARAM(token_crowd_is_refused_by_refuse_while_the_scope_goes_on,
 			 exclusive_kind_gen_params),
 	KUNIT_CASE_PARAM(token_cancel_waits_for_every_shared_scope, shared_gen_params),
 	KUNIT_CASE_PARAM(token_cancel_is_woken_by_the_last_shared_scope_to_leave,
@@ -1266,7 +1266,7 @@ static struct kunit_case token_test_cases[] = {
 	KUNIT_CASE_PARAM(token_last_put_may_come_from_any_context, put_gen_params),
 	KIND_CASE(token_sleeper_is_woken_by_cancel_with_time_left),
 	KIND_CASE(token_sleeper_without_a_limit_is_woken_by_cancel),
-	KIND_CASE(token_sleeper_is_woken_by_cancel_locked),
+	KIND_CASE(token_sleeper_is_woken_by_refuse),
 	KIND_CASE(token_sleepers_are_all_woken),
 	KIND_CASE(token_sleeper_sleeps_on_when_another_token_is_cancelled),
 	KIND_CASE(token_sleep_times_out_with_zero),

@@ -831,7 +831,7 @@ static void delayed_work_cancelled_on_its_timer_is_released_at_once(struct kunit
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
 }
 
-static void delayed_work_is_taken_off_its_timer_by_cancel_locked(struct kunit *test)
+static void delayed_work_is_taken_off_its_timer_by_refuse(struct kunit *test)
 {
 	struct work_test *t = test->priv;
 	struct item *item = new_delayed(test, body_scope);
@@ -839,7 +839,7 @@ static void delayed_work_is_taken_off_its_timer_by_cancel_locked(struct kunit *t
 	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
 	put(item);
 	scoped_bgtoken(t->token, struct test_owner *, owner)
-		bgtoken_cancel_locked(t->token);
+		bgtoken_refuse(t->token);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
 }
@@ -1335,7 +1335,7 @@ static void work_pending_at_a_cancel_never_runs(struct kunit *test)
 				break;
 			cpu_relax();
 		}
-		bgtoken_cancel_locked(token);
+		bgtoken_refuse(token);
 		pending = atomic_read(&item->dwork.work.pending);
 		put(item);
 		bgtoken_cancel(token);
@@ -1532,7 +1532,7 @@ static struct kunit_case work_test_cases[] = {
 	KUNIT_CASE(delayed_work_without_delay_runs_at_once),
 	KUNIT_CASE(delayed_work_is_pending_while_on_its_timer),
 	KIND_CASE(delayed_work_cancelled_on_its_timer_is_released_at_once),
-	KIND_CASE(delayed_work_is_taken_off_its_timer_by_cancel_locked),
+	KIND_CASE(delayed_work_is_taken_off_its_timer_by_refuse),
 	KIND_CASE(delayed_work_does_not_delay_a_cancel),
 	KIND_CASE(delayed_works_of_a_token_all_go_with_it),
 	KIND_CASE(delayed_work_of_another_token_stays_on_its_timer),
