@@ -1005,16 +1005,43 @@ void bgcompile_progress(struct bgcompile *state,
 }
 EXPORT_SYMBOL_GPL(bgcompile_progress);
 
-static bool bgcompile_settled(struct bgcompile *state, struct bgtoken *token,
-			      unsigned int events)
+static bool bgcompile_settled(struct bgcompile *state, unsigned int events)
 {
 	unsigned long flags;
 	bool settled;
 
 	spin_lock_irqsave(&state->lock, flags);
-	settled = state->progress.events & events || bgtoken_cancelled(token);
+	settled = state->progress.events & events;
 	spin_unlock_irqrestore(&state->lock, flags);
 	return settled;
+}
+
+static long bgcompile_wait_for(struct bgcompile *state, enum bgcompile_event event,
+			       long timeout)
+{
+	const unsigned int events = BIT(event) | BIT(BGCOMPILE_FAILED);
+	struct bgcompile_progress progress;
+	struct bgtoken *token;
+	long left = -ECANCELED;
+
+	if (event != BGCOMPILE_BASELINE_FINISHED &&
+	    event != BGCOMPILE_TOP_FINISHED)
+		return -EINVAL;
+	token = bgcompile_get_token(state);
+	if (token) {
+		lock_map_acquire(__bgtoken_works_map(token));
+		lock_map_release(__bgtoken_works_map(token));
+		left = bgtoken_wait_event_killable_timeout(token,
+							   bgcompile_settled(state, events),
+							   timeout);
+		bgtoken_put(token);
+	}
+	bgcompile_progress(state, &progress);
+	if (progress.events & BIT(event))
+		return max(left, 1L);
+	if (progress.events & BIT(BGCOMPILE_FAILED))
+		return progress.error;
+	return left;
 }
 
 /**
@@ -1034,34 +1061,26 @@ static bool bgcompile_settled(struct bgcompile *state, struct bgtoken *token,
  */
 int bgcompile_wait(struct bgcompile *state, enum bgcompile_event event)
 {
-	const unsigned int events = BIT(event) | BIT(BGCOMPILE_FAILED);
-	struct bgcompile_progress progress;
-	struct bgtoken *token;
-	int killed = 0;
-
-	if (event != BGCOMPILE_BASELINE_FINISHED &&
-	    event != BGCOMPILE_TOP_FINISHED)
-		return -EINVAL;
-	token = bgcompile_get_token(state);
-	if (token) {
-		might_sleep();
-		lock_map_acquire(__bgtoken_works_map(token));
-		lock_map_release(__bgtoken_works_map(token));
-		bgtoken_watch(token);
-		killed = ___wait_var_event(&token->owner,
-					   bgcompile_settled(state, token, events),
-					   (TASK_KILLABLE | TASK_FREEZABLE), 0, 0,
-					   schedule());
-		bgtoken_put(token);
-	}
-	bgcompile_progress(state, &progress);
-	if (progress.events & BIT(event))
-		return 0;
-	if (progress.events & BIT(BGCOMPILE_FAILED))
-		return progress.error;
-	return killed ? -EINTR : -ECANCELED;
+	return min(bgcompile_wait_for(state, event, MAX_SCHEDULE_TIMEOUT), 0L);
 }
 EXPORT_SYMBOL_GPL(bgcompile_wait);
+
+/**
+ * bgcompile_wait_timeout() - wait for a tier to finish, for so long
+ * @state:	as for bgcompile_wait()
+ * @event:	as for bgcompile_wait()
+ * @timeout:	jiffies
+ *
+ * Context: As bgcompile_wait().
+ * Return: The jiffies that were left, at least 1, when the event has come; 0 if the
+ * time was over before; errors as of bgcompile_wait().
+ */
+long bgcompile_wait_timeout(struct bgcompile *state, enum bgcompile_event event,
+			    long timeout)
+{
+	return bgcompile_wait_for(state, event, timeout);
+}
+EXPORT_SYMBOL_GPL(bgcompile_wait_timeout);
 
 /**
  * bgcompile_cancel_nested() - end a state inside a scope of another
@@ -1106,17 +1125,21 @@ bool bgcompile_cancel_nested(struct bgcompile *state, unsigned int subclass)
 EXPORT_SYMBOL_GPL(bgcompile_cancel_nested);
 
 /**
- * bgcompile_refuse() - end a state from inside one of its scopes
- * @state:	the one that the scope is on
+ * bgcompile_refuse() - the first half of a cancel
+ * @state:	the caller keeps its owner alive, or is inside a scope
  *
- * For publish and for callbacks.  No new scope begins, nothing more is told, and
- * waiters get -ECANCELED.  The owner still calls bgcompile_cancel().
+ * bgtoken_refuse() for the state's token: no new scope begins, nothing more is told,
+ * and waiters get -ECANCELED.  The owner still calls bgcompile_cancel().
  *
- * Context: Inside a scope of this state.  Does not wait.
+ * Context: Any that may take a spinlock_t.  Does not wait.
  */
 void bgcompile_refuse(struct bgcompile *state)
 {
-	bgtoken_refuse(state->token);
+	struct bgtoken *token = bgcompile_get_token(state);
+
+	if (token)
+		bgtoken_refuse(token);
+	bgtoken_put(token);
 }
 EXPORT_SYMBOL_GPL(bgcompile_refuse);
 

@@ -241,6 +241,8 @@ int bgcompile_add_units(struct bgcompile *state, struct list_head *units);
 int bgcompile_add_callback(struct bgcompile *state,
 			   struct bgcompile_callback *cb);
 int bgcompile_wait(struct bgcompile *state, enum bgcompile_event event);
+long bgcompile_wait_timeout(struct bgcompile *state, enum bgcompile_event event,
+			    long timeout);
 void bgcompile_progress(struct bgcompile *state,
 			struct bgcompile_progress *progress);
 bool bgcompile_cancel_nested(struct bgcompile *state, unsigned int subclass);

@@ -134,6 +134,7 @@
 #include <linux/device.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/stringhash.h>
 #include <linux/wait_bit.h>
@@ -318,7 +319,7 @@ static void bgtoken_free(struct kref *kref)
 	trace_bgtoken_free(token);
 	if (token->kind == BGTOKEN_MUTEX)
 		mutex_destroy(&token->mutex);
-	kfree(token);
+	kfree_rcu(token, rcu);	/* bgtoken_get_unless_zero() may look at kref */
 	live_dec(tokens);
 }
 
@@ -326,8 +327,9 @@ static void bgtoken_free(struct kref *kref)
  * bgtoken_put() - drop a reference
  * @token:	the token; NULL or an ERR_PTR is let pass
  *
- * The last put frees the token and touches nothing else: neither the owner nor
- * a work.  The token need not have been cancelled.
+ * The last put frees the token, after a grace period that nobody waits for, and
+ * touches nothing else: neither the owner nor a work.  The token need not have been
+ * cancelled.
  *
  * Context: Any that may take a spinlock_t.  Never waits.
  */
@@ -337,6 +339,29 @@ void bgtoken_put(struct bgtoken *token)
 		kref_put(&token->kref, bgtoken_free);
 }
 EXPORT_SYMBOL_GPL(bgtoken_put);
+
+static void bgtoken_put_action(void *token)
+{
+	bgtoken_put(token);
+}
+
+/**
+ * devm_bgtoken_get() - take a reference that is put when a device unbinds
+ * @dev:	the device
+ * @token:	a token on which the caller holds a reference
+ *
+ * Managed resources go in reverse order.  So what is requested after this, and
+ * released before it, may use the token to the end, even where the token is
+ * cancelled first: an interrupt, a timer, a file that a subsystem made.
+ *
+ * Context: Process context; may sleep.
+ * Return: 0, or -ENOMEM, with no reference kept.
+ */
+int devm_bgtoken_get(struct device *dev, struct bgtoken *token)
+{
+	return devm_add_action_or_reset(dev, bgtoken_put_action, bgtoken_get(token));
+}
+EXPORT_SYMBOL_GPL(devm_bgtoken_get);
 
 static bool bgtoken_irqs_off(const struct bgtoken *token)
 {
@@ -601,7 +626,7 @@ static noinline void bgtoken_notify(struct bgtoken *token)
  * wake-ups, and before the look at who watches, where it pairs with
  * bgtoken_watch().
  */
-static int bgtoken_refuse(struct bgtoken *token, int flags)
+static int bgtoken_close(struct bgtoken *token, int flags)
 {
 	int word = atomic_fetch_or(flags, &token->scopes);
 
@@ -627,7 +652,7 @@ bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass)
 {
 	int word;
 
-	word = bgtoken_refuse(token, BGTOKEN_CANCELLED | BGTOKEN_CLAIMED);
+	word = bgtoken_close(token, BGTOKEN_CANCELLED | BGTOKEN_CLAIMED);
 	bgtoken_may_wait(token, subclass);
 	if (word & BGTOKEN_LIVE) {
 		if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
@@ -645,17 +670,21 @@ bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass)
 EXPORT_SYMBOL_GPL(bgtoken_cancel_nested);
 
 /**
- * bgtoken_refuse() - cancel from inside a scope of this token
- * @token:	the token
+ * bgtoken_refuse() - the first half of a cancel
+ * @token:	the caller holds a reference
  *
- * No new scope begins after it.  The owner stays pinned by the scope around,
- * and still calls bgtoken_cancel() before it frees itself.
+ * No new scope begins after it; who sleeps in bgtoken_sleep() or waits in
+ * bgtoken_wait_event() is woken, and delayed works are taken off their timers.  The
+ * owner stays where it is, as scopes may be live, and still calls bgtoken_cancel()
+ * before it is freed.  Between the two it ends what scopes may be waiting for: kills
+ * URBs, completes fences, wakes readers of its own.
  *
- * Context: Inside a scope.  Does not wait.
+ * Context: Any that may take a spinlock_t, also inside a scope of this token.  Does
+ * not wait.
  */
 void bgtoken_refuse(struct bgtoken *token)
 {
-	if (bgtoken_refuse(token, BGTOKEN_CANCELLED) & BGTOKEN_WAITER)
+	if (bgtoken_close(token, BGTOKEN_CANCELLED) & BGTOKEN_WAITER)
 		wake_up_var(&token->scopes);	/* the first in line */
 }
 EXPORT_SYMBOL_GPL(bgtoken_refuse);
@@ -686,6 +715,76 @@ long bgtoken_sleep(struct bgtoken *token, long timeout)
 				 __ret = schedule_timeout(__ret));
 }
 EXPORT_SYMBOL_GPL(bgtoken_sleep);
+
+/**
+ * bgtoken_wake() - have who waits for an event look again
+ * @token:	the caller holds a reference
+ *
+ * Called after what bgtoken_wait_event() waits for was made true.
+ *
+ * Context: Any that may take a spinlock_t.
+ */
+void bgtoken_wake(struct bgtoken *token)
+{
+	smp_mb();	/* the condition before the look at who waits; see below */
+	wake_up_var(&token->owner);
+}
+EXPORT_SYMBOL_GPL(bgtoken_wake);
+
+static int bgtoken_wake_waiter(struct wait_queue_entry *entry, unsigned int mode,
+			       int sync, void *arg)
+{
+	struct bgtoken_waiter *waiter =
+		container_of(entry, struct bgtoken_waiter, entry.wq_entry);
+	struct wait_bit_key *key = arg;
+
+	if (key->flags != waiter->entry.key.flags ||
+	    key->bit_nr != waiter->entry.key.bit_nr)
+		return 0;	/* another's, in the same queue */
+	WRITE_ONCE(waiter->woken, true);
+	/* A full barrier before its look at the state; pairs with setting that. */
+	return default_wake_function(entry, mode, sync, arg);
+}
+
+/*
+ * A waiter looks at the condition while it is running, as that may enter a scope,
+ * which may sleep; what wakes it meanwhile, it is told by waiter->woken.
+ */
+void __bgtoken_wait_begin(struct bgtoken *token, struct bgtoken_waiter *waiter)
+{
+	might_sleep();
+	init_wait_var_entry(&waiter->entry, &token->owner, 0);
+	waiter->entry.wq_entry.func = bgtoken_wake_waiter;
+	waiter->woken = false;
+	bgtoken_watch(token);
+	add_wait_queue(__var_waitqueue(&token->owner), &waiter->entry.wq_entry);
+	smp_mb();	/* before the condition; pairs with bgtoken_wake() */
+}
+EXPORT_SYMBOL_GPL(__bgtoken_wait_begin);
+
+void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter)
+{
+	remove_wait_queue(__var_waitqueue(&token->owner), &waiter->entry.wq_entry);
+}
+EXPORT_SYMBOL_GPL(__bgtoken_wait_end);
+
+/* The jiffies that are left, or why it is over. */
+long __bgtoken_wait_sleep(struct bgtoken *token, struct bgtoken_waiter *waiter,
+			  unsigned int state, long timeout)
+{
+	/* A full barrier; pairs with those of bgtoken_wake_waiter() and a cancel. */
+	set_current_state(state | TASK_FREEZABLE);
+	if (bgtoken_cancelled(token))
+		timeout = -ECANCELED;
+	else if (signal_pending_state(state, current))
+		timeout = state & TASK_WAKEKILL ? -EINTR : -ERESTARTSYS;
+	else if (!READ_ONCE(waiter->woken))
+		timeout = schedule_timeout(timeout);
+	__set_current_state(TASK_RUNNING);
+	smp_store_mb(waiter->woken, false);	/* before the condition */
+	return timeout;
+}
+EXPORT_SYMBOL_GPL(__bgtoken_wait_sleep);
 
 /* Works */
 
@@ -956,6 +1055,23 @@ EXPORT_SYMBOL_GPL(bgtoken_queue_delayed_work);
 
 /* Background workqueues */
 
+/* The kernel's is owned by what is returned, or NULL. */
+static struct bgtoken_wq *bgtoken_wq_wrap(struct workqueue_struct *workqueue)
+{
+	struct bgtoken_wq *wq;
+
+	if (!workqueue)
+		return ERR_PTR(-ENOMEM);
+	wq = kzalloc(sizeof(*wq), GFP_KERNEL);
+	if (!wq) {
+		destroy_workqueue(workqueue);
+		return ERR_PTR(-ENOMEM);
+	}
+	spin_lock_init(&wq->lock);
+	wq->wq = workqueue;
+	return wq;
+}
+
 /**
  * bgtoken_wq_create() - make a background workqueue
  * @name:	shown for its kworkers
@@ -972,24 +1088,80 @@ EXPORT_SYMBOL_GPL(bgtoken_queue_delayed_work);
 struct bgtoken_wq *bgtoken_wq_create(const char *name, unsigned int flags,
 				     int max_active)
 {
-	struct bgtoken_wq *wq;
-
 	if (!name || flags & ~BGTOKEN_WQ_FLAGS)
 		return ERR_PTR(-EINVAL);
-	wq = kzalloc(sizeof(*wq), GFP_KERNEL);
-	if (!wq)
-		return ERR_PTR(-ENOMEM);
-	spin_lock_init(&wq->lock);
 	/* The kernel wants exactly one of the two. */
 	flags = flags & WQ_UNBOUND ? flags & ~WQ_PERCPU : flags | WQ_PERCPU;
-	wq->wq = alloc_workqueue("%s", flags, max_active, name);
-	if (!wq->wq) {
-		kfree(wq);
-		return ERR_PTR(-ENOMEM);
-	}
-	return wq;
+	return bgtoken_wq_wrap(alloc_workqueue("%s", flags, max_active, name));
 }
 EXPORT_SYMBOL_GPL(bgtoken_wq_create);
+
+/**
+ * bgtoken_ordered_wq_create() - make one that runs one work at a time, in order
+ * @name:	shown for its kworkers
+ * @flags:	WQ_FREEZABLE, WQ_MEM_RECLAIM, WQ_HIGHPRI, or 0
+ *
+ * As alloc_ordered_workqueue(): works run one after the other, in the order in which
+ * they were queued, on any CPU.
+ *
+ * Context: Process context; may sleep.
+ * Return: As bgtoken_wq_create().
+ */
+struct bgtoken_wq *bgtoken_ordered_wq_create(const char *name, unsigned int flags)
+{
+	if (!name || flags & ~(WQ_FREEZABLE | WQ_MEM_RECLAIM | WQ_HIGHPRI))
+		return ERR_PTR(-EINVAL);
+	return bgtoken_wq_wrap(alloc_ordered_workqueue("%s", flags, name));
+}
+EXPORT_SYMBOL_GPL(bgtoken_ordered_wq_create);
+
+static void bgtoken_wq_destroy_action(void *wq)
+{
+	bgtoken_wq_destroy(wq);
+}
+
+/**
+ * devm_bgtoken_wq_create() - make one that is destroyed when a device unbinds
+ * @dev:	the device
+ * @name:	as for bgtoken_wq_create()
+ * @flags:	as for bgtoken_wq_create()
+ * @max_active:	as for bgtoken_wq_create()
+ *
+ * Managed resources go in reverse order: create it before the tokens whose works it
+ * is for, and they are cancelled before it waits for what runs.  A driver whose
+ * remove is not to wait for works has one for the module instead.
+ *
+ * Context: Process context; may sleep.
+ * Return: As bgtoken_wq_create().
+ */
+struct bgtoken_wq *devm_bgtoken_wq_create(struct device *dev, const char *name,
+					  unsigned int flags, int max_active)
+{
+	struct bgtoken_wq *wq = bgtoken_wq_create(name, flags, max_active);
+	int err;
+
+	if (IS_ERR(wq))
+		return wq;
+	err = devm_add_action_or_reset(dev, bgtoken_wq_destroy_action, wq);
+	return err ? ERR_PTR(err) : wq;
+}
+EXPORT_SYMBOL_GPL(devm_bgtoken_wq_create);
+
+/**
+ * bgtoken_wq_flush() - wait for what was queued before
+ * @wq:		the background workqueue
+ *
+ * As flush_workqueue(): for as long as all works take that are queued or running
+ * now, whosever they are; not for those on timers.  Under a lock that one of them
+ * takes, or from one of them, it is a deadlock, which lockdep names.
+ *
+ * Context: Process context; sleeps.
+ */
+void bgtoken_wq_flush(struct bgtoken_wq *wq)
+{
+	flush_workqueue(wq->wq);
+}
+EXPORT_SYMBOL_GPL(bgtoken_wq_flush);
 
 static void bgtoken_wq_expedite(struct bgtoken_wq *wq)
 {

@@ -32,7 +32,7 @@
  * Who holds a reference on a token:
  *
  *	the creator		from bgtoken_create() to its bgtoken_put()
- *	the device		from devm_bgtoken_create() to unbind
+ *	the device		from devm_bgtoken_create() or devm_bgtoken_get() to unbind
  *	each work		from bgtoken_work_init() to its release
  *	whoever is in a scope	the caller's own, for the whole scope
  *
@@ -54,9 +54,11 @@
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/preempt.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
 #include <linux/tracepoint-defs.h>
+#include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 
 #include "compat.h"
@@ -118,6 +120,7 @@ struct bgtoken {
 			spinlock_t spin;	/* orders them, no more */
 			unsigned long irqflags;	/* S: of the scope */
 		};
+		struct rcu_head rcu;	/* after the last put */
 	};
 	struct lockdep_map dep_map;	/* of a scope; no bytes without lockdep */
 #ifdef CONFIG_LOCKDEP
@@ -195,6 +198,23 @@ static inline struct bgtoken *bgtoken_get(struct bgtoken *token)
 	return token;
 }
 
+/**
+ * bgtoken_get_unless_zero() - take a reference on a token that was looked up
+ * @token:	found in an RCU read-side section, in a place from which it is taken
+ *		before its last put
+ *
+ * A token is freed a grace period after its last put, so a reader that finds one
+ * may look whether it is still there.
+ *
+ * Context: Any, in an RCU read-side section.
+ * Return: True, and the caller holds a reference; false if the last was dropped.
+ */
+static inline bool __must_check bgtoken_get_unless_zero(struct bgtoken *token)
+{
+	return kref_get_unless_zero(&token->kref);
+}
+
+int devm_bgtoken_get(struct device *dev, struct bgtoken *token);
 void bgtoken_put(struct bgtoken *token);
 
 void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass);
@@ -334,6 +354,14 @@ static __always_inline void *bgtoken_enter(struct bgtoken *token)
 	return bgtoken_enter_nested(token, 0);
 }
 
+/**
+ * lockdep_assert_bgtoken() - say that the caller is in a scope
+ * @_token:	the token
+ *
+ * Checked with lockdep: that the running task is in a scope of @_token.
+ */
+#define lockdep_assert_bgtoken(_token)	lockdep_assert_held(_token)
+
 bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass);
 void bgtoken_refuse(struct bgtoken *token);
 
@@ -377,12 +405,144 @@ long bgtoken_sleep(struct bgtoken *token, long timeout);
 /*
  * From now on a cancel sees to who sleeps on the address of token->owner and to
  * works on timers.  The caller looks at the token after this: either it finds it
- * cancelled, or the cancel, in bgtoken_refuse(), finds this.
+ * cancelled, or the cancel, in bgtoken_close(), finds this.
  */
 static inline void bgtoken_watch(struct bgtoken *token)
 {
 	smp_store_mb(token->watched, true);	/* pairs with fetch_or there */
 }
+
+void bgtoken_wake(struct bgtoken *token);
+
+/* Who waits for an event, in the macros below. */
+struct bgtoken_waiter {
+	struct wait_bit_queue_entry entry;
+	bool woken;
+};
+
+void __bgtoken_wait_begin(struct bgtoken *token, struct bgtoken_waiter *waiter);
+long __bgtoken_wait_sleep(struct bgtoken *token, struct bgtoken_waiter *waiter,
+			  unsigned int state, long timeout);
+void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
+
+/* The condition is looked at while the task is running: it may sleep. */
+#define ___bgtoken_wait_event(_token, _cond, _state, _timeout)		\
+({									\
+	struct bgtoken *__waited = (_token);				\
+	long __left = (_timeout);					\
+	struct bgtoken_waiter __waiter;					\
+									\
+	__bgtoken_wait_begin(__waited, &__waiter);			\
+	for (;;) {							\
+		if (_cond) {						\
+			__left = __left > 0 ? __left : 1;		\
+			break;						\
+		}							\
+		if (__left <= 0)					\
+			break;						\
+		__left = __bgtoken_wait_sleep(__waited, &__waiter,	\
+					      _state, __left);		\
+	}								\
+	__bgtoken_wait_end(__waited, &__waiter);				\
+	__left;								\
+})
+
+#define __bgtoken_wait_event(_token, _cond, _state)			\
+({									\
+	long __err = ___bgtoken_wait_event(_token, _cond, _state,	\
+					   MAX_SCHEDULE_TIMEOUT);	\
+									\
+	__err < 0 ? (int)__err : 0;					\
+})
+
+/**
+ * bgtoken_wait_event() - wait for a condition, or for the end of the token
+ * @_token:	the caller holds a reference
+ * @_cond:	an expression; looked at first, and each time after bgtoken_wake()
+ *
+ * For a file operation that blocks while its device may go.  Who makes the
+ * condition true calls bgtoken_wake() afterwards.  The condition is looked at
+ * outside of scopes, and may sleep; one that needs the owner enters a scope for
+ * that:
+ *
+ *	static bool foo_ready(struct bgtoken *token)
+ *	{
+ *		bool ready = false;
+ *
+ *		scoped_bgtoken(token, struct foo *, foo)
+ *			ready = foo->ready;
+ *		return ready;
+ *	}
+ *
+ *	err = bgtoken_wait_event_interruptible(token, foo_ready(token));
+ *
+ * The waiter may be frozen.  Not disturbed by signals.
+ *
+ * Context: Process context; sleeps, with no lock held and outside of scopes.
+ * Return: 0 if the condition is true, also if the token is cancelled then; else
+ * -ECANCELED.
+ */
+#define bgtoken_wait_event(_token, _cond)				\
+	__bgtoken_wait_event(_token, _cond, TASK_UNINTERRUPTIBLE)
+
+/**
+ * bgtoken_wait_event_killable() - as bgtoken_wait_event(), unless killed
+ * @_token:	as for bgtoken_wait_event()
+ * @_cond:	as for bgtoken_wait_event()
+ *
+ * Context: As bgtoken_wait_event().
+ * Return: As bgtoken_wait_event(), or -EINTR if the caller is being killed.
+ */
+#define bgtoken_wait_event_killable(_token, _cond)			\
+	__bgtoken_wait_event(_token, _cond, TASK_KILLABLE)
+
+/**
+ * bgtoken_wait_event_interruptible() - as bgtoken_wait_event(), unless signalled
+ * @_token:	as for bgtoken_wait_event()
+ * @_cond:	as for bgtoken_wait_event()
+ *
+ * Context: As bgtoken_wait_event().
+ * Return: As bgtoken_wait_event(), or -ERESTARTSYS if a signal is pending.
+ */
+#define bgtoken_wait_event_interruptible(_token, _cond)		\
+	__bgtoken_wait_event(_token, _cond, TASK_INTERRUPTIBLE)
+
+/**
+ * bgtoken_wait_event_timeout() - as bgtoken_wait_event(), for so long
+ * @_token:	as for bgtoken_wait_event()
+ * @_cond:	as for bgtoken_wait_event()
+ * @_timeout:	jiffies
+ *
+ * Context: As bgtoken_wait_event().
+ * Return: The jiffies that were left, at least 1, if the condition is true; 0 if
+ * the time was over and it is not; -ECANCELED.
+ */
+#define bgtoken_wait_event_timeout(_token, _cond, _timeout)		\
+	___bgtoken_wait_event(_token, _cond, TASK_UNINTERRUPTIBLE, _timeout)
+
+/**
+ * bgtoken_wait_event_killable_timeout() - the same, unless killed
+ * @_token:	as for bgtoken_wait_event()
+ * @_cond:	as for bgtoken_wait_event()
+ * @_timeout:	jiffies
+ *
+ * Context: As bgtoken_wait_event().
+ * Return: As bgtoken_wait_event_timeout(), or -EINTR.
+ */
+#define bgtoken_wait_event_killable_timeout(_token, _cond, _timeout)	\
+	___bgtoken_wait_event(_token, _cond, TASK_KILLABLE, _timeout)
+
+/**
+ * bgtoken_wait_event_interruptible_timeout() - the same, unless signalled
+ * @_token:	as for bgtoken_wait_event()
+ * @_cond:	as for bgtoken_wait_event()
+ * @_timeout:	jiffies
+ *
+ * Context: As bgtoken_wait_event().
+ * Return: As bgtoken_wait_event_timeout(), or -ERESTARTSYS.
+ */
+#define bgtoken_wait_event_interruptible_timeout(_token, _cond, _timeout) \
+	___bgtoken_wait_event(_token, _cond, TASK_INTERRUPTIBLE, _timeout)
 
 DEFINE_FREE(bgtoken_put, struct bgtoken *, bgtoken_put(_T))
 
@@ -424,6 +584,29 @@ static inline void bgtoken_scope_exit(struct bgtoken_scope *scope)
 	__scoped_bgtoken(_token, _type, _name, __UNIQUE_ID(bgtoken_scope))
 
 /**
+ * scoped_cond_bgtoken() - run the body that follows inside a scope, or else
+ * @_fail:	a statement, run instead if the token is cancelled; most often one
+ *		that leaves the function, such as return -ENODEV
+ * @_token:	as for scoped_bgtoken()
+ * @_type:	as for scoped_bgtoken()
+ * @_name:	as for scoped_bgtoken()
+ *
+ * As scoped_cond_guard().  Otherwise as scoped_bgtoken().
+ */
+#define scoped_cond_bgtoken(_fail, _token, _type, _name)		\
+	__scoped_cond_bgtoken(_fail, _token, _type, _name,		\
+			      __UNIQUE_ID(bgtoken_scope), __UNIQUE_ID(bgtoken_done))
+
+#define __scoped_cond_bgtoken(_fail, _token, _type, _name, _scope, _done) \
+	for (struct bgtoken_scope _scope __cleanup(bgtoken_scope_exit) = \
+	     bgtoken_scope_enter(_token), *_done = NULL;		\
+	     !_done; bgtoken_scope_exit(&_scope), _done = &_scope)	\
+		if (!_scope.owner) {					\
+			_fail;						\
+		} else							\
+			for (_type _name = _scope.owner; _name; _name = NULL)
+
+/**
  * struct bgtoken_work - a work item that carries a token reference
  * @token:	the token, for the work's function
  *
@@ -458,6 +641,10 @@ struct bgtoken_delayed_work {
 
 struct bgtoken_wq *bgtoken_wq_create(const char *name, unsigned int flags,
 				     int max_active);
+struct bgtoken_wq *bgtoken_ordered_wq_create(const char *name, unsigned int flags);
+struct bgtoken_wq *devm_bgtoken_wq_create(struct device *dev, const char *name,
+					  unsigned int flags, int max_active);
+void bgtoken_wq_flush(struct bgtoken_wq *wq);
 void bgtoken_wq_destroy(struct bgtoken_wq *wq);
 
 void bgtoken_work_init(struct bgtoken_work *work, struct bgtoken *token,

@@ -1,0 +1,709 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Waits for an event or the end of the token, whichever comes first; references
+ * that are looked up; and what else a file operation or a driver's remove needs.
+ */
+#include <linux/module.h>
+#include <linux/device.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+
+#include "test_gate.h"
+
+#define WAITERS		3
+#define AN_HOUR		(3600L * HZ)
+#define NEARLY_AN_HOUR	(AN_HOUR - 600 * HZ)
+
+struct wait_test;
+
+/* One who waits, and how it ended. */
+struct waiter {
+	struct wait_test *t;
+	long (*wait)(struct wait_test *t);
+	struct test_thread thread;
+	long result;
+};
+
+struct wait_test {
+	enum bgtoken_kind kind;
+	struct test_owner *owner;
+	struct bgtoken *token;
+	struct test_gate looked;	/* counts looks at the condition */
+	struct waiter waiters[WAITERS];
+	int started;
+	bool ready;			/* the condition */
+	long live_tokens;
+};
+
+static enum bgtoken_kind kind_of(struct kunit *test)
+{
+	const struct test_kind *param = test->param_value;
+
+	return param ? param->kind : BGTOKEN_MUTEX;
+}
+
+static bool ready(struct wait_test *t)
+{
+	bool is_ready = READ_ONCE(t->ready);
+
+	test_gate_arrive(&t->looked);
+	return is_ready;
+}
+
+/* As a condition that needs the owner does it. */
+static bool ready_in_scope(struct wait_test *t)
+{
+	bool is_ready = false;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		is_ready = test_owner_alive(owner) && ready(t);
+	return is_ready;
+}
+
+static long wait_plain(struct wait_test *t)
+{
+	return bgtoken_wait_event(t->token, ready(t));
+}
+
+static long wait_plain_in_scope(struct wait_test *t)
+{
+	return bgtoken_wait_event(t->token, ready_in_scope(t));
+}
+
+static long wait_killable(struct wait_test *t)
+{
+	allow_signal(SIGKILL);
+	return bgtoken_wait_event_killable(t->token, ready(t));
+}
+
+static long wait_interruptible(struct wait_test *t)
+{
+	allow_signal(SIGUSR1);
+	return bgtoken_wait_event_interruptible(t->token, ready(t));
+}
+
+static long wait_timeout(struct wait_test *t)
+{
+	return bgtoken_wait_event_timeout(t->token, ready(t), AN_HOUR);
+}
+
+static long wait_killable_timeout(struct wait_test *t)
+{
+	allow_signal(SIGKILL);
+	return bgtoken_wait_event_killable_timeout(t->token, ready(t), AN_HOUR);
+}
+
+static long wait_interruptible_timeout(struct wait_test *t)
+{
+	allow_signal(SIGUSR1);
+	return bgtoken_wait_event_interruptible_timeout(t->token, ready(t), AN_HOUR);
+}
+
+static void waiter_fn(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	WRITE_ONCE(waiter->result, waiter->wait(waiter->t));
+}
+
+/* Returns when it has looked, and sleeps. */
+static struct waiter *start_waiter(struct kunit *test, long (*wait)(struct wait_test *t))
+{
+	struct wait_test *t = test->priv;
+	struct waiter *waiter = &t->waiters[t->started++];
+	int looks = test_gate_count(&t->looked);
+
+	waiter->t = t;
+	waiter->wait = wait;
+	test_thread_start(test, &waiter->thread, -1, waiter_fn, waiter);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->looked, looks + 1));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&waiter->thread));
+	return waiter;
+}
+
+static void make_ready(struct wait_test *t)
+{
+	WRITE_ONCE(t->ready, true);
+	bgtoken_wake(t->token);
+}
+
+/* Each of the six, for KUNIT_ARRAY_PARAM() */
+
+struct form {
+	struct test_kind kind;		/* of the token, as in test_kinds */
+	long (*wait)(struct wait_test *t);
+	int signal;			/* that ends it, or 0 */
+	long after_signal;
+	bool timeout;			/* returns what is left */
+	const char *name;
+};
+
+static const struct form forms[] = {
+	{ { BGTOKEN_MUTEX }, wait_plain, 0, 0, false, "plain" },
+	{ { BGTOKEN_MUTEX }, wait_plain_in_scope, 0, 0, false, "plain, in a scope" },
+	{ { BGTOKEN_SHARED }, wait_plain_in_scope, 0, 0, false, "plain, in a shared scope" },
+	{ { BGTOKEN_SPIN }, wait_plain, 0, 0, false, "plain, spin" },
+	{ { BGTOKEN_MUTEX }, wait_killable, SIGKILL, -EINTR, false, "killable" },
+	{ { BGTOKEN_MUTEX }, wait_interruptible, SIGUSR1, -ERESTARTSYS, false, "interruptible" },
+	{ { BGTOKEN_MUTEX }, wait_timeout, 0, 0, true, "timeout" },
+	{ { BGTOKEN_MUTEX }, wait_killable_timeout, SIGKILL, -EINTR, true, "killable, timeout" },
+	{ { BGTOKEN_MUTEX }, wait_interruptible_timeout, SIGUSR1, -ERESTARTSYS, true,
+	  "interruptible, timeout" },
+};
+
+static void form_desc(const struct form *form, char *desc)
+{
+	strscpy(desc, form->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(form, forms, form_desc);
+
+static void expect_success(struct kunit *test, const struct form *form, long result)
+{
+	if (form->timeout)
+		KUNIT_EXPECT_GT(test, result, NEARLY_AN_HOUR);
+	else
+		KUNIT_EXPECT_EQ(test, result, 0L);
+}
+
+static void wait_ends_when_the_condition_is_true(struct kunit *test)
+{
+	const struct form *form = test->param_value;
+	struct wait_test *t = test->priv;
+	struct waiter *waiter = start_waiter(test, form->wait);
+
+	make_ready(t);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&waiter->thread));
+	expect_success(test, form, waiter->result);
+}
+
+static void wait_for_what_is_true_does_not_sleep(struct kunit *test)
+{
+	const struct form *form = test->param_value;
+	struct wait_test *t = test->priv;
+
+	t->ready = true;
+	expect_success(test, form, form->wait(t));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->looked), 1);
+}
+
+static void wait_ends_with_its_token(struct kunit *test)
+{
+	const struct form *form = test->param_value;
+	struct wait_test *t = test->priv;
+	struct waiter *waiter = start_waiter(test, form->wait);
+
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&waiter->thread));
+	KUNIT_EXPECT_EQ(test, waiter->result, (long)-ECANCELED);
+}
+
+static void wait_ends_when_its_token_refuses(struct kunit *test)
+{
+	const struct form *form = test->param_value;
+	struct wait_test *t = test->priv;
+	struct waiter *waiter = start_waiter(test, form->wait);
+
+	bgtoken_refuse(t->token);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&waiter->thread));
+	KUNIT_EXPECT_EQ(test, waiter->result, (long)-ECANCELED);
+}
+
+static void wait_on_a_cancelled_token_does_not_sleep(struct kunit *test)
+{
+	const struct form *form = test->param_value;
+	struct wait_test *t = test->priv;
+
+	bgtoken_cancel(t->token);
+	KUNIT_EXPECT_EQ(test, form->wait(t), (long)-ECANCELED);
+}
+
+/* But not with a condition that needs a scope: there is none any more. */
+static void wait_finds_what_was_true_before_the_cancel(struct kunit *test)
+{
+	const struct form *form = test->param_value;
+	struct wait_test *t = test->priv;
+
+	t->ready = true;
+	bgtoken_cancel(t->token);
+	if (form->wait == wait_plain_in_scope)
+		KUNIT_EXPECT_EQ(test, form->wait(t), (long)-ECANCELED);
+	else
+		expect_success(test, form, form->wait(t));
+}
+
+/* Looked at again, and not taken for the event. */
+static void wait_goes_on_after_a_wake_for_nothing(struct kunit *test)
+{
+	const struct form *form = test->param_value;
+	struct wait_test *t = test->priv;
+	struct waiter *waiter = start_waiter(test, form->wait);
+	int looks = test_gate_count(&t->looked);
+
+	bgtoken_wake(t->token);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->looked, looks + 1));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&waiter->thread));
+	make_ready(t);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&waiter->thread));
+	expect_success(test, form, waiter->result);
+}
+
+static void wait_ends_at_a_signal_where_it_says_so(struct kunit *test)
+{
+	const struct form *form = test->param_value;
+	struct wait_test *t = test->priv;
+	struct waiter *waiter = start_waiter(test, form->wait);
+	int looks = test_gate_count(&t->looked);
+
+	send_sig(form->signal ?: SIGKILL, waiter->thread.task, 1);
+	if (!form->signal) {
+		bgtoken_wake(t->token);	/* it goes round once, and sleeps again */
+		KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->looked, looks + 1));
+		KUNIT_EXPECT_TRUE(test, test_thread_asleep(&waiter->thread));
+		make_ready(t);
+	}
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&waiter->thread));
+	if (form->signal)
+		KUNIT_EXPECT_EQ(test, waiter->result, form->after_signal);
+	else
+		expect_success(test, form, waiter->result);
+}
+
+static void wait_is_over_when_its_time_is(struct kunit *test)
+{
+	struct wait_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, bgtoken_wait_event_timeout(t->token, ready(t), 2), 0L);
+	KUNIT_EXPECT_EQ(test, bgtoken_wait_event_killable_timeout(t->token, ready(t), 2), 0L);
+	KUNIT_EXPECT_EQ(test,
+			bgtoken_wait_event_interruptible_timeout(t->token, ready(t), 2), 0L);
+	KUNIT_EXPECT_EQ(test, bgtoken_wait_event_timeout(t->token, ready(t), 0), 0L);
+	t->ready = true;
+	KUNIT_EXPECT_EQ(test, bgtoken_wait_event_timeout(t->token, ready(t), 0), 1L);
+}
+
+static void waiters_are_all_woken(struct kunit *test)
+{
+	struct wait_test *t = test->priv;
+	int n;
+
+	for (n = 0; n < WAITERS; n++)
+		start_waiter(test, wait_plain);
+	make_ready(t);
+	for (n = 0; n < WAITERS; n++) {
+		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->waiters[n].thread));
+		KUNIT_EXPECT_EQ(test, t->waiters[n].result, 0L);
+	}
+}
+
+static void waiters_of_another_token_sleep_on(struct kunit *test)
+{
+	struct wait_test *t = test->priv;
+	struct waiter *waiter = start_waiter(test, wait_plain);
+	struct bgtoken *other = test_token_create(t, t->kind);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(other));
+	WRITE_ONCE(t->ready, true);
+	bgtoken_wake(other);
+	bgtoken_cancel(other);
+	bgtoken_put(other);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&waiter->thread));
+	bgtoken_wake(t->token);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&waiter->thread));
+}
+
+/* The producer comes as the waiter goes to sleep, again and again. */
+
+struct ping_pong {
+	struct wait_test *t;
+	atomic_t turn;
+	bool stop;
+};
+
+#define PINGS	5000
+
+static void ponger(void *arg)
+{
+	struct ping_pong *p = arg;
+	int n;
+
+	for (n = 0; n < PINGS; n++) {
+		if (bgtoken_wait_event_timeout(p->t->token, atomic_read(&p->turn) == 2 * n + 1,
+					       TEST_TIMEOUT) <= 0)
+			return;
+		atomic_inc(&p->turn);
+		bgtoken_wake(p->t->token);
+	}
+}
+
+static void wake_is_not_lost_on_the_way_to_sleep(struct kunit *test)
+{
+	struct wait_test *t = test->priv;
+	struct ping_pong p = { .t = t };
+	struct test_thread *thread = &t->waiters[0].thread;
+	int n;
+
+	test_thread_start(test, thread, test_cpu(1), ponger, &p);
+	for (n = 0; n < PINGS; n++) {
+		atomic_inc(&p.turn);
+		bgtoken_wake(t->token);
+		if (bgtoken_wait_event_timeout(t->token, atomic_read(&p.turn) == 2 * n + 2,
+					       TEST_TIMEOUT) <= 0)
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, n, PINGS);
+	bgtoken_cancel(t->token);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+}
+
+/* References */
+
+static void token_that_was_looked_up_is_kept_while_there_are_references(struct kunit *test)
+{
+	struct wait_test *t = test->priv;
+	struct bgtoken *token = bgtoken_create(t, BGTOKEN_MUTEX, GFP_KERNEL);
+	bool got, got_late;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	rcu_read_lock();
+	got = bgtoken_get_unless_zero(token);
+	if (got)
+		bgtoken_put(token);
+	bgtoken_put(token);
+	/* It is there until the grace period ends, which waits for this section. */
+	got_late = bgtoken_get_unless_zero(token);
+	rcu_read_unlock();
+	KUNIT_EXPECT_TRUE(test, got);
+	KUNIT_EXPECT_FALSE(test, got_late);
+}
+
+
+static void token_is_put_when_a_device_unbinds(struct kunit *test)
+{
+	struct wait_test *t = test->priv;
+	struct device *dev = __root_device_register("bgtoken_wait_device", NULL);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+	KUNIT_EXPECT_EQ(test, devm_bgtoken_get(dev, t->token), 0);
+	KUNIT_EXPECT_EQ(test, kref_read(&t->token->kref), 2U);
+	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(t->token));
+	root_device_unregister(dev);
+	KUNIT_EXPECT_EQ(test, kref_read(&t->token->kref), 1U);
+	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(t->token));
+}
+
+static void token_get_for_a_device_without_memory_keeps_nothing(struct kunit *test)
+{
+	struct wait_test *t = test->priv;
+	struct device *dev = __root_device_register("bgtoken_wait_device", NULL);
+	struct test_failslab failslab;
+	int err;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+	if (!test_failslab_begin(&failslab)) {
+		root_device_unregister(dev);
+		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
+	}
+	test_fail_alloc(1);
+	err = devm_bgtoken_get(dev, t->token);
+	test_fail_stop();
+	test_failslab_end(&failslab);
+	KUNIT_EXPECT_EQ(test, err, -ENOMEM);
+	KUNIT_EXPECT_EQ(test, kref_read(&t->token->kref), 1U);
+	root_device_unregister(dev);
+}
+
+/* Scopes, or else */
+
+static int alive_or_enodev(struct wait_test *t, int *bodies)
+{
+	scoped_cond_bgtoken(return -ENODEV, t->token, struct test_owner *, owner) {
+		lockdep_assert_bgtoken(t->token);
+		*bodies += test_owner_alive(owner);
+	}
+	return 0;
+}
+
+static void scope_or_else_runs_the_body_while_the_owner_is_there(struct kunit *test)
+{
+	struct wait_test *t = test->priv;
+	int bodies = 0;
+
+	KUNIT_EXPECT_EQ(test, alive_or_enodev(t, &bodies), 0);
+	KUNIT_EXPECT_EQ(test, bodies, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->token->scopes) & BGTOKEN_LIVE, 0);
+	bgtoken_cancel(t->token);
+	KUNIT_EXPECT_EQ(test, alive_or_enodev(t, &bodies), -ENODEV);
+	KUNIT_EXPECT_EQ(test, bodies, 1);
+}
+
+static int leave_by(struct wait_test *t, int how)
+{
+	int n = 0;
+
+	scoped_cond_bgtoken(return -ENODEV, t->token, struct test_owner *, owner) {
+		switch (how) {
+		case 0:
+			return 10;
+		case 1:
+			goto out;
+		case 2:
+			n = 12;
+			continue;
+		}
+		n = 13;
+		break;
+	}
+	return n;
+out:
+	return 11;
+}
+
+static void scope_or_else_ends_however_it_is_left(struct kunit *test)
+{
+	struct wait_test *t = test->priv;
+	int how;
+
+	for (how = 0; how < 4; how++) {
+		KUNIT_EXPECT_EQ(test, leave_by(t, how), 10 + how);
+		KUNIT_EXPECT_EQ(test, atomic_read(&t->token->scopes) & BGTOKEN_LIVE, 0);
+	}
+}
+
+/* Workqueues */
+
+struct order {
+	struct bgtoken_work work;
+	struct wait_test *t;
+	struct test_gate *hold;		/* or NULL */
+	atomic_t *next;
+	int place;			/* in which it ran */
+};
+
+static void order_fn(struct bgtoken_work *work)
+{
+	struct order *o = container_of(work, struct order, work);
+
+	if (o->hold)
+		test_gate_pass(o->hold);
+	o->place = atomic_inc_return(o->next);
+}
+
+static void order_release(struct bgtoken_work *work)
+{
+}
+
+#define ORDERED	8
+
+static void queue_in_order(struct kunit *test, struct bgtoken_wq *wq,
+			   struct order *orders, struct test_gate *hold, atomic_t *next)
+{
+	struct wait_test *t = test->priv;
+	int n;
+
+	for (n = 0; n < ORDERED; n++) {
+		orders[n] = (struct order){ .t = t, .next = next, .hold = n ? NULL : hold };
+		bgtoken_work_init(&orders[n].work, t->token, order_fn, order_release);
+		KUNIT_EXPECT_TRUE(test, bgtoken_queue_work(wq, &orders[n].work));
+		bgtoken_work_put(&orders[n].work);
+	}
+}
+
+static void ordered_workqueue_runs_works_one_by_one_in_order(struct kunit *test)
+{
+	struct bgtoken_wq *wq = bgtoken_ordered_wq_create("bgtoken_test", 0);
+	struct order *orders = kunit_kcalloc(test, ORDERED, sizeof(*orders), GFP_KERNEL);
+	atomic_t next = ATOMIC_INIT(0);
+	struct test_gate hold;
+	int n;
+
+	KUNIT_ASSERT_NOT_NULL(test, orders);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(wq));
+	test_gate_init(&hold);
+	queue_in_order(test, wq, orders, &hold, &next);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&hold, 1));
+	KUNIT_EXPECT_EQ(test, atomic_read(&next), 0);	/* all behind the first */
+	test_gate_open(&hold);
+	bgtoken_wq_flush(wq);
+	for (n = 0; n < ORDERED; n++)
+		KUNIT_EXPECT_EQ(test, orders[n].place, n + 1);
+	bgtoken_wq_destroy(wq);
+}
+
+static void ordered_workqueue_refuses_what_it_cannot_do(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, PTR_ERR(bgtoken_ordered_wq_create(NULL, 0)), (long)-EINVAL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(bgtoken_ordered_wq_create("x", WQ_UNBOUND)),
+			(long)-EINVAL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(bgtoken_ordered_wq_create("x", WQ_CPU_INTENSIVE)),
+			(long)-EINVAL);
+}
+
+struct flusher {
+	struct test_thread thread;
+	struct bgtoken_wq *wq;
+	struct order *orders;
+	int done_then;			/* works, when it returned */
+	atomic_t *next;
+};
+
+static void flusher_fn(void *arg)
+{
+	struct flusher *f = arg;
+
+	bgtoken_wq_flush(f->wq);
+	f->done_then = atomic_read(f->next);
+}
+
+static void flush_of_a_workqueue_waits_for_what_was_queued(struct kunit *test)
+{
+	struct bgtoken_wq *wq = bgtoken_wq_create("bgtoken_test", WQ_UNBOUND, 0);
+	struct order *orders = kunit_kcalloc(test, ORDERED, sizeof(*orders), GFP_KERNEL);
+	struct flusher *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+	atomic_t next = ATOMIC_INIT(0);
+	struct test_gate hold;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(wq) || !orders || !f);
+	test_gate_init(&hold);
+	queue_in_order(test, wq, orders, &hold, &next);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&hold, 1));
+	f->wq = wq;
+	f->next = &next;
+	test_thread_start(test, &f->thread, -1, flusher_fn, f);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&f->thread));
+	test_gate_open(&hold);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&f->thread));
+	KUNIT_EXPECT_EQ(test, f->done_then, ORDERED);
+	bgtoken_wq_destroy(wq);
+}
+
+static void workqueue_of_a_device_is_destroyed_at_unbind(struct kunit *test)
+{
+	struct device *dev = __root_device_register("bgtoken_wait_device", NULL);
+	struct order *orders = kunit_kcalloc(test, ORDERED, sizeof(*orders), GFP_KERNEL);
+	atomic_t next = ATOMIC_INIT(0);
+	struct bgtoken_wq *wq;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev) || !orders);
+	wq = devm_bgtoken_wq_create(dev, "bgtoken_test", WQ_UNBOUND, 0);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(wq));
+	if (!IS_ERR(wq))
+		queue_in_order(test, wq, orders, NULL, &next);
+	root_device_unregister(dev);
+	/* Ran or dropped, all have left. */
+	KUNIT_EXPECT_EQ(test, kref_read(&((struct wait_test *)test->priv)->token->kref), 1U);
+}
+
+static void workqueue_of_a_device_without_memory_is_enomem(struct kunit *test)
+{
+	struct device *dev = __root_device_register("bgtoken_wait_device", NULL);
+	struct test_failslab failslab;
+	struct bgtoken_wq *wq;
+	int nth, failures = 0;
+	bool failed = true;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+	if (!test_failslab_begin(&failslab)) {
+		root_device_unregister(dev);
+		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
+	}
+	for (nth = 1; failed && nth < TEST_MAX_SITES; nth++) {
+		test_fail_alloc(nth);
+		wq = devm_bgtoken_wq_create(dev, "bgtoken_test", WQ_UNBOUND, 0);
+		failed = test_fail_stop();
+		if (IS_ERR(wq)) {
+			KUNIT_EXPECT_EQ(test, PTR_ERR(wq), (long)-ENOMEM);
+			failures++;
+		}
+	}
+	test_failslab_end(&failslab);
+	KUNIT_EXPECT_FALSE(test, failed);
+	KUNIT_EXPECT_GE(test, failures, 3);	/* the kernel's, ours, devres */
+	root_device_unregister(dev);
+}
+
+/* The suite */
+
+static int wait_test_init(struct kunit *test)
+{
+	struct wait_test *t = kzalloc(sizeof(*t), GFP_KERNEL);
+
+	if (!t)
+		return -ENOMEM;
+	t->kind = kind_of(test);
+	t->live_tokens = test_live(bgtoken_live_tokens);
+	test_gate_init(&t->looked);
+	t->owner = test_owner_create();
+	t->token = test_token_create(t->owner, t->kind);
+	if (IS_ERR(t->token)) {
+		kfree(t->owner);
+		kfree(t);
+		return -ENOMEM;
+	}
+	test->priv = t;
+	return 0;
+}
+
+static void wait_test_exit(struct kunit *test)
+{
+	struct wait_test *t = test->priv;
+	bool over = true;
+	int n;
+
+	if (!t)
+		return;
+	bgtoken_cancel(t->token);
+	for (n = 0; n < WAITERS; n++)
+		over &= test_thread_join(&t->waiters[n].thread);
+	if (!over) {
+		KUNIT_FAIL(test, "threads left behind");
+		return;
+	}
+	bgtoken_put(t->token);
+	test_owner_free(t->owner);
+	test_nothing_left(test, bgtoken_live_tokens, t->live_tokens);
+	kfree(t);
+}
+
+KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
+
+#define KIND_CASE(name)	KUNIT_CASE_PARAM(name, test_kind_gen_params)
+#define FORM_CASE(name)	KUNIT_CASE_PARAM(name, form_gen_params)
+
+static struct kunit_case wait_test_cases[] = {
+	FORM_CASE(wait_ends_when_the_condition_is_true),
+	FORM_CASE(wait_for_what_is_true_does_not_sleep),
+	FORM_CASE(wait_ends_with_its_token),
+	FORM_CASE(wait_ends_when_its_token_refuses),
+	FORM_CASE(wait_on_a_cancelled_token_does_not_sleep),
+	FORM_CASE(wait_finds_what_was_true_before_the_cancel),
+	FORM_CASE(wait_goes_on_after_a_wake_for_nothing),
+	FORM_CASE(wait_ends_at_a_signal_where_it_says_so),
+	KUNIT_CASE(wait_is_over_when_its_time_is),
+	KUNIT_CASE(waiters_are_all_woken),
+	KUNIT_CASE(waiters_of_another_token_sleep_on),
+	KUNIT_CASE_SLOW(wake_is_not_lost_on_the_way_to_sleep),
+	KUNIT_CASE(token_that_was_looked_up_is_kept_while_there_are_references),
+	KIND_CASE(token_is_put_when_a_device_unbinds),
+	KUNIT_CASE(token_get_for_a_device_without_memory_keeps_nothing),
+	KIND_CASE(scope_or_else_runs_the_body_while_the_owner_is_there),
+	KIND_CASE(scope_or_else_ends_however_it_is_left),
+	KUNIT_CASE(ordered_workqueue_runs_works_one_by_one_in_order),
+	KUNIT_CASE(ordered_workqueue_refuses_what_it_cannot_do),
+	KUNIT_CASE(flush_of_a_workqueue_waits_for_what_was_queued),
+	KUNIT_CASE(workqueue_of_a_device_is_destroyed_at_unbind),
+	KUNIT_CASE(workqueue_of_a_device_without_memory_is_enomem),
+	{}
+};
+
+static struct kunit_suite wait_suite = {
+	.name = "bgtoken_wait",
+	.init = wait_test_init,
+	.exit = wait_test_exit,
+	.test_cases = wait_test_cases,
+};
+
+kunit_test_suite(wait_suite);
+
+MODULE_DESCRIPTION("KUnit tests of bgtoken: waits, lookups, devices, workqueues");
+MODULE_LICENSE("GPL");
