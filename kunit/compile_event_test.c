@@ -609,6 +609,40 @@ static void wait_returns_ecanceled_after_refuse(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, waiter.result, -ECANCELED);
 }
 
+static void wait_returns_ecanceled_after_refuse_outside_scopes(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 1, .kind = mock_kind(test));
+	struct mock_waiter waiter = {};
+
+	KUNIT_EXPECT_TRUE(test, mock_waiter_begins(mock, &waiter,
+						   BGCOMPILE_TOP_FINISHED));
+	bgcompile_refuse(mock_state(mock));
+	KUNIT_EXPECT_TRUE(test, mock_waiter_ends(mock, &waiter));
+	KUNIT_EXPECT_EQ(test, waiter.result, -ECANCELED);
+	KUNIT_EXPECT_TRUE(test, mock_cancel(mock));
+	bgcompile_refuse(mock_state(mock));	/* again, and nothing is there */
+	mock_free_owner(mock);
+}
+
+static void wait_for_so_long_is_over_when_the_time_is(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 1, .kind = mock_kind(test));
+	struct bgcompile *state = mock_state(mock);
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 1, &mock->gate);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_EQ(test, bgcompile_wait_timeout(state, BGCOMPILE_TOP_FINISHED, 2), 0L);
+	KUNIT_EXPECT_EQ(test, bgcompile_wait_timeout(state, BGCOMPILE_TOP_FINISHED, 0), 0L);
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_GT(test, bgcompile_wait_timeout(state, BGCOMPILE_TOP_FINISHED,
+						     MAX_SCHEDULE_TIMEOUT), 0L);
+	KUNIT_EXPECT_GE(test, bgcompile_wait_timeout(state, BGCOMPILE_TOP_FINISHED, 0), 1L);
+	KUNIT_EXPECT_EQ(test, bgcompile_wait_timeout(state, BGCOMPILE_FAILED, 0), (long)-EINVAL);
+	KUNIT_EXPECT_TRUE(test, mock_cancel(mock));
+	mock_free_owner(mock);
+}
+
 static void wait_for_what_had_come_before_the_cancel_returns_0(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 0, .kind = mock_kind(test));
@@ -851,6 +885,10 @@ static struct kunit_case event_cases[] = {
 	KUNIT_CASE_PARAM(wait_returns_the_error_of_a_failure,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(wait_returns_ecanceled_while_a_unit_is_compiling,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(wait_returns_ecanceled_after_refuse_outside_scopes,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(wait_for_so_long_is_over_when_the_time_is,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(wait_returns_ecanceled_after_refuse,
 			 test_kind_gen_params),
