@@ -1308,7 +1308,7 @@ static void wq_without_works_is_destroyed_at_once(struct kunit *test)
 
 /* What a cancel promises of what it finds pending, or comes after it */
 
-#define CLOSE_CALLS	2000
+#define CLOSE_CALLS	1000
 
 /*
  * The cancel is to come as the run begins, between its looks: so it is steered by
