@@ -63,6 +63,7 @@ help:
 	@echo '  demo      build all, boot a stock kernel in QEMU, show it at work'
 	@echo '  check     the KUnit suites, in QEMU, on a kernel with KASAN, lockdep, kmemleak'
 	@echo '  check-kcsan   the same on a kernel that looks for data races'
+	@echo '  check-arm64   the same on arm64, cross-compiled and emulated'
 	@echo '  check-rt      the same on a real-time one; and on a stock one: the demo,'
 	@echo '                load/unload, tokens under load'
 	@echo '  check-demo    the demo and the bad-input tests on a stock kernel'
@@ -82,6 +83,8 @@ help:
 	@echo '  KERNEL=   $(shell bash -c '. tools/lib.sh; echo "$$BG_STOCK_KERNELS"'): Debian'"'"'s'
 	@echo '            (without -rt: check, check-kcsan, kunit, too)'
 	@echo '  FILTER=   check, check-kcsan, kunit: the suites that match, as kunit.py has it'
+	@echo '  REPEAT= LOAD=   check, check-...: so many runs, beside so many busy loops;'
+	@echo '            AT_ONCE= machines at a time'
 	@echo '  KDIR=     build modules against this folder, with no set-up'
 	@echo '  ACCEL=    kvm or tcg: do not try which of them works'
 	@echo '  V=1 W=1 C=1   as kbuild has them'
@@ -115,11 +118,11 @@ demo: all
 	@tools/demo
 
 # These build what they need themselves, against kernels of their own.
-.PHONY: check check-kcsan check-rt check-demo check-all check-harness kunit
+.PHONY: check check-kcsan check-arm64 check-rt check-demo check-all check-harness kunit
 check:
 	@+tools/check debug
-check-kcsan:
-	@+tools/check kcsan
+check-kcsan check-arm64:
+	@+tools/check $(@:check-%=%)
 check-rt:
 	@+status=0; \
 	tools/check rt || status=1; \

@@ -58,13 +58,16 @@
  * ==============
  *
  * progress.events only ever gains bits, in bgcompile_settle(), and none once the
- * token is cancelled.  A callback has a mask of what it was told.  Whoever is in a
- * scope and finds a difference tells, with state->telling as the right to do so:
- * with BGTOKEN_SHARED several may find it, and the order of events is kept by
- * letting one of them tell all.
+ * token is cancelled; for a failure that is looked at once, as progress.error is
+ * set, so that there is no error without its event.  A callback has a mask of what
+ * it was told.  Whoever is in a scope and finds a difference tells, with
+ * state->telling as the right to do so: with BGTOKEN_SHARED several may find it, and
+ * the order of events is kept by letting one of them tell all.
  *
  * Waiters sleep where bgtoken_sleep() does, on the token, as a cancel of the
- * token by whomever is what wakes them then.
+ * token by whomever is what wakes them then.  To lockdep a task holds the works' map
+ * of its token for as long as it runs, and a waiter takes it: so a wait under a lock
+ * that compile, publish or free_unit takes is reported, and one inside a scope.
  *
  * Protection
  * ==========
@@ -81,6 +84,8 @@
 #include <linux/wait_bit.h>
 
 #include "bgcompile.h"
+
+#define LIVE_PREFIX	bgcompile
 #include "live.h"
 
 #define CREATE_TRACE_POINTS
@@ -289,11 +294,9 @@ static bool bgcompile_settle(struct bgcompile *state, struct bgtoken *token)
 	int tier, event;
 
 	lockdep_assert_held(&state->lock);
-	if (bgtoken_cancelled(token))
-		return false;
 	if (p->error) {
-		p->events |= BIT(BGCOMPILE_FAILED);
-	} else {
+		p->events |= BIT(BGCOMPILE_FAILED);	/* see bgcompile_fail() */
+	} else if (!bgtoken_cancelled(token)) {
 		/* A tier has finished when it is settled and so are those before. */
 		for (tier = 0; tier < BGCOMPILE_TIERS; tier++) {
 			if (p->done[tier] + p->failed[tier] != p->total[tier])
@@ -360,7 +363,8 @@ static void bgcompile_tell(struct bgcompile *state, struct bgtoken *token)
 
 /*
  * The first error wins, unless it comes after the end: from a cancel on, or from
- * a task that had nothing to do any more.  What was not started will not be.
+ * a task that had nothing to do any more.  What was not started will not be.  The
+ * caller goes on to bgcompile_settle() before it drops the lock.
  */
 static void bgcompile_fail(struct bgcompile *state, struct bgtoken *token,
 			   int error, struct list_head *doomed)
@@ -716,6 +720,7 @@ static void bgcompile_task_run(struct bgtoken_work *work)
 	const struct bgcompile_ops *ops = task->queue->ops;
 	struct bgtoken *token = work->token;
 
+	lock_map_acquire(__bgtoken_works_map(token));
 	task->env = NULL;
 	task->now = ktime_get_ns();
 	task->deadline = task->now + task->slice_ns;
@@ -747,6 +752,7 @@ static void bgcompile_task_run(struct bgtoken_work *work)
 	bgcompile_free_units(ops, &task->doomed);
 	if (task->env)
 		ops->put_env(task->env);	/* taken in bgcompile_begin() */
+	lock_map_release(__bgtoken_works_map(token));
 }
 
 /* In a scope: a task that still counts will not run any more. */
@@ -799,7 +805,7 @@ static struct bgtoken *bgcompile_get_token(struct bgcompile *state)
 int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 		     const struct bgcompile_ops *ops,
 		     const struct bgcompile_params *params,
-		     const char *name, struct lock_class_key *keys)
+		     const struct bgtoken_site *site)
 {
 	const unsigned int all_tiers = BIT(BGCOMPILE_TIERS) - 1;
 	struct bgcompile_queue *queue;
@@ -829,8 +835,7 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 	queue = kzalloc(sizeof(*queue), GFP_KERNEL);
 	if (!queue)
 		return -ENOMEM;
-	token = __bgtoken_create(state, state->params.kind, GFP_KERNEL, name,
-				 keys);
+	token = __bgtoken_create(state, state->params.kind, GFP_KERNEL, site);
 	if (IS_ERR(token)) {
 		kfree(queue);
 		return PTR_ERR(token);
@@ -850,23 +855,32 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 }
 EXPORT_SYMBOL_GPL(__bgcompile_init);
 
-/* In a scope: take the units over, all or none. */
+/*
+ * In a scope: take the units over, all or none; none, too, if tasks are missing for
+ * that.  Those that run may leave while others are being allocated.
+ */
 static int bgcompile_take(struct bgcompile *state, struct bgtoken *token,
 			  struct bgcompile_units *units,
-			  struct list_head *tasks)
+			  struct list_head *tasks, int *missing)
 {
+	unsigned int count = units->count[BGCOMPILE_BASELINE] +
+			     units->count[BGCOMPILE_TOP];
 	struct bgcompile_progress *p = &state->progress;
 	unsigned long flags;
 	int tier, error;
 
 	spin_lock_irqsave(&state->lock, flags);
+	*missing = min(count, state->params.max_tasks - p->tasks);
+	*missing -= list_count_nodes(tasks);
 	if (p->error)
 		error = p->error;
 	else if (bgcompile_final(p->events))
 		error = -EALREADY;
+	else if (*missing > 0)
+		error = 0;
 	else
 		error = bgcompile_start(state, tasks);
-	if (!error) {
+	if (!error && *missing <= 0) {
 		for (tier = 0; tier < BGCOMPILE_TIERS; tier++) {
 			p->total[tier] += units->count[tier];
 			live_add(units, units->count[tier]);
@@ -904,9 +918,8 @@ int bgcompile_add_units(struct bgcompile *state, struct list_head *units)
 {
 	struct bgcompile_units sorted;
 	struct bgtoken *token;
-	unsigned int count;
+	int error, missing;
 	LIST_HEAD(tasks);
-	int error;
 
 	token = bgcompile_get_token(state);
 	if (!token)
@@ -915,17 +928,17 @@ int bgcompile_add_units(struct bgcompile *state, struct list_head *units)
 	if (error)
 		goto put_token;
 
-	count = sorted.count[BGCOMPILE_BASELINE] + sorted.count[BGCOMPILE_TOP];
-	error = bgcompile_alloc_tasks(&tasks, min(count, state->params.max_tasks),
-				      token, GFP_KERNEL);
-	if (error)
-		goto put_tasks;
+	do {
+		missing = 0;
+		error = -ECANCELED;
+		scoped_bgtoken(token, struct bgcompile *, alive)
+			error = bgcompile_take(alive, token, &sorted, &tasks,
+					       &missing);
+		if (!error && missing > 0)
+			error = bgcompile_alloc_tasks(&tasks, missing, token,
+						      GFP_KERNEL);
+	} while (!error && missing > 0);
 
-	error = -ECANCELED;
-	scoped_bgtoken(token, struct bgcompile *, alive)
-		error = bgcompile_take(alive, token, &sorted, &tasks);
-
-put_tasks:
 	if (error)
 		bgcompile_units_to_list(&sorted, units);
 	bgcompile_put_tasks(&tasks);
@@ -978,7 +991,8 @@ EXPORT_SYMBOL_GPL(bgcompile_add_callback);
  * @state:	the caller keeps its owner alive, or is inside a scope
  * @progress:	filled in; one moment's figures, which add up
  *
- * Context: Any.  Never waits for a scope.  Works on a cancelled state, too.
+ * Context: Any that may take a spinlock_t.  Never waits for a scope.  Works on a
+ * cancelled state, too.
  */
 void bgcompile_progress(struct bgcompile *state,
 			struct bgcompile_progress *progress)
@@ -1008,7 +1022,12 @@ static bool bgcompile_settled(struct bgcompile *state, struct bgtoken *token,
  * @state:	the caller keeps its owner alive for as long as it waits
  * @event:	BGCOMPILE_BASELINE_FINISHED or BGCOMPILE_TOP_FINISHED
  *
- * Context: Process context; sleeps.  Not inside a scope of this state.
+ * Waits for compile steps, so the caller holds no lock that they take, or publish or
+ * free_unit does; and none that somebody needs who is to be frozen, as the caller
+ * may be frozen in here.
+ *
+ * Context: Process context; sleeps.  Not inside a scope of this state, nor in one of
+ * its tasks; lockdep names both.
  * Return: 0 when the event has come, the state's error if it failed before,
  * -ECANCELED if it was cancelled before, -EINTR if the caller is being killed,
  * -EINVAL for another event.
@@ -1025,15 +1044,20 @@ int bgcompile_wait(struct bgcompile *state, enum bgcompile_event event)
 		return -EINVAL;
 	token = bgcompile_get_token(state);
 	if (token) {
+		might_sleep();
+		lock_map_acquire(__bgtoken_works_map(token));
+		lock_map_release(__bgtoken_works_map(token));
 		bgtoken_watch(token);
-		killed = wait_var_event_killable(&token->owner,
-						 bgcompile_settled(state, token, events));
+		killed = ___wait_var_event(&token->owner,
+					   bgcompile_settled(state, token, events),
+					   (TASK_KILLABLE | TASK_FREEZABLE), 0, 0,
+					   schedule());
 		bgtoken_put(token);
 	}
 	bgcompile_progress(state, &progress);
 	if (progress.events & BIT(event))
 		return 0;
-	if (progress.error)
+	if (progress.events & BIT(BGCOMPILE_FAILED))
 		return progress.error;
 	return killed ? -EINTR : -ECANCELED;
 }

@@ -23,6 +23,12 @@
  *    the owner;
  *  - a callback belongs to the caller again when it is told the final event,
  *    or when bgcompile_cancel() has returned;
+ *  - a callback is called by whoever brings the event about: by a task, or by the
+ *    caller of bgcompile_add_units() or bgcompile_add_callback() in that call and
+ *    so under whatever locks that caller holds.  While it is at it, others who are
+ *    in a scope go on, and leave it to the one that tells to tell the rest: so an
+ *    add may return before a callback has been told, or after it was told of units
+ *    that others have finished;
  *  - whoever calls any of these functions keeps the owner alive meanwhile, a
  *    waiter in bgcompile_wait() too: a cancel wakes it, and does not wait for
  *    it to be gone;
@@ -176,11 +182,12 @@ struct bgcompile_progress {
 
 /**
  * struct bgcompile_callback - told of each event
- * @fn:		called inside a scope, with no other lock of this library held.
- *		@error is 0 but for BGCOMPILE_FAILED.  May free the callback when
- *		the event is final.  May not sleep if the token's kind is
- *		BGTOKEN_SPIN; may not call functions of this state, but
- *		bgcompile_progress(); to cancel, see bgcompile_cancel_locked()
+ * @fn:		called inside a scope, with no other lock of this library held, by
+ *		a task or in the call of whoever adds units or callbacks.  @error is
+ *		0 but for BGCOMPILE_FAILED.  May free the callback when the event is
+ *		final.  May not sleep if the token's kind is BGTOKEN_SPIN; may not
+ *		call functions of this state, but bgcompile_progress(); to cancel,
+ *		see bgcompile_cancel_locked()
  */
 struct bgcompile_callback {
 	void (*fn)(struct bgcompile_callback *cb, enum bgcompile_event event,
@@ -211,7 +218,7 @@ struct bgcompile {
 int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 		     const struct bgcompile_ops *ops,
 		     const struct bgcompile_params *params,
-		     const char *name, struct lock_class_key *keys);
+		     const struct bgtoken_site *site);
 
 /**
  * bgcompile_init() - make a compile state ready
@@ -227,12 +234,8 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
  * -ENOMEM; on an error there is nothing to undo.
  */
 #define bgcompile_init(_state, _wq, _ops, _params)			\
-({									\
-	static struct lock_class_key __keys[BGTOKEN_KEYS];		\
-									\
-	__bgcompile_init(_state, _wq, _ops, _params, "bgcompile:" #_state, \
-			 __keys);					\
-})
+	__bgcompile_init(_state, _wq, _ops, _params,			\
+			 BGTOKEN_SITE("bgcompile:" #_state))
 
 int bgcompile_add_units(struct bgcompile *state, struct list_head *units);
 int bgcompile_add_callback(struct bgcompile *state,

@@ -57,6 +57,10 @@
  *    keep its lock for as long as the scope lasts, and a cancel takes it too, so
  *    it stands behind as many hand-overs as there are in line before it
  *
+ * A SHARED scope never waits to begin, so lockdep sees it as a lock that is tried
+ * for: nothing that is held before it can be part of a deadlock with it.  What is
+ * taken inside it can, with a cancel, and that is seen as one that waits.
+ *
  * The word lives in the token, not in the owner, and each who uses it holds a
  * reference until it is done.  So (4), and a mutex_unlock() that still touches a
  * mutex that the next one already has (see its kernel-doc), are no danger,
@@ -76,7 +80,9 @@
  *	      \---> on a timer -/
  *
  * work->pending is 1 from the claim until just before the function is called,
- * so that the function can queue its own work again.  Whoever sets it owns the
+ * so that the function can queue its own work again.  Only then does the run look
+ * whether it is to be dropped: a cancel that finds the work pending comes before
+ * that look, and so such a work never calls its function.  Whoever sets it owns the
  * queue step, and the reference travels with it: to the timer, from there to
  * the workqueue, from there to bgtoken_work_run().  From the timer it is taken
  * by one of three: the timer's function, a cancel, or a drain.  The one for
@@ -87,7 +93,12 @@
  * under both locks together with the check that neither is over; as a cancel
  * sets CANCELLED, and a drain sets closing, before they take the lock and walk
  * the list, they find it there or it is refused.  A cancel does so only if
- * token->watched says that there ever was such a work, or a sleeper.
+ * token->watched says that there ever was such a work, or a sleeper; and so does
+ * one that comes second, as what the first has not got to is still on a timer.
+ *
+ * Who queues looks at the token first, in an RCU read-side section, and at the
+ * workqueue only if it was not cancelled.  Either it was cancelled before, or a
+ * drain that comes after the cancel waits for that section: see (3).
  *
  * Draining
  * ========
@@ -112,6 +123,7 @@
  * T: token->lock, taken inside W.
  * W: wq->lock.
  * P: belongs to whoever claimed work->pending.
+ * K: bgtoken_classes_lock to find or add one; it is only read afterwards.
  *
  * sparse cannot follow a scope that is there if a pointer is not NULL, so it
  * ignores __cond_acquires(), nor one that __cleanup ends: with __releases() on
@@ -123,9 +135,13 @@
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/stringhash.h>
 #include <linux/wait_bit.h>
+#include <trace/events/lock.h>
 
 #include "bgtoken.h"
+
+#define LIVE_PREFIX	bgtoken
 #include "live.h"
 
 #define CREATE_TRACE_POINTS
@@ -148,51 +164,126 @@ struct bgtoken_wq {
 LIVE_COUNTER(tokens, "how many tokens are alive");
 LIVE_COUNTER(works, "how many works are alive");
 
-/* Tokens */
+/* Lockdep */
 
-static int bgtoken_kind_init(struct bgtoken *token, enum bgtoken_kind kind,
-			     const char *name, struct lock_class_key *keys)
+#ifdef CONFIG_LOCKDEP
+/*
+ * What lockdep knows of the tokens of one creation site.  A token may outlive the
+ * module that created it, so neither keys nor names may be that module's.  A site is
+ * found again by what it says of itself, also when its module was removed and
+ * inserted anew.  All of it lies in this module's own memory, as lockdep forgets that
+ * as a whole when the module goes; of a key that is registered by
+ * lockdep_register_key() it would not forget what nested scopes made of it.
+ */
+struct bgtoken_class {
+	struct lock_class_key scope[BGTOKEN_KINDS];
+	struct lock_class_key line[BGTOKEN_KINDS];
+	struct lock_class_key works;
+	struct lockdep_map works_map;
+	unsigned int file_hash;
+	int line_number;
+	char name[40];
+};
+
+#define BGTOKEN_CLASSES	256	/* sites after these go unchecked */
+
+static struct bgtoken_class bgtoken_classes[BGTOKEN_CLASSES + 1];	/* K */
+static unsigned int bgtoken_nr_classes;					/* K */
+static DEFINE_SPINLOCK(bgtoken_classes_lock);
+
+static void bgtoken_class_init(struct bgtoken_class *class,
+			       const struct bgtoken_site *site,
+			       unsigned int file_hash)
 {
-	struct lock_class_key *line = keys + BGTOKEN_KINDS + kind;
+	bool unchecked = class == &bgtoken_classes[BGTOKEN_CLASSES];
 
-	token->kind = kind;
-	switch (kind) {
-	case BGTOKEN_MUTEX:
-		mutex_init(&token->mutex);
-		lockdep_set_class_and_name(&token->mutex, line, "bgtoken_line");
-		break;
-	case BGTOKEN_SHARED:
-		break;
-	case BGTOKEN_SPIN:
-		spin_lock_init(&token->spin);
-		lockdep_set_class_and_name(&token->spin, line, "bgtoken_line");
-		break;
-	default:
-		return -EINVAL;
-	}
-	lockdep_init_map_wait(&token->dep_map, name, &keys[kind], 0,
-			      kind == BGTOKEN_SPIN ? LD_WAIT_CONFIG : LD_WAIT_SLEEP);
-	return 0;
+	if (unchecked && class->name[0])
+		return;		/* in use */
+	strscpy(class->name, unchecked ? "bgtoken" : site->name, sizeof(class->name));
+	class->file_hash = file_hash;
+	class->line_number = site->line;
+	lockdep_init_map(&class->works_map, "bgtoken_works",
+			 unchecked ? &__lockdep_no_validate__ : &class->works, 0);
 }
 
+static struct bgtoken_class *bgtoken_class_of(const struct bgtoken_site *site)
+{
+	unsigned int hash = full_name_hash(NULL, site->file, strlen(site->file));
+	struct bgtoken_class *class = bgtoken_classes;
+	unsigned long flags;
+
+	spin_lock_irqsave(&bgtoken_classes_lock, flags);
+	for (; class < &bgtoken_classes[bgtoken_nr_classes]; class++)
+		if (class->line_number == site->line && class->file_hash == hash &&
+		    !strncmp(class->name, site->name, sizeof(class->name) - 1))
+			break;
+	if (class == &bgtoken_classes[bgtoken_nr_classes]) {
+		bgtoken_class_init(class, site, hash);
+		if (bgtoken_nr_classes < BGTOKEN_CLASSES)
+			bgtoken_nr_classes++;
+	}
+	spin_unlock_irqrestore(&bgtoken_classes_lock, flags);
+	return class;
+}
+
+static void bgtoken_set_class(struct bgtoken *token, const struct bgtoken_site *site)
+{
+	struct bgtoken_class *class = bgtoken_class_of(site);
+	struct lock_class_key *scope = &class->scope[token->kind];
+	struct lock_class_key *line = &class->line[token->kind];
+
+	if (class == &bgtoken_classes[BGTOKEN_CLASSES]) {
+		scope = &__lockdep_no_validate__;
+		line = &__lockdep_no_validate__;
+	}
+	token->class = class;
+	lockdep_init_map_wait(&token->dep_map, class->name, scope, 0,
+			      token->kind == BGTOKEN_SPIN ? LD_WAIT_CONFIG :
+							    LD_WAIT_SLEEP);
+	if (token->kind == BGTOKEN_MUTEX)
+		lockdep_set_class_and_name(&token->mutex, line, "bgtoken_line");
+	else if (token->kind == BGTOKEN_SPIN)
+		lockdep_set_class_and_name(&token->spin, line, "bgtoken_line");
+}
+
+/*
+ * What works of the token hold while they run, and who waits for them takes.  It is
+ * one for all tokens of a class.
+ */
+struct lockdep_map *__bgtoken_works_map(struct bgtoken *token)
+{
+	return &token->class->works_map;
+}
+EXPORT_SYMBOL_GPL(__bgtoken_works_map);
+#else
+static void bgtoken_set_class(struct bgtoken *token, const struct bgtoken_site *site)
+{
+}
+#endif /* CONFIG_LOCKDEP */
+
+/* Tokens */
+
 struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
-				 const char *name, struct lock_class_key *keys)
+				 const struct bgtoken_site *site)
 {
 	struct bgtoken *token;
 
-	if (!owner)
+	if (!owner || kind < 0 || kind >= BGTOKEN_KINDS)
 		return ERR_PTR(-EINVAL);
 	token = kzalloc(sizeof(*token), gfp);
 	if (!token)
 		return ERR_PTR(-ENOMEM);
 
 	token->owner = owner;
+	token->kind = kind;
+	atomic_set(&token->scopes, BGTOKEN_NONE);
 	kref_init(&token->kref);	/* put by the creator */
 	spin_lock_init(&token->lock);
-	if (bgtoken_kind_init(token, kind, name, keys)) {
-		kfree(token);
-		return ERR_PTR(-EINVAL);
-	}
+	if (kind == BGTOKEN_MUTEX)
+		mutex_init(&token->mutex);
+	else if (kind == BGTOKEN_SPIN)
+		spin_lock_init(&token->spin);
+	bgtoken_set_class(token, site);
 	live_inc(tokens);
 	trace_bgtoken_create(token, owner, kind);
 	return token;
@@ -206,13 +297,13 @@ static void bgtoken_cancel_and_put(void *token)
 }
 
 struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
-				      enum bgtoken_kind kind, const char *name,
-				      struct lock_class_key *keys)
+				      enum bgtoken_kind kind,
+				      const struct bgtoken_site *site)
 {
 	struct bgtoken *token;
 	int err;
 
-	token = __bgtoken_create(owner, kind, GFP_KERNEL, name, keys);
+	token = __bgtoken_create(owner, kind, GFP_KERNEL, site);
 	if (IS_ERR(token))
 		return token;
 	err = devm_add_action_or_reset(dev, bgtoken_cancel_and_put, token);
@@ -238,7 +329,7 @@ static void bgtoken_free(struct kref *kref)
  * The last put frees the token and touches nothing else: neither the owner nor
  * a work.  The token need not have been cancelled.
  *
- * Context: Any but NMI; on PREEMPT_RT, any that may free memory.  Never waits.
+ * Context: Any that may take a spinlock_t.  Never waits.
  */
 void bgtoken_put(struct bgtoken *token)
 {
@@ -263,26 +354,42 @@ static bool bgtoken_over(const struct bgtoken *token, int cancelled)
 	return !(word & BGTOKEN_LIVE) || word & cancelled;
 }
 
+/* Where one may not sleep.  Acquire, as bgtoken_over(). */
+static void bgtoken_wait_spinning(struct bgtoken *token, int cancelled)
+{
+	contention_begin(token, LCB_F_SPIN);
+	atomic_cond_read_acquire(&token->scopes,
+				 !(VAL & BGTOKEN_LIVE) || VAL & cancelled);
+	contention_end(token, 0);
+}
+
 /*
  * Most scopes end sooner than a sleep begins: without SPINS, the slowest cancel in
  * a hundred among 64 works took 17 times as long, as it had to get a CPU again.
  * Before a cancel sleeps, it lets the line leave; else whoever leaves the scope
  * does.
  */
-static noinline void bgtoken_wait(struct bgtoken *token, int cancelled)
+static void bgtoken_wait_sleeping(struct bgtoken *token, int cancelled)
 {
 	int spins = SPINS;
 
-	while (!bgtoken_over(token, cancelled)) {
-		if (!bgtoken_irqs_off(token) && !spins--) {
-			if (!cancelled)
-				wake_up_var(&token->scopes);
-			wait_var_event(&token->scopes,
-				       bgtoken_over(token, cancelled));
-			return;
-		}
+	contention_begin(token, LCB_F_MUTEX);
+	while (!bgtoken_over(token, cancelled) && spins--)
 		cpu_relax();
+	if (!bgtoken_over(token, cancelled)) {
+		if (!cancelled)
+			wake_up_var(&token->scopes);
+		wait_var_event(&token->scopes, bgtoken_over(token, cancelled));
 	}
+	contention_end(token, 0);
+}
+
+static noinline void bgtoken_wait(struct bgtoken *token, int cancelled)
+{
+	if (bgtoken_irqs_off(token))
+		bgtoken_wait_spinning(token, cancelled);
+	else
+		bgtoken_wait_sleeping(token, cancelled);
 }
 
 static void bgtoken_line_lock(struct bgtoken *token, unsigned int subclass)
@@ -309,7 +416,7 @@ static void bgtoken_line_unlock(struct bgtoken *token)
 static bool bgtoken_take(struct bgtoken *token, int word)
 {
 	return atomic_read(&token->scopes) == word &&
-	       atomic_try_cmpxchg_acquire(&token->scopes, &word, 1);
+	       atomic_try_cmpxchg_acquire(&token->scopes, &word, BGTOKEN_NONE + 1);
 }
 
 /*
@@ -323,7 +430,7 @@ static bool bgtoken_stand_in_line(struct bgtoken *token, unsigned int subclass)
 
 	bgtoken_line_lock(token, subclass);
 	for (;;) {
-		entered = bgtoken_take(token, 0);
+		entered = bgtoken_take(token, BGTOKEN_NONE);
 		if (entered || !--spins || bgtoken_cancelled(token))
 			break;
 		cpu_relax();
@@ -332,7 +439,7 @@ static bool bgtoken_stand_in_line(struct bgtoken *token, unsigned int subclass)
 		atomic_or(BGTOKEN_WAITER, &token->scopes);
 		bgtoken_wait(token, BGTOKEN_CANCELLED);
 		/* Only a cancel can have changed it: the others are behind. */
-		entered = bgtoken_take(token, BGTOKEN_WAITER);
+		entered = bgtoken_take(token, BGTOKEN_NONE | BGTOKEN_WAITER);
 	}
 	if (!entered || !IS_ENABLED(CONFIG_PREEMPT_RT))
 		bgtoken_line_unlock(token);
@@ -347,13 +454,16 @@ void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass)
 	if (bgtoken_cancelled(token))
 		return NULL;
 	if (token->kind == BGTOKEN_SHARED) {
-		rwsem_acquire_read(&token->dep_map, subclass, 0, _RET_IP_);
+		rwsem_acquire_read(&token->dep_map, subclass, 1, _RET_IP_);
 		entered = atomic_inc_unless_negative(&token->scopes);
 	} else {
 		mutex_acquire(&token->dep_map, subclass, 0, _RET_IP_);
+		lock_contended(&token->dep_map, _RET_IP_);
 		entered = bgtoken_stand_in_line(token, subclass);
 	}
-	if (!entered) {
+	if (entered) {
+		lock_acquired(&token->dep_map, _RET_IP_);
+	} else {
 		lock_release(&token->dep_map, _RET_IP_);
 		return NULL;
 	}
@@ -362,15 +472,19 @@ void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass)
 }
 EXPORT_SYMBOL_GPL(__bgtoken_enter_slow);
 
-/* Step (4). */
-void __bgtoken_exit_slow(struct bgtoken *token)
+/*
+ * Step (4).  @word is what the exit made of token->scopes.  False if there was no
+ * scope to end.
+ */
+bool __bgtoken_exit_slow(struct bgtoken *token, int word)
 {
-	int word = atomic_read(&token->scopes);
+	bool ended = word & BGTOKEN_NONE;
 
-	/* One exit too many, of MUTEX or SHARED, has brought it below 0. */
-	WARN_ON_ONCE((word & BGTOKEN_LIVE) == BGTOKEN_LIVE);
-	if (!(word & BGTOKEN_LIVE))
+	if (WARN_ONCE(!ended, "bgtoken: one exit too many\n"))
+		word = atomic_inc_return(&token->scopes);
+	if (!(word & BGTOKEN_LIVE) && token->kind != BGTOKEN_SPIN)
 		wake_up_var(&token->scopes);
+	return ended;
 }
 EXPORT_SYMBOL_GPL(__bgtoken_exit_slow);
 
@@ -385,11 +499,13 @@ EXPORT_SYMBOL_GPL(bgtoken_enter_nested);
 
 void bgtoken_exit(struct bgtoken *token)
 {
+	int word;
+
 	trace_bgtoken_exit(token);
 	lock_release(&token->dep_map, _RET_IP_);
-	if (atomic_dec_return(&token->scopes) & ~BGTOKEN_LIVE &&
-	    token->kind != BGTOKEN_SPIN)
-		__bgtoken_exit_slow(token);
+	word = atomic_dec_return(&token->scopes);
+	if (!bgtoken_quiet(word) && !__bgtoken_exit_slow(token, word))
+		return;
 	bgtoken_line_unlock(token);	/* bgtoken_stand_in_line() */
 }
 EXPORT_SYMBOL_GPL(bgtoken_exit);
@@ -488,10 +604,10 @@ static noinline void bgtoken_notify(struct bgtoken *token)
 static int bgtoken_refuse(struct bgtoken *token, int flags)
 {
 	int word = atomic_fetch_or(flags, &token->scopes);
-	bool first = word >= 0;
 
-	trace_bgtoken_cancel(token, first);
-	if (first && READ_ONCE(token->watched))
+	trace_bgtoken_cancel(token, word >= 0);
+	/* Not the first only: it may still be at it. */
+	if (READ_ONCE(token->watched))
 		bgtoken_notify(token);
 	return word;
 }
@@ -549,9 +665,12 @@ EXPORT_SYMBOL_GPL(bgtoken_cancel_locked);
  * @token:	the caller holds a reference
  * @timeout:	jiffies, or MAX_SCHEDULE_TIMEOUT
  *
- * Not disturbed by signals, and not counted as load.
+ * Not disturbed by signals, and not counted as load.  A task that is frozen stays
+ * in here.  A work of a WQ_FREEZABLE workqueue holds up its freezing until it
+ * returns, whatever it does; one that sleeps for long is better off elsewhere.
  *
- * Context: Process context; sleeps.  Inside a scope only if scopes may sleep.
+ * Context: Process context; sleeps, with no lock held and outside of scopes, as
+ * others may have to freeze who wait for them.
  * Return: 0 when the time is over, else the jiffies that were left, at least 1,
  * when the token was cancelled.
  */
@@ -563,7 +682,7 @@ long bgtoken_sleep(struct bgtoken *token, long timeout)
 	bgtoken_watch(token);
 	return ___wait_var_event(&token->owner,
 				 ___wait_cond_timeout(bgtoken_cancelled(token)),
-				 TASK_IDLE, 0, timeout,
+				 (TASK_IDLE | TASK_FREEZABLE), 0, timeout,
 				 __ret = schedule_timeout(__ret));
 }
 EXPORT_SYMBOL_GPL(bgtoken_sleep);
@@ -599,14 +718,15 @@ EXPORT_SYMBOL_GPL(bgtoken_work_put);
 static void bgtoken_work_run(struct bgtoken_work *work)
 {
 	struct bgtoken *token = work->token;
-	bool drop = bgtoken_cancelled(token) || READ_ONCE(work->wq->closing);
+	struct bgtoken_wq *wq = work->wq;
 
 	/*
 	 * From here on work->wq may be another's.  A full barrier, like that of
-	 * the claim: who finds the work pending has its stores seen by this run.
+	 * the claim: who finds the work pending has its stores seen by this run,
+	 * a cancel or a drain that found it so among them.
 	 */
 	atomic_xchg(&work->pending, 0);
-	if (drop) {
+	if (bgtoken_cancelled(token) || READ_ONCE(wq->closing)) {
 		trace_bgtoken_work_drop(work, token);
 	} else {
 		trace_bgtoken_work_start(work, token);
@@ -679,14 +799,16 @@ static void bgtoken_work_setup(struct bgtoken_work *work, struct bgtoken *token,
  * @fn:		called in process context each time that the work runs; what it
  *		needs of the owner it reaches through a scope on work->token
  * @release:	called once, in process context, when the last reference on the
- *		work is gone; frees @work
+ *		work is gone; frees @work, best as the last thing that it does:
+ *		to the workqueue the work runs until this returns, so another that
+ *		is made in the same memory waits for that
  *
  * The caller has one reference afterwards, and drops it with
  * bgtoken_work_put(); that may be at once after queueing.  A missing argument
  * is a bug in the caller: it is warned of, and the work can be put, but never
  * queued.
  *
- * Context: Any.
+ * Context: Any but NMI.
  */
 void bgtoken_work_init(struct bgtoken_work *work, struct bgtoken *token,
 		       void (*fn)(struct bgtoken_work *work),
@@ -706,7 +828,7 @@ EXPORT_SYMBOL_GPL(bgtoken_work_init);
  * Put it with bgtoken_work_put(&dwork->work).  Otherwise as
  * bgtoken_work_init().
  *
- * Context: Any.
+ * Context: Any but NMI.
  */
 void bgtoken_delayed_work_init(struct bgtoken_delayed_work *dwork,
 			       struct bgtoken *token,
@@ -723,7 +845,8 @@ EXPORT_SYMBOL_GPL(bgtoken_delayed_work_init);
 
 /*
  * Take the right to queue a work, and the reference that goes with it.  The
- * caller is in an RCU read-side section until it has queued.
+ * caller is in an RCU read-side section until it has queued, and from before it
+ * touches the workqueue; see Draining (3).
  */
 static bool bgtoken_work_claim(struct bgtoken_wq *wq, struct bgtoken_work *work,
 			       unsigned long delay)
@@ -778,29 +901,13 @@ bool bgtoken_queue_work(struct bgtoken_wq *wq, struct bgtoken_work *work)
 }
 EXPORT_SYMBOL_GPL(bgtoken_queue_work);
 
-/**
- * bgtoken_queue_delayed_work() - queue a work for later
- * @wq:		the background workqueue
- * @dwork:	the caller holds a reference, or is the work's own function
- * @delay:	jiffies to wait before it is queued; 0 for at once
- *
- * If the token is cancelled, or the workqueue closed, while the timer runs,
- * the work is taken off it then and there, and released without its function
- * being called.  Otherwise as bgtoken_queue_work().
- *
- * Context: Any but NMI; on PREEMPT_RT, any that may take a spinlock_t.
- * Return: As bgtoken_queue_work().
- */
-bool bgtoken_queue_delayed_work(struct bgtoken_wq *wq,
+static bool bgtoken_start_timer(struct bgtoken_wq *wq,
 				struct bgtoken_delayed_work *dwork,
 				unsigned long delay)
 {
 	struct bgtoken *token = dwork->work.token;
 	unsigned long flags;
 	bool queued;
-
-	if (!delay || unlikely(!token))
-		return bgtoken_queue_work(wq, &dwork->work);
 
 	spin_lock_irqsave(&wq->lock, flags);
 	spin_lock(&token->lock);
@@ -814,6 +921,35 @@ bool bgtoken_queue_delayed_work(struct bgtoken_wq *wq,
 	}
 	spin_unlock(&token->lock);
 	spin_unlock_irqrestore(&wq->lock, flags);
+	return queued;
+}
+
+/**
+ * bgtoken_queue_delayed_work() - queue a work for later
+ * @wq:		the background workqueue
+ * @dwork:	the caller holds a reference, or is the work's own function
+ * @delay:	jiffies to wait before it is queued; 0 for at once
+ *
+ * If the token is cancelled, or the workqueue closed, while the timer runs,
+ * the work is taken off it then and there, and released without its function
+ * being called.  Otherwise as bgtoken_queue_work().
+ *
+ * Context: Any that may take a spinlock_t.
+ * Return: As bgtoken_queue_work().
+ */
+bool bgtoken_queue_delayed_work(struct bgtoken_wq *wq,
+				struct bgtoken_delayed_work *dwork,
+				unsigned long delay)
+{
+	struct bgtoken *token = dwork->work.token;
+	bool queued;
+
+	rcu_read_lock();	/* from before the look at the token: Draining (3) */
+	if (!delay || unlikely(!token) || bgtoken_cancelled(token))
+		queued = bgtoken_queue_work(wq, &dwork->work);
+	else
+		queued = bgtoken_start_timer(wq, dwork, delay);
+	rcu_read_unlock();
 	return queued;
 }
 EXPORT_SYMBOL_GPL(bgtoken_queue_delayed_work);

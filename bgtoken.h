@@ -71,8 +71,9 @@ struct device;
  *			in the owner has a lock of its own.  Cancel from process
  *			context.
  * @BGTOKEN_SPIN:	one scope at a time with interrupts off; a scope may not
- *			sleep.  Enter and cancel from any context but NMI; on
- *			PREEMPT_RT, from any that may take a spinlock_t.
+ *			sleep.  Enter and cancel from any context that may take a
+ *			spinlock_t: so not from a raw one, such as a hard irq_work
+ *			or an IPI, whether or not the kernel is PREEMPT_RT.
  */
 enum bgtoken_kind {
 	BGTOKEN_MUTEX,
@@ -82,8 +83,21 @@ enum bgtoken_kind {
 
 #define BGTOKEN_KINDS	(BGTOKEN_SPIN + 1)
 
-/* lockdep: for each kind that of a scope, and that of the line before it. */
-#define BGTOKEN_KEYS	(2 * BGTOKEN_KINDS)
+/* A place in the source that creates tokens: what lockdep tells them apart by. */
+struct bgtoken_site {
+	const char *name;
+	const char *file;
+	int line;
+};
+
+#define BGTOKEN_SITE(_name)						\
+({									\
+	static const struct bgtoken_site __site = { _name, __FILE__, __LINE__ }; \
+									\
+	&__site;							\
+})
+
+struct bgtoken_class;
 
 /**
  * struct bgtoken - stands between an owner and its background work
@@ -106,22 +120,33 @@ struct bgtoken {
 		};
 	};
 	struct lockdep_map dep_map;	/* of a scope; no bytes without lockdep */
+#ifdef CONFIG_LOCKDEP
+	struct bgtoken_class *class;	/* I */
+#endif
 	struct hlist_head delayed;	/* T: works that may be on a timer */
 	spinlock_t lock;
 	struct kref kref;
 };
 
-/* What token->scopes is made of; BGTOKEN_CANCELLED is its sign. */
-#define BGTOKEN_LIVE		0x0fffffff	/* how many scopes are live */
+/*
+ * What token->scopes is made of; BGTOKEN_CANCELLED is its sign.  One exit too many
+ * takes BGTOKEN_NONE away, and leaves the bits above it alone.
+ */
+#define BGTOKEN_LIVE		0x07ffffff	/* how many scopes are live */
+#define BGTOKEN_NONE		0x08000000	/* always there */
 #define BGTOKEN_CLAIMED		0x10000000	/* a cancel gets, or got, true */
 #define BGTOKEN_WAITER		0x20000000	/* the first in line waits */
 #define BGTOKEN_CANCELLED	INT_MIN
 
 struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
-				 const char *name, struct lock_class_key *keys);
+				 const struct bgtoken_site *site);
 struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
-				      enum bgtoken_kind kind, const char *name,
-				      struct lock_class_key *keys);
+				      enum bgtoken_kind kind,
+				      const struct bgtoken_site *site);
+
+#ifdef CONFIG_LOCKDEP
+struct lockdep_map *__bgtoken_works_map(struct bgtoken *token);
+#endif
 
 /**
  * bgtoken_create() - make a token for an owner
@@ -130,18 +155,15 @@ struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
  * @_gfp:	how to allocate
  *
  * Every place in the source that creates tokens has a lockdep class of its own,
- * one for each kind that it creates.
+ * one for each kind that it creates.  The token may outlive the module that
+ * created it.
  *
  * Context: Any that @_gfp allows.  Never waits for a scope.
  * Return: A token with one reference, which is the caller's, or
  * ERR_PTR(-EINVAL) for a NULL owner or an unknown kind, ERR_PTR(-ENOMEM).
  */
 #define bgtoken_create(_owner, _kind, _gfp)				\
-({									\
-	static struct lock_class_key __keys[BGTOKEN_KEYS];		\
-									\
-	__bgtoken_create(_owner, _kind, _gfp, "bgtoken:" #_owner, __keys); \
-})
+	__bgtoken_create(_owner, _kind, _gfp, BGTOKEN_SITE("bgtoken:" #_owner))
 
 /**
  * devm_bgtoken_create() - make a token that is cancelled when a device unbinds
@@ -158,11 +180,7 @@ struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
  * Else an ERR_PTR as bgtoken_create().
  */
 #define devm_bgtoken_create(_dev, _owner, _kind)			\
-({									\
-	static struct lock_class_key __keys[BGTOKEN_KEYS];		\
-									\
-	__devm_bgtoken_create(_dev, _owner, _kind, "bgtoken:" #_owner, __keys); \
-})
+	__devm_bgtoken_create(_dev, _owner, _kind, BGTOKEN_SITE("bgtoken:" #_owner))
 
 /**
  * bgtoken_get() - take a reference
@@ -182,7 +200,7 @@ void bgtoken_put(struct bgtoken *token);
 void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass);
 void *__bgtoken_enter_spin(struct bgtoken *token, unsigned int subclass,
 			   unsigned long flags);
-void __bgtoken_exit_slow(struct bgtoken *token);
+bool __bgtoken_exit_slow(struct bgtoken *token, int word);
 void __bgtoken_trace_enter(struct bgtoken *token);
 void __bgtoken_trace_exit(struct bgtoken *token);
 
@@ -193,17 +211,24 @@ DECLARE_TRACEPOINT(bgtoken_exit);
 static __always_inline bool bgtoken_try_enter(struct bgtoken *token,
 					      unsigned int subclass)
 {
-	int none = 0;
+	int none = BGTOKEN_NONE;
 
 	/* Acquire: what the scope before did comes before; see the exits. */
-	if (unlikely(!atomic_try_cmpxchg_acquire(&token->scopes, &none, 1)))
+	if (unlikely(!atomic_try_cmpxchg_acquire(&token->scopes, &none,
+						 BGTOKEN_NONE + 1)))
 		return false;
-	/* To lockdep a rwsem, taken for reading, or a mutex or spinlock. */
+	/* To lockdep a rwsem that is tried for reading, or a mutex or spinlock. */
 	if (token->kind == BGTOKEN_SHARED)
-		rwsem_acquire_read(&token->dep_map, subclass, 0, _THIS_IP_);
+		rwsem_acquire_read(&token->dep_map, subclass, 1, _THIS_IP_);
 	else
 		mutex_acquire(&token->dep_map, subclass, 0, _THIS_IP_);
 	return true;
+}
+
+/* After an exit: nobody waits, and it was not one too many. */
+static __always_inline bool bgtoken_quiet(int word)
+{
+	return (unsigned int)word - BGTOKEN_NONE <= BGTOKEN_LIVE;
 }
 
 /* Interrupts are off, and nothing is preempted, from before the scope to after. */
@@ -225,10 +250,13 @@ static __always_inline void *bgtoken_enter_spin(struct bgtoken *token,
 static __always_inline void bgtoken_exit_spin(struct bgtoken *token)
 {
 	unsigned long flags = token->irqflags;
+	int word;
 
 	lock_release(&token->dep_map, _THIS_IP_);
 	/* Pairs with the next one's acquire, and a cancel's; who waits spins. */
-	(void)atomic_dec_return_release(&token->scopes);
+	word = atomic_dec_return_release(&token->scopes);
+	if (unlikely(!bgtoken_quiet(word)) && !__bgtoken_exit_slow(token, word))
+		return;
 	local_irq_restore(flags);
 	preempt_enable();
 }
@@ -266,12 +294,15 @@ static __always_inline void *bgtoken_enter_nested(struct bgtoken *token,
  * bgtoken_exit() - end a scope
  * @token:	the token that bgtoken_enter() returned an owner for
  *
- * The owner may be gone when this returns, and before.
+ * The owner may be gone when this returns, and before.  One exit too many is
+ * warned of and taken back.
  *
  * Context: The one that entered.
  */
 static __always_inline void bgtoken_exit(struct bgtoken *token)
 {
+	int word;
+
 	if (tracepoint_enabled(bgtoken_exit))
 		__bgtoken_trace_exit(token);
 	if (unlikely(token->kind == BGTOKEN_SPIN)) {
@@ -280,8 +311,9 @@ static __always_inline void bgtoken_exit(struct bgtoken *token)
 	}
 	lock_release(&token->dep_map, _THIS_IP_);
 	/* Somebody waits?  A full barrier: a release, and what waking wants. */
-	if (unlikely(atomic_dec_return(&token->scopes) & ~BGTOKEN_LIVE))
-		__bgtoken_exit_slow(token);
+	word = atomic_dec_return(&token->scopes);
+	if (unlikely(!bgtoken_quiet(word)))
+		__bgtoken_exit_slow(token, word);
 }
 #endif /* CONFIG_PREEMPT_RT */
 
@@ -289,10 +321,10 @@ static __always_inline void bgtoken_exit(struct bgtoken *token)
  * bgtoken_enter() - begin a scope
  * @token:	the caller holds a reference until after bgtoken_exit()
  *
- * Context: Process context; may sleep.  For BGTOKEN_SPIN any but NMI, and the
- * scope runs with interrupts off; on PREEMPT_RT, any that may take a spinlock_t,
- * and the scope runs as under one.  Never waits on a token that was cancelled
- * before the call.
+ * Context: Process context; may sleep.  For BGTOKEN_SPIN any that may take a
+ * spinlock_t, and the scope runs with interrupts off; on PREEMPT_RT, as under a
+ * spinlock_t.  BGTOKEN_SHARED never waits for anybody, the others never on a token
+ * that was cancelled before the call.
  * Return: The owner, pinned until bgtoken_exit().  NULL if the token is
  * cancelled: then there is no scope, and no bgtoken_exit().
  */
@@ -314,8 +346,8 @@ void bgtoken_cancel_locked(struct bgtoken *token);
  * Permanent.  From inside a scope of the same token it is a deadlock, which
  * lockdep names; see bgtoken_cancel_locked().
  *
- * Context: Process context; may sleep.  For BGTOKEN_SPIN any but NMI; on
- * PREEMPT_RT, any that may take a spinlock_t.
+ * Context: Process context; may sleep.  For BGTOKEN_SPIN any that may take a
+ * spinlock_t.
  * Return: True for one call, which may now free the owner; also after a
  * bgtoken_cancel_locked().  False for any other; it has the same guarantee, but
  * not the owner.
@@ -397,6 +429,9 @@ static inline void bgtoken_scope_exit(struct bgtoken_scope *scope)
  *
  * An object of its own, most often the first member of one.  Never embed it in
  * the owner: the owner is freed while works are still queued.
+ *
+ * To the workqueue all works have one function, which calls the work's own; what
+ * that is, the trace events say.
  */
 struct bgtoken_work {
 	struct bgtoken *token;		/* I */

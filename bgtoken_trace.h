@@ -124,7 +124,7 @@ DEFINE_EVENT(bgtoken_token, bgtoken_free,
 
 /**
  * bgtoken_work_queue - a work was queued
- * @work:	the work
+ * @work:	the work; its function is told, too
  * @token:	the token that it carries
  * @delay:	jiffies until it is due
  */
@@ -134,21 +134,23 @@ TRACE_EVENT(bgtoken_work_queue,
 	TP_ARGS(work, token, delay),
 	TP_STRUCT__entry(
 		__field(void *,		work)
+		__field(void *,		function)
 		__field(void *,		token)
 		__field(unsigned long,	delay)
 	),
 	TP_fast_assign(
 		__entry->work = work;
+		__entry->function = work->fn;
 		__entry->token = token;
 		__entry->delay = delay;
 	),
-	TP_printk("work=%p token=%p delay=%lu", __entry->work, __entry->token,
-		  __entry->delay)
+	TP_printk("work=%p function=%ps token=%p delay=%lu", __entry->work,
+		  __entry->function, __entry->token, __entry->delay)
 );
 
 /**
  * bgtoken_work_refuse - a work was not queued, and nothing was kept
- * @work:	the work
+ * @work:	the work; its function is told, too
  * @token:	the token that it carries
  * @reason:	which of the three it was
  */
@@ -157,15 +159,18 @@ TRACE_EVENT(bgtoken_work_refuse,
 	TP_ARGS(work, token, reason),
 	TP_STRUCT__entry(
 		__field(void *,	work)
+		__field(void *,	function)
 		__field(void *,	token)
 		__field(int,	reason)
 	),
 	TP_fast_assign(
 		__entry->work = work;
+		__entry->function = work->fn;
 		__entry->token = token;
 		__entry->reason = reason;
 	),
-	TP_printk("work=%p token=%p reason=%s", __entry->work, __entry->token,
+	TP_printk("work=%p function=%ps token=%p reason=%s", __entry->work,
+		  __entry->function, __entry->token,
 		  __print_symbolic(__entry->reason,
 				   { BGTOKEN_REFUSED_CANCELLED,	"cancelled" },
 				   { BGTOKEN_REFUSED_CLOSING,	"closing" },
@@ -177,13 +182,16 @@ DECLARE_EVENT_CLASS(bgtoken_work_token,
 	TP_ARGS(work, token),
 	TP_STRUCT__entry(
 		__field(void *,	work)
+		__field(void *,	function)
 		__field(void *,	token)
 	),
 	TP_fast_assign(
 		__entry->work = work;
+		__entry->function = work->fn;
 		__entry->token = token;
 	),
-	TP_printk("work=%p token=%p", __entry->work, __entry->token)
+	TP_printk("work=%p function=%ps token=%p", __entry->work,
+		  __entry->function, __entry->token)
 );
 
 /**

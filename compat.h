@@ -34,4 +34,14 @@
 	__platform_driver_register(drv, NULL)
 #endif
 
+/* <trace/events/lock.h>: not exported to modules before. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#define HAS_TRACE_CONTENTION
+#define contention_begin(lock, flags)	trace_contention_begin(lock, flags)
+#define contention_end(lock, ret)	trace_contention_end(lock, ret)
+#else
+static inline void contention_begin(void *lock, unsigned int flags) {}
+static inline void contention_end(void *lock, int ret) {}
+#endif
+
 #endif /* _BGTOKEN_COMPAT_H */

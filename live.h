@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Counts of what a module has alive, for people to read as
- * /sys/module/MODULE/parameters/NAME, and for the module's exit to look at.
+ * Counts of what a module has alive: for people, who read them as
+ * /sys/module/MODULE/parameters/NAME, for the module's exit to look at, and for
+ * other modules, such as tests, which sum them up and need no file for it.
+ *
+ * A .c file says what the names of its counters begin with, before it includes
+ * this: with a LIVE_PREFIX of foo, that of bars is foo_live_bars to others.
  *
  * Per CPU, so that counting costs an instruction and no shared cache line.  A
  * thing may go on another CPU than it came from: only the sum means anything.
@@ -9,6 +13,7 @@
 #ifndef _BGTOKEN_LIVE_H
 #define _BGTOKEN_LIVE_H
 
+#include <linux/export.h>
 #include <linux/moduleparam.h>
 #include <linux/percpu.h>
 #include <linux/sysfs.h>
@@ -23,27 +28,40 @@ static inline long live_sum(const long __percpu *counter)
 	return sum;
 }
 
-/* The counter of _name, and its read-only parameter. */
+/* The variable that counts _name. */
+#define live_counter(_name)		__live_counter(LIVE_PREFIX, _name)
+#define __live_counter(_prefix, _name)	___live_counter(_prefix, _name)
+#define ___live_counter(_prefix, _name)	_prefix##_live_##_name
+
+/* It, exported, and its read-only parameter. */
 #define LIVE_COUNTER(_name, _desc)					\
-static DEFINE_PER_CPU(long, live_##_name);				\
-static int live_##_name##_get(char *buffer, const struct kernel_param *kp) \
+	__LIVE_COUNTER(_name, live_counter(_name), _desc)
+
+#define __LIVE_COUNTER(_name, _counter, _desc)				\
+	___LIVE_COUNTER(_name, _counter, _desc)
+
+#define ___LIVE_COUNTER(_name, _counter, _desc)				\
+DECLARE_PER_CPU(long, _counter);					\
+DEFINE_PER_CPU(long, _counter);						\
+EXPORT_PER_CPU_SYMBOL_GPL(_counter);					\
+static int _counter##_get(char *buffer, const struct kernel_param *kp)	\
 {									\
-	return sysfs_emit(buffer, "%ld\n", live_sum(&live_##_name));	\
+	return sysfs_emit(buffer, "%ld\n", live_sum(&_counter));	\
 }									\
-static const struct kernel_param_ops live_##_name##_ops = {		\
-	.get = live_##_name##_get,					\
+static const struct kernel_param_ops _counter##_ops = {			\
+	.get = _counter##_get,						\
 };									\
-module_param_cb(_name, &live_##_name##_ops, NULL, 0444);		\
+module_param_cb(_name, &_counter##_ops, NULL, 0444);			\
 MODULE_PARM_DESC(_name, _desc " (read-only)")
 
-#define live_add(_name, _n)	this_cpu_add(live_##_name, _n)
+#define live_add(_name, _n)	this_cpu_add(live_counter(_name), _n)
 #define live_inc(_name)		live_add(_name, 1)
 #define live_dec(_name)		live_add(_name, -1)
 
 /* For a module's exit: nobody is left who could free them. */
 #define live_check_none(_name)						\
 do {									\
-	long __left = live_sum(&live_##_name);				\
+	long __left = live_sum(&live_counter(_name));			\
 									\
 	WARN(__left, "%s: %ld " #_name " left behind\n", KBUILD_MODNAME, __left); \
 } while (0)

@@ -27,7 +27,7 @@ started=$(cut -d. -f1 /proc/uptime)
 
 # remove MODULE: it may be busy for a moment with what runs.
 remove() {
-	for _ in $(seq 100); do
+	for _ in $(seq $((${VM_PATIENCE:-180} * 10))); do
 		rmmod "$1" 2>/dev/null && return 0
 		sleep 0.1
 	done

@@ -175,22 +175,31 @@ int bench_scope(void)
 	return error;
 }
 
+/* @n times two instructions, as only the machine's own language can say it. */
+static void two_instructions(unsigned long n)
+{
+#ifdef CONFIG_X86
+	asm volatile("1:	dec %0\n"
+		     "	jnz 1b" : "+r" (n) : : "cc");
+#elif defined(CONFIG_ARM64)
+	asm volatile("1:	subs %0, %0, #1\n"
+		     "	b.ne 1b" : "+r" (n) : : "cc");
+#endif
+}
+
 /*
  * The median of many batches is one that no interrupt fell into.  The counter
  * tells instructions only if the loop of two, which is known, gives two.
  */
 static int icount_check(struct bench_series *series)
 {
-	unsigned long n;
 	cycles_t start;
 	u64 count;
 	int i;
 
 	for (i = 0; i < ICOUNT_SAMPLES; i++) {
-		n = 100000;
 		start = get_cycles();
-		asm volatile("1:	dec %0\n"
-			     "	jnz 1b" : "+r" (n));
+		two_instructions(100000);
 		bench_add(series, get_cycles() - start);
 	}
 	count = bench_median(series);

@@ -20,6 +20,64 @@ static void add_both_tiers(struct mock *mock)
 	KUNIT_EXPECT_EQ(mock->test, mock_add(mock, &units), 0);
 }
 
+/*
+ * Who adds units may be the one who tells of the event that they make, or that
+ * comes meanwhile.  So where a callback is held it is settled who that is.
+ */
+static const struct teller {
+	struct test_kind kind;		/* first: mock_kind() looks there */
+	bool adder;
+	const char *name;
+} tellers[] = {
+	{ { BGTOKEN_MUTEX }, false, "mutex, a task" },
+	{ { BGTOKEN_MUTEX }, true, "mutex, the adder" },
+	{ { BGTOKEN_SHARED }, false, "shared, a task" },
+	{ { BGTOKEN_SHARED }, true, "shared, the adder" },
+}, shared_tellers[] = {
+	{ { BGTOKEN_SHARED }, false, "a task" },
+	{ { BGTOKEN_SHARED }, true, "the adder" },
+};
+
+static void teller_desc(const struct teller *teller, char *desc)
+{
+	strscpy(desc, teller->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(teller, tellers, teller_desc);
+KUNIT_ARRAY_PARAM(shared_teller, shared_tellers, teller_desc);
+
+static void add_top_unit(void *arg)
+{
+	struct mock *mock = arg;
+	LIST_HEAD(units);
+
+	mock_unit_sized(mock, &units, BGCOMPILE_TOP, 1)->in_compile = &mock->gate;
+	KUNIT_EXPECT_EQ(mock->test, mock_add(mock, &units), 0);
+}
+
+/*
+ * Have the baseline finished, and told to a callback that is held at gate2; a
+ * top-tier unit is held at mock->gate.  It is told by a task, which was held in
+ * a unit until its adder had gone; or by the adder, a thread, as without a
+ * baseline unit that tier is finished when the first unit is added.
+ */
+static void begin_telling(struct mock *mock, struct test_thread *adder)
+{
+	const struct teller *teller = mock->test->param_value;
+	LIST_HEAD(units);
+
+	if (teller->adder) {
+		test_thread_start(mock->test, adder, -1, add_top_unit, mock);
+	} else {
+		mock_unit(mock, &units)->in_compile = &mock->env_gate;
+		mock_unit_sized(mock, &units, BGCOMPILE_TOP, 1)->in_compile =
+			&mock->gate;
+		KUNIT_EXPECT_EQ(mock->test, mock_add(mock, &units), 0);
+		test_gate_open(&mock->env_gate);
+	}
+	KUNIT_EXPECT_TRUE(mock->test, test_gate_wait(&mock->gate2, 1));
+}
+
 /* The first call with nothing to do finishes the state. */
 static void finish_at_once(struct mock *mock)
 {
@@ -232,15 +290,16 @@ static void event_no_callback_runs_once_cancel_has_returned(struct kunit *test)
 	struct mock *mock = mock_create(test, 2, .kind = mock_kind(test),
 					.max_tasks = 1);
 	struct mock_callback *mc = mock_callback(mock);
+	/* The adder may still be in bgcompile_add_units(). */
+	struct mock_canceller canceller = { .leave_owner = true };
 	struct mock_log *second, *log = mc->log;
-	struct mock_canceller canceller = {};
+	struct test_thread adder = {};
 
 	mc->in_callback = &mock->gate2;
 	KUNIT_EXPECT_EQ(test, bgcompile_add_callback(mock_state(mock), &mc->cb), 0);
 	second = mock_listen(mock);	/* not yet told when the cancel comes */
 	test_gate_open(&mock->gate);
-	add_both_tiers(mock);
-	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate2, 1));
+	begin_telling(mock, &adder);
 
 	KUNIT_EXPECT_TRUE(test, mock_cancel_begins(mock, &canceller));
 	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&canceller.thread));
@@ -250,6 +309,8 @@ static void event_no_callback_runs_once_cancel_has_returned(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, canceller.first);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&log->told), 1);
 
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &adder));
+	mock_free_owner(mock);
 	mock_drain(mock);
 	mock_expect_told(mock, log, BGCOMPILE_BASELINE_FINISHED, MOCK_NOTHING, 0);
 	mock_expect_told(mock, second, MOCK_NOTHING, MOCK_NOTHING, 0);
@@ -327,22 +388,24 @@ static void event_callback_may_cancel_the_state(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 2);
 }
 
-/* One task is in the callback, in its scope; the others go on in theirs. */
+/* One is in the callback, in its scope; the others go on in theirs. */
 static void event_order_holds_when_scopes_run_in_parallel(struct kunit *test)
 {
-	struct mock *mock = mock_create(test, 3, .kind = BGTOKEN_SHARED,
+	const struct teller *teller = test->param_value;
+	struct mock *mock = mock_create(test, 2, .kind = BGTOKEN_SHARED,
 					.max_tasks = 2);
 	struct mock_callback *mc = mock_callback(mock);
 	struct mock_log *second, *log = mc->log;
+	struct test_thread adder = {};
 
 	mc->in_callback = &mock->gate2;
 	KUNIT_EXPECT_EQ(test, bgcompile_add_callback(mock_state(mock), &mc->cb), 0);
 	second = mock_listen(mock);
+	begin_telling(mock, &adder);
 	test_gate_open(&mock->gate);
-	add_both_tiers(mock);
-	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate2, 1));
 	/* All units are done, and the first event is still being told. */
-	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->publishes, 2));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->publishes,
+					       teller->adder ? 1 : 2));
 	KUNIT_EXPECT_TRUE(test, test_until(mock_progress(mock).events ==
 					   BOTH_FINISHED));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&log->told), 0);
@@ -352,13 +415,15 @@ static void event_order_holds_when_scopes_run_in_parallel(struct kunit *test)
 			 BGCOMPILE_TOP_FINISHED, 0);
 	mock_expect_told(mock, second, BGCOMPILE_BASELINE_FINISHED,
 			 BGCOMPILE_TOP_FINISHED, 0);
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &adder));
 }
 
 /*
- * One task tells the first callback of the baseline, and is held there, at gate2;
- * another is held in a top-tier unit, at gate.
+ * Someone tells the first callback of the baseline, and is held there, at gate2;
+ * a task is held in a top-tier unit, at gate.
  */
-static struct mock *hold_in_callback(struct kunit *test, struct mock_log **log)
+static struct mock *hold_in_callback(struct kunit *test, struct mock_log **log,
+				     struct test_thread *adder)
 {
 	struct mock *mock = mock_create(test, 3, .kind = BGTOKEN_SHARED,
 					.max_tasks = 2);
@@ -367,16 +432,16 @@ static struct mock *hold_in_callback(struct kunit *test, struct mock_log **log)
 	mc->in_callback = &mock->gate2;
 	*log = mc->log;
 	KUNIT_EXPECT_EQ(test, bgcompile_add_callback(mock_state(mock), &mc->cb), 0);
-	add_both_tiers(mock);
-	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate2, 1));
+	begin_telling(mock, adder);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
 	return mock;
 }
 
 static void event_late_callback_is_told_by_who_is_telling(struct kunit *test)
 {
+	struct test_thread adder = {};
 	struct mock_log *first, *late;
-	struct mock *mock = hold_in_callback(test, &first);
+	struct mock *mock = hold_in_callback(test, &first, &adder);
 
 	late = mock_listen(mock);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&late->told), 0);
@@ -388,13 +453,15 @@ static void event_late_callback_is_told_by_who_is_telling(struct kunit *test)
 			 BGCOMPILE_TOP_FINISHED, 0);
 	mock_expect_told(mock, late, BGCOMPILE_BASELINE_FINISHED,
 			 BGCOMPILE_TOP_FINISHED, 0);
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &adder));
 }
 
 static void event_late_callback_is_told_nothing_after_a_cancel(struct kunit *test)
 {
-	struct mock_canceller canceller = {};
+	struct mock_canceller canceller = { .leave_owner = true };
+	struct test_thread adder = {};
 	struct mock_log *first, *late;
-	struct mock *mock = hold_in_callback(test, &first);
+	struct mock *mock = hold_in_callback(test, &first, &adder);
 
 	late = mock_listen(mock);
 	KUNIT_EXPECT_TRUE(test, mock_cancel_begins(mock, &canceller));
@@ -402,27 +469,37 @@ static void event_late_callback_is_told_nothing_after_a_cancel(struct kunit *tes
 	test_gate_open(&mock->gate2);
 	KUNIT_EXPECT_TRUE(test, mock_join(mock, &canceller.thread));
 	KUNIT_EXPECT_TRUE(test, canceller.first);
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &adder));
+	mock_free_owner(mock);
 	test_gate_open(&mock->gate);
 	mock_drain(mock);
 	mock_expect_told(mock, first, BGCOMPILE_BASELINE_FINISHED, MOCK_NOTHING, 0);
 	mock_expect_told(mock, late, MOCK_NOTHING, MOCK_NOTHING, 0);
 }
 
-/* No task is missing, so the one that tells has to take it. */
+/* If it is a task that tells, none is missing, and so that one has to take it. */
 static void event_unit_added_while_one_is_told_is_compiled(struct kunit *test)
 {
+	const struct teller *teller = test->param_value;
+	int published = teller->adder ? 0 : 1;
+	struct test_thread adder = {};
 	struct mock_log *log;
-	struct mock *mock = hold_in_callback(test, &log);
+	struct mock *mock = hold_in_callback(test, &log, &adder);
 	LIST_HEAD(units);
 
 	mock_unit(mock, &units);
 	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
-	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 2U);
-	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 1);
+	if (!teller->adder) {
+		KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 2U);
+		KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), published);
+		test_gate_open(&mock->gate2);
+	}
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->publishes, published + 1));
+	KUNIT_EXPECT_EQ(test,
+			atomic_read(&mock->plans[mock->nr_units - 1].published), 1);
 	test_gate_open(&mock->gate2);
-	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->publishes, 2));
-	KUNIT_EXPECT_EQ(test, atomic_read(&mock->plans[2].published), 1);
 	mock_expect_told(mock, log, BGCOMPILE_BASELINE_FINISHED, MOCK_NOTHING, 0);
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &adder));
 }
 
 static void event_callback_of_a_cancelled_state_is_refused(struct kunit *test)
@@ -692,7 +769,7 @@ static void progress_adds_up_at_all_times_and_reaches_the_total(struct kunit *te
 {
 	struct mock *mock = mock_create(test, MANY, .kind = mock_kind(test),
 					.max_tasks = 4, .slice_ms = 1);
-	unsigned long end = jiffies + TEST_TIMEOUT;
+	unsigned long end = jiffies + TEST_TRY;
 	struct bgcompile_progress p, before = {};
 	bool good = true;
 	LIST_HEAD(units);
@@ -750,16 +827,20 @@ static struct kunit_case event_cases[] = {
 	KUNIT_CASE_PARAM(event_callback_may_free_itself_on_the_last,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(event_no_callback_runs_once_cancel_has_returned,
-			 sleeping_kind_gen_params),
+			 teller_gen_params),
 	KUNIT_CASE_PARAM(event_none_comes_after_a_cancel, test_kind_gen_params),
 	KUNIT_CASE_PARAM(event_none_is_set_if_the_last_publish_cancels,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(event_callback_may_cancel_the_state,
 			 test_kind_gen_params),
-	KUNIT_CASE(event_order_holds_when_scopes_run_in_parallel),
-	KUNIT_CASE(event_late_callback_is_told_by_who_is_telling),
-	KUNIT_CASE(event_late_callback_is_told_nothing_after_a_cancel),
-	KUNIT_CASE(event_unit_added_while_one_is_told_is_compiled),
+	KUNIT_CASE_PARAM(event_order_holds_when_scopes_run_in_parallel,
+			 shared_teller_gen_params),
+	KUNIT_CASE_PARAM(event_late_callback_is_told_by_who_is_telling,
+			 shared_teller_gen_params),
+	KUNIT_CASE_PARAM(event_late_callback_is_told_nothing_after_a_cancel,
+			 shared_teller_gen_params),
+	KUNIT_CASE_PARAM(event_unit_added_while_one_is_told_is_compiled,
+			 shared_teller_gen_params),
 	KUNIT_CASE_PARAM(event_callback_of_a_cancelled_state_is_refused,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(event_callback_without_a_function_is_refused,

@@ -193,6 +193,7 @@ static void compile_error_of_a_cancelled_state_is_not_told(struct kunit *test)
 /* An error and a cancel at once: it is told or not, and nothing is left. */
 static void compile_error_and_cancel_at_once_leave_nothing(struct kunit *test)
 {
+	struct bgcompile_progress progress;
 	struct mock_canceller canceller;
 	struct mock_log *log;
 	struct mock *mock;
@@ -208,7 +209,8 @@ static void compile_error_and_cancel_at_once_leave_nothing(struct kunit *test)
 		mock_units(mock, &units, 4, NULL);
 		KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
 		KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 2));
-		canceller = (struct mock_canceller){ .mock = mock };
+		canceller = (struct mock_canceller){ .mock = mock,
+						     .leave_owner = true };
 		test_thread_start(test, &canceller.thread,
 				  mock_other_cpu(raw_smp_processor_id()),
 				  mock_canceller_fn, &canceller);
@@ -217,6 +219,10 @@ static void compile_error_and_cancel_at_once_leave_nothing(struct kunit *test)
 		if (!mock_join(mock, &canceller.thread))
 			return;
 		KUNIT_EXPECT_TRUE(test, canceller.first);
+		/* No error without its event, told or not, nor one without an error. */
+		progress = mock_progress(mock);
+		KUNIT_EXPECT_EQ(test, !!progress.error,
+				!!(progress.events & BIT(BGCOMPILE_FAILED)));
 		mock_end(test);
 		KUNIT_EXPECT_LE(test, test_gate_count(&log->told), 1);
 		KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 6);
@@ -309,6 +315,7 @@ static void compile_workqueue_destroyed_too_early_fails_the_state(struct kunit *
 	LIST_HEAD(units);
 
 	mock_units(mock, &units, 1, &mock->gate);
+	mock->plans[0].compile_ms = 3;	/* so that the task wants to yield */
 	mock_units(mock, &units, 3, NULL);
 	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
@@ -316,7 +323,6 @@ static void compile_workqueue_destroyed_too_early_fails_the_state(struct kunit *
 						   BGCOMPILE_TOP_FINISHED));
 	test_thread_start(test, &destroyer, -1, destroy_fn, mock);
 	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&destroyer));
-	msleep(20);	/* past the slice, so that the task wants to yield */
 	test_gate_open(&mock->gate);
 	KUNIT_EXPECT_TRUE(test, mock_join(mock, &destroyer));
 	KUNIT_EXPECT_TRUE(test, mock_waiter_ends(mock, &waiter));
@@ -351,7 +357,6 @@ static void compile_workqueue_destroyed_late_does_not_fail_a_finished_state(stru
 	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 2U);
 	test_thread_start(test, &destroyer, -1, destroy_fn, mock);
 	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&destroyer));
-	msleep(20);
 	test_gate_open(&mock->gate);
 	KUNIT_EXPECT_TRUE(test, mock_join(mock, &destroyer));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 2);
@@ -431,7 +436,6 @@ static void compile_cancelled_while_units_are_added_leaves_them_to_the_caller(st
 	bool live = false;
 	LIST_HEAD(units);
 	void *owner;
-	u64 end;
 
 	test_own_cpu(test, 1);
 	mock_units(mock, &units, 2, NULL);
@@ -446,11 +450,8 @@ static void compile_cancelled_while_units_are_added_leaves_them_to_the_caller(st
 		KUNIT_EXPECT_TRUE(test, test_thread_asleep(&thread));
 		spin_lock_irq(&state->lock);
 		bgtoken_exit(mock->token);
-		end = ktime_get_ns() + NSEC_PER_SEC;
-		do {
-			cpu_relax();
-			live = atomic_read(&mock->token->scopes) & BGTOKEN_LIVE;
-		} while (!live && ktime_get_ns() < end);
+		live = test_spin_until(atomic_read(&mock->token->scopes) &
+				       BGTOKEN_LIVE);
 		bgtoken_cancel_locked(mock->token);
 		spin_unlock_irq(&state->lock);
 	}
@@ -546,6 +547,35 @@ static void compile_add_without_memory_leaves_the_units_to_the_caller(struct kun
 	KUNIT_EXPECT_EQ(test, failures, TASKS);
 }
 
+static void compile_units_added_while_all_tasks_run_take_no_memory(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 2 * ADDED, .kind = mock_kind(test),
+					.max_tasks = TASKS);
+	struct test_failslab setting;
+	LIST_HEAD(units);
+	bool failed;
+	int err;
+
+	if (!test_failslab_begin(&setting))
+		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
+	test_failslab_end(&setting);
+	mock_units(mock, &units, ADDED, &mock->gate);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, TASKS));
+
+	mock_units(mock, &units, ADDED, &mock->gate);
+	test_failslab_begin(&setting);
+	test_fail_alloc(1);
+	err = mock_add(mock, &units);
+	failed = test_fail_stop();
+	test_failslab_end(&setting);
+	KUNIT_EXPECT_EQ(test, err, 0);
+	KUNIT_EXPECT_FALSE(test, failed);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, (unsigned int)TASKS);
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+}
+
 static struct kunit_case fail_cases[] = {
 	KUNIT_CASE_PARAM(compile_adding_while_the_workqueue_closes_is_refused,
 			 test_kind_gen_params),
@@ -581,6 +611,8 @@ static struct kunit_case fail_cases[] = {
 	KUNIT_CASE_PARAM(compile_init_without_memory_leaves_nothing,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_add_without_memory_leaves_the_units_to_the_caller,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_units_added_while_all_tasks_run_take_no_memory,
 			 test_kind_gen_params),
 	{}
 };

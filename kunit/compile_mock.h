@@ -41,6 +41,8 @@ struct mock_plan {
 
 	bool added;
 	int unpublished;		/* with this one, as its compile step began */
+	u64 begin_ns, end_ns;		/* of its compile step */
+	unsigned long begin_jiffies, end_jiffies;
 	atomic_t compiled;
 	atomic_t published;
 	atomic_t freed;
@@ -206,6 +208,8 @@ static inline int mock_compile(struct bgcompile_unit *unit, void *data,
 	u64 end = ktime_get_ns() + plan->compile_ms * NSEC_PER_MSEC;
 
 	mock_assert_no_scope(mock);
+	plan->begin_jiffies = jiffies;
+	plan->begin_ns = ktime_get_ns();
 	if ((env && env->mock != mock) || token != mock->token)
 		atomic_inc(&mock->wrong);
 	mock->order[atomic_inc_return(&mock->nr_order) - 1] = mu->index;
@@ -224,6 +228,8 @@ static inline int mock_compile(struct bgcompile_unit *unit, void *data,
 		usleep_range(500, 1000);
 	unit->features = plan->features;
 	atomic_dec(&mock->inside);
+	plan->end_ns = ktime_get_ns();
+	plan->end_jiffies = jiffies;
 	return plan->compile_error;
 }
 
@@ -485,37 +491,32 @@ static inline void mock_forget(struct mock *mock)
 	kunit_kfree(test, mock);
 }
 
-static const struct mock_live {
-	const char *module;
-	const char *name;
-} mock_live[] = {
-	{ "bgcompile", "states" }, { "bgcompile", "units" },
-	{ "bgtoken", "tokens" }, { "bgtoken", "works" },
-};
+DECLARE_PER_CPU(long, bgcompile_live_states);
+DECLARE_PER_CPU(long, bgcompile_live_units);
 
-/* What there was when the case began. */
-static long mock_live_before[ARRAY_SIZE(mock_live)];
+/* What there was alive when the case began. */
+static struct mock_live {
+	long states, units, tokens, works;
+} mock_live;
 
 /* The suite's init, for each case. */
 static inline int mock_init(struct kunit *test)
 {
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(mock_live); i++)
-		mock_live_before[i] = test_live(mock_live[i].module,
-						mock_live[i].name);
+	mock_live.states = test_live(bgcompile_live_states);
+	mock_live.units = test_live(bgcompile_live_units);
+	mock_live.tokens = test_live(bgtoken_live_tokens);
+	mock_live.works = test_live(bgtoken_live_works);
 	return 0;
 }
 
 /* The suite's exit, for each case. */
 static inline void mock_exit(struct kunit *test)
 {
-	int i;
-
 	mock_end(test);
-	for (i = 0; i < ARRAY_SIZE(mock_live); i++)
-		test_nothing_left(test, mock_live[i].module, mock_live[i].name,
-				  mock_live_before[i]);
+	test_nothing_left(test, bgcompile_live_states, mock_live.states);
+	test_nothing_left(test, bgcompile_live_units, mock_live.units);
+	test_nothing_left(test, bgtoken_live_tokens, mock_live.tokens);
+	test_nothing_left(test, bgtoken_live_works, mock_live.works);
 }
 
 /* Workqueues */

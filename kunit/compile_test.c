@@ -625,12 +625,29 @@ static void wait_two_ticks(struct mock *mock)
 		usleep_range(500, 1000);
 }
 
-/* Only if what was taken before went within a ms, which it does sooner or later. */
+/*
+ * Units were taken one by one.  After two that went within a ms, as seen from
+ * outside, the task takes two; and it does both if there is no tick meanwhile.
+ */
+static bool should_have_grown(const struct mock *mock)
+{
+	const struct mock_plan *plan = mock->plans;
+	int i;
+
+	for (i = 0; i + 3 < mock->nr_units; i++)
+		if (plan[i + 2].begin_ns - plan[i].end_ns <= NSEC_PER_MSEC &&
+		    plan[i + 3].begin_jiffies == plan[i].end_jiffies)
+			return true;
+	return false;
+}
+
+/* The machine may be too slow for it at times, or at all times. */
 static void compile_quick_units_are_taken_several_at_a_time(struct kunit *test)
 {
-	unsigned long end = jiffies + TEST_TIMEOUT;
+	unsigned long end = jiffies + TEST_TRY;
 	struct mock *mock;
 	LIST_HEAD(units);
+	bool grows;
 	int most;
 
 	do {
@@ -640,8 +657,11 @@ static void compile_quick_units_are_taken_several_at_a_time(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
 		mock_end(test);
 		most = atomic_read(&mock->most_unpublished);
+		grows = most > 1 || should_have_grown(mock);
 		mock_forget(mock);
-	} while (most == 1 && time_before(jiffies, end));
+	} while (!grows && time_before(jiffies, end));
+	if (!grows)
+		kunit_skip(test, "the machine is too slow to tell");
 	KUNIT_EXPECT_GT(test, most, 1);
 	KUNIT_EXPECT_LE(test, most, 64);
 	kunit_info(test, "%d at a time", most);
@@ -667,7 +687,7 @@ static void compile_nothing_is_begun_after_a_unit_that_took_a_tick(struct kunit 
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 200);
 }
 
-#define GROWN	8	/* after 1, 2 and 4 */
+#define GROWN	4	/* after 1 and 2 */
 
 /*
  * Two tasks.  One is held in unit 0, at mock->gate; the other in unit GROWN, the
@@ -695,16 +715,18 @@ static struct mock *try_to_hold_a_grown_batch(struct kunit *test)
 	return NULL;
 }
 
+/* That they grow where they should is for the first case of these. */
 static struct mock *hold_a_grown_batch(struct kunit *test)
 {
-	unsigned long end = jiffies + TEST_TIMEOUT;
+	unsigned long end = jiffies + 2 * TEST_TRY;
 	struct mock *mock;
 
 	do {
 		mock = try_to_hold_a_grown_batch(test);
-	} while (!mock && time_before(jiffies, end));
-	if (!mock)
-		KUNIT_FAIL(test, "no batch has grown");
+	} while (!mock && time_before(jiffies, end) &&
+		 test->status == KUNIT_SUCCESS);
+	if (!mock && test->status == KUNIT_SUCCESS)
+		kunit_skip(test, "the machine is too slow to tell");
 	return mock;
 }
 
@@ -946,7 +968,9 @@ static void compile_max_tasks_is_reached_and_never_exceeded(struct kunit *test)
 	mock_units(mock, &units, 32, NULL);
 	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 4));
-	msleep(20);	/* a fifth would be in by now */
+	/* Works begin in turn: a fifth would have begun before this one. */
+	mock_queue_blocker(mock);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate2, 1));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->gate), 4);
 	KUNIT_EXPECT_EQ(test, mock_progress(mock).compiling, 4U);
 	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 4U);
@@ -1039,13 +1063,15 @@ static void compile_no_unit_is_stranded_by_a_task_that_leaves(struct kunit *test
 {
 	struct mock *mock = mock_create(test, SINGLE_UNITS + 1,
 					.kind = mock_kind(test), .max_tasks = 2);
-	unsigned long end = jiffies + TEST_TIMEOUT;
+	unsigned long end = jiffies + TEST_TRY;
 	LIST_HEAD(units);
 	int i, spins;
 
 	mock_units(mock, &units, 1, &mock->gate2);
 	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
-	for (i = 1; i <= SINGLE_UNITS && time_before(jiffies, end); i++) {
+	for (i = 1; i <= SINGLE_UNITS; i++) {
+		if (i > TEST_LEAST_ROUNDS && time_after(jiffies, end))
+			break;
 		mock_unit(mock, &units);
 		if (mock_add(mock, &units)) {
 			KUNIT_FAIL(test, "unit %d was refused", i);
@@ -1062,7 +1088,7 @@ static void compile_no_unit_is_stranded_by_a_task_that_leaves(struct kunit *test
 		ndelay(get_random_u32() % 4000);
 	}
 	kunit_info(test, "%d units", i - 1);
-	KUNIT_EXPECT_GT(test, i, 20);
+	KUNIT_EXPECT_GT(test, i, TEST_LEAST_ROUNDS);
 }
 
 static void expect_order(struct mock *mock, const unsigned int *order, int n)

@@ -9,6 +9,7 @@
  * scope was live.
  */
 #include <linux/delay.h>
+#include <linux/irq_work.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/random.h>
@@ -21,6 +22,7 @@
 #define NEARLY_AN_HOUR	(3540L * HZ)
 #define MANY		64
 #define QUEUERS		3
+#define MOST_QUEUED	1000	/* by each of them */
 
 struct work_test {
 	enum bgtoken_kind kind;
@@ -37,7 +39,7 @@ struct work_test {
 	struct test_thread queuers[QUEUERS];
 	atomic_t inited;
 	atomic_t wrong_context;		/* releases that could not sleep */
-	atomic_t queued;		/* what queueing said, elsewhere */
+	atomic_t queued, refused;	/* what queueing said, elsewhere */
 	atomic_t met_owner;		/* scopes that were entered */
 	atomic_t live;			/* bodies of scopes that are held */
 	atomic_t too_early;		/* cancels that returned before that was 0 */
@@ -276,7 +278,10 @@ static void queue_until_refused(void *arg)
 	bool queued;
 	int n = 0;
 
+	/* Refused at last, but first not too often: all that has to be released. */
 	do {
+		if (n == MOST_QUEUED && !test_thread_asleep(&t->destroyer))
+			return;
 		item = kzalloc(sizeof(*item), GFP_KERNEL);
 		if (!item)
 			return;
@@ -285,8 +290,7 @@ static void queue_until_refused(void *arg)
 		bgtoken_work_init(&item->dwork.work, t->token, item_fn, item_release);
 		queued = queue(item);
 		put(item);
-		if (queued)
-			atomic_inc(&t->queued);
+		atomic_inc(queued ? &t->queued : &t->refused);
 		if (!(++n & 63))	/* on one CPU the others want it, too */
 			usleep_range(20, 50);
 	} while (queued);
@@ -296,8 +300,9 @@ static void queue_again_and_again(void *arg)
 {
 	struct work_test *t = arg;
 	unsigned long end = jiffies + HZ / 5;
+	int n;
 
-	while (time_before(jiffies, end)) {
+	test_rounds(n, end) {
 		if (queue(t->shared_item))
 			atomic_inc(&t->queued);
 		cond_resched();
@@ -628,6 +633,24 @@ static void queue_it(void *arg)
 	queue(arg);
 }
 
+/* From an interrupt, on the CPU that is told to raise it. */
+struct interrupt {
+	struct irq_work irq_work;
+	struct item *item;
+};
+
+static void interrupt_fn(struct irq_work *irq_work)
+{
+	queue(container_of(irq_work, struct interrupt, irq_work)->item);
+}
+
+static void raise_interrupt(void *arg)
+{
+	struct interrupt *interrupt = arg;
+
+	irq_work_queue(&interrupt->irq_work);
+}
+
 static bool look_has_seen(struct work_test *t, int stored)
 {
 	int spins;
@@ -648,8 +671,9 @@ static void work_refused_as_pending_sees_what_was_stored_before(struct kunit *te
 {
 	struct work_test *t = test->priv;
 	unsigned long end;
-	int round, refused = 0;
+	int n, round = 0, refused = 0;
 	u32 latency = 1000;	/* ns */
+	struct interrupt interrupt;
 	struct item *item;
 	u64 sent;
 
@@ -659,14 +683,16 @@ static void work_refused_as_pending_sees_what_was_stored_before(struct kunit *te
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t->wq));
 	item = item_alloc(test, NULL);
 	bgtoken_work_init(&item->dwork.work, t->token, look_fn, item_release);
+	interrupt.irq_work = IRQ_WORK_INIT(interrupt_fn);
+	interrupt.item = item;
 	end = jiffies + HZ;
-	for (round = 1; time_before(jiffies, end); round++) {
-		bool measure = round % 8 == 1;
+	test_rounds(n, end) {
+		bool measure = ++round % 8 == 1;
 		u32 ns = latency / 2 + get_random_u32() % latency;
 
 		WRITE_ONCE(t->stored, 2 * round);
 		sent = ktime_get_ns();
-		smp_call_function_single(1, queue_it, item, false);
+		smp_call_function_single(1, raise_interrupt, &interrupt, false);
 		if (!measure) {
 			udelay(ns / 1000);
 			ndelay(ns % 1000);
@@ -682,8 +708,9 @@ static void work_refused_as_pending_sees_what_was_stored_before(struct kunit *te
 					  200000);
 	}
 	test_call_on(1, TEST_HARDIRQ, queue_it, item);	/* after the last one */
+	irq_work_sync(&interrupt.irq_work);
 	put(item);
-	kunit_info(test, "%d rounds, %d refused", round - 1, refused);
+	kunit_info(test, "%d rounds, %d refused", round, refused);
 }
 
 static void work_that_queues_itself_again_is_released_once(struct kunit *test)
@@ -1068,6 +1095,8 @@ static void work_queued_while_its_workqueue_closes_is_queued_or_refused(struct k
 			KUNIT_EXPECT_TRUE(test, test_thread_join(&t->queuers[n]));
 		test_gate_open(&t->hold);
 		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->destroyer));
+		KUNIT_ASSERT_EQ(test, atomic_read(&t->refused),
+				QUEUERS * (round + 1));
 		KUNIT_ASSERT_EQ(test, test_gate_count(&t->released),
 				atomic_read(&t->inited));
 	}
@@ -1277,6 +1306,126 @@ static void wq_without_works_is_destroyed_at_once(struct kunit *test)
 
 /* The suite */
 
+/* What a cancel promises of what it finds pending, or comes after it */
+
+#define CLOSE_CALLS	10000
+
+/*
+ * The cancel is to come as the run begins, between its looks: so it is steered by
+ * whether it found the work pending the time before.
+ */
+static void work_pending_at_a_cancel_never_runs(struct kunit *test)
+{
+	int n, i, spins = 0, calls, was_pending = 0, violations = 0;
+	struct work_test *t = test->priv;
+	struct bgtoken *token;
+	struct item *item;
+	bool pending;
+
+	test_own_cpu(test, 1);
+	for (n = 0; n < CLOSE_CALLS; n++) {
+		token = test_token_create(t, t->kind);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+		item = item_on(test, token, NULL);
+		calls = test_gate_count(&t->ran);
+		KUNIT_EXPECT_TRUE(test, queue(item));
+		for (i = get_random_u32() % (2 * spins + 1); i; i--) {
+			if (!atomic_read(&item->dwork.work.pending))
+				break;
+			cpu_relax();
+		}
+		bgtoken_cancel_locked(token);
+		pending = atomic_read(&item->dwork.work.pending);
+		put(item);
+		bgtoken_cancel(token);
+		bgtoken_put(token);
+		if (!test_gate_wait(&t->released, n + 1)) {
+			KUNIT_FAIL(test, "round %d: not released", n);
+			break;
+		}
+		calls = test_gate_count(&t->ran) - calls;
+		was_pending += pending;
+		violations += pending && calls;
+		spins = pending ? spins + spins / 16 + 1 : spins - spins / 16 - !!spins;
+	}
+	kunit_info(test, "%d rounds, pending in %d", n, was_pending);
+	KUNIT_EXPECT_EQ(test, violations, 0);
+}
+
+/* There is none any more at that address, and who looks faults. */
+static void work_queued_late_leaves_the_workqueue_alone(struct kunit *test)
+{
+	struct bgtoken_wq *gone = ERR_PTR(-EFAULT);
+	struct work_test *t = test->priv;
+	struct item *item = new_delayed(test, NULL);
+
+	free_owner_if_first(t);
+	KUNIT_EXPECT_FALSE(test, bgtoken_queue_work(gone, &item->dwork.work));
+	KUNIT_EXPECT_FALSE(test, bgtoken_queue_delayed_work(gone, &item->dwork, 0));
+	KUNIT_EXPECT_FALSE(test, bgtoken_queue_delayed_work(gone, &item->dwork, AN_HOUR));
+	put(item);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
+}
+
+#define TIMERS		200
+#define TIMER_ROUNDS	20
+
+/* Two cancels at once, and what each found when it had returned. */
+struct timer_cancels {
+	struct work_test *t;
+	struct test_gate go;
+	struct item *items[TIMERS];
+	atomic_t still_on_timers;
+};
+
+static void timer_canceller(void *arg)
+{
+	struct timer_cancels *c = arg;
+	int n;
+
+	test_gate_pass(&c->go);
+	bgtoken_cancel(c->t->token);
+	for (n = 0; n < TIMERS; n++)
+		if (timer_pending(&c->items[n]->dwork.timer))
+			atomic_inc(&c->still_on_timers);
+}
+
+static void delayed_works_are_off_their_timers_after_either_of_two_cancels(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct test_thread *other = &t->queuers[0];
+	struct timer_cancels *c;
+	bool joined = true;
+	int round, n;
+
+	test_own_cpu(test, 2);
+	c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	c->t = t;
+	for (round = 0; round < TIMER_ROUNDS && joined; round++) {
+		if (round) {
+			bgtoken_put(t->token);
+			t->token = test_token_create(t, t->kind);
+			KUNIT_ASSERT_FALSE(test, IS_ERR(t->token));
+		}
+		test_gate_init(&c->go);
+		for (n = 0; n < TIMERS; n++) {
+			c->items[n] = new_delayed(test, NULL);
+			KUNIT_EXPECT_TRUE(test, queue_delayed(c->items[n], AN_HOUR));
+		}
+		test_thread_start(test, &t->canceller, 1, timer_canceller, c);
+		test_thread_start(test, other, 2, timer_canceller, c);
+		KUNIT_EXPECT_TRUE(test, test_gate_wait(&c->go, 2));
+		test_gate_open(&c->go);
+		joined = test_thread_join(&t->canceller) && test_thread_join(other);
+		KUNIT_EXPECT_TRUE(test, joined);
+		for (n = 0; n < TIMERS && joined; n++)
+			put(c->items[n]);
+	}
+	KUNIT_EXPECT_EQ(test, atomic_read(&c->still_on_timers), 0);
+}
+
 static int work_test_init(struct kunit *test)
 {
 	struct work_test *t = kzalloc(sizeof(*t), GFP_KERNEL);
@@ -1285,8 +1434,8 @@ static int work_test_init(struct kunit *test)
 		return -ENOMEM;
 	test->priv = t;
 	t->kind = kind_of(test);
-	t->live_tokens = test_live("bgtoken", "tokens");
-	t->live_works = test_live("bgtoken", "works");
+	t->live_tokens = test_live(bgtoken_live_tokens);
+	t->live_works = test_live(bgtoken_live_works);
 	test_gate_init(&t->ran);
 	test_gate_init(&t->released);
 	test_gate_init(&t->hold);
@@ -1333,8 +1482,8 @@ static void work_test_exit(struct kunit *test)
 	bgtoken_put(t->token);
 	bgtoken_put(t->other);
 	test_owner_free(t->owner);
-	test_nothing_left(test, "bgtoken", "tokens", t->live_tokens);
-	test_nothing_left(test, "bgtoken", "works", t->live_works);
+	test_nothing_left(test, bgtoken_live_tokens, t->live_tokens);
+	test_nothing_left(test, bgtoken_live_works, t->live_works);
 	kfree(t);
 }
 
@@ -1359,6 +1508,10 @@ static struct kunit_case work_test_cases[] = {
 	KUNIT_CASE(work_runs_in_process_context_and_is_released_there),
 	KIND_CASE(work_cancelled_while_pending_never_runs_and_is_released),
 	KIND_CASE(work_is_refused_when_its_token_is_cancelled),
+	TEST_CASE_PARAM_SLOW(work_pending_at_a_cancel_never_runs, test_kind_gen_params),
+	KUNIT_CASE(work_queued_late_leaves_the_workqueue_alone),
+	TEST_CASE_PARAM_SLOW(delayed_works_are_off_their_timers_after_either_of_two_cancels,
+			     test_kind_gen_params),
 	KIND_CASE(work_may_cancel_its_own_token_and_free_the_owner),
 	KIND_CASE(work_does_not_delay_a_cancel_outside_its_scopes),
 	KUNIT_CASE_PARAM(work_delays_a_cancel_inside_its_scope,

@@ -72,10 +72,13 @@ apt_of_machine() {
 	apt_conf=("${apt_conf_machine[@]}")
 }
 
-# apt_of_suite SUITE [refresh]: from now on ask about that suite, and the release
-# that it adds to. Fails if its lists cannot be had.
+# apt_of_suite SUITE [refresh] [ARCHITECTURE]: from now on ask about that suite, and
+# the release that it adds to. Fails if its lists cannot be had.
 apt_of_suite() {
-	local suite=$1 dir=$BG_CACHE/apt/$1 release=${1%%-*} fresh=${2:-}
+	local suite=$1 release=${1%%-*} fresh=${2:-} arch=${3:-amd64} dir
+
+	dir=$BG_CACHE/apt/$suite
+	[ "$arch" = amd64 ] || dir+=-$arch
 
 	[ -f "$BG_KEYRING" ] || {
 		say "there is no $BG_KEYRING, which suite $suite is checked with"
@@ -96,7 +99,7 @@ apt_of_suite() {
 	cat >"$dir/apt.conf" <<-EOF
 	#clear APT::Architectures;
 	#clear APT::Default-Release;
-	APT::Architecture "amd64";
+	APT::Architecture "$arch";
 	APT::Get::List-Cleanup "true";
 	Acquire::Languages "none";
 	Dir::Etc::SourceList "$dir/sources.list";

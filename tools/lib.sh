@@ -137,6 +137,9 @@ wanted_options() {
 	' "$BG_ROOT/tools/configs/absent" "${@:3}"
 }
 
+# guest_busybox ARCH: of an architecture that is not this machine's.
+guest_busybox() { printf '%s\n' "$BG_CACHE/guest/$1/busybox"; }
+
 # kernel_dir NAME: the folder that tools/setup made for it, whether or not it exists.
 kernel_dir() { printf '%s\n' "$BG_CACHE/kernels/$1"; }
 
@@ -195,4 +198,47 @@ log_complaints() {
 	else
 		grep -a -n -E -e "$bad" -- "$1"
 	fi
+}
+
+# A hang is told from a slow machine by what it says. The start of a machine is a
+# known piece of work, which it has just done, emulated or not, beside whatever else
+# runs, and takes longer than any test case: tools/guest/init takes five times as long
+# as that, and BG_PATIENCE seconds at least, for the longest that anything may hang. It
+# gives that to the kernel's own detectors, and says so in the log, "vm: patience N s".
+# Who looks on from outside gives half as long again, so that the kernel, which can
+# name who hangs, comes first; or ten times the longest silence so far, if that is more.
+# shellcheck disable=SC2034
+BG_PATIENCE=180
+
+# outlast PID SILENCE MOST FILE...: wait until a child of this shell has ended. Fail,
+# and say why in $why, if before that the files have not grown for too long, and for
+# SILENCE seconds at least; or after MOST seconds, if that is not 0. What is counted is
+# looks, two a second: of a time in which this script did not run either, nobody can
+# say that nothing came.
+outlast() {
+	local pid=$1 limit=$(($2 * 2)) most=$(($3 * 2)) size last='' looks=0 all=0 patience=''
+	shift 3
+
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.5
+		all=$((all + 1))
+		if [ "$all" = "$most" ]; then
+			why="not done after $((most / 2)) seconds"
+			return 1
+		fi
+		size=$(stat -c %s -- "$@" 2>/dev/null || true)
+		if [ "$size" = "$last" ]; then
+			looks=$((looks + 1))
+			[ "$looks" -ge "$limit" ] || continue
+			# shellcheck disable=SC2034
+			why="it hangs: nothing came of it for $((limit / 2)) seconds"
+			return 1
+		fi
+		[ $((looks * 10)) -le "$limit" ] || limit=$((looks * 10))
+		last=$size looks=0
+		if [ -z "$patience" ]; then
+			patience=$(sed -n 's/.*vm: patience \([0-9]*\) s.*/\1/p' "$@" 2>/dev/null | head -n 1)
+			[ $((${patience:-0} * 3)) -le "$limit" ] || limit=$((patience * 3))
+		fi
+	done
 }

@@ -13,6 +13,8 @@
 #include <linux/uaccess.h>
 
 #include "bgfilter.h"
+
+#define LIVE_PREFIX	bgfilter
 #include "live.h"
 
 #define BIG_PROGRAM	1000	/* instructions; larger ones are compiled first */

@@ -125,7 +125,7 @@ static int may_come(struct run *run, bool *may)
 	return EXIT_OK;
 }
 
-static int run_once(struct run *run, const struct packet *packet)
+static int run_once(const struct run *run, const struct packet *packet)
 {
 	struct bgfilter_run arg = {
 		.packet = (uintptr_t)packet->data,

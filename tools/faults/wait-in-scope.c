@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * plants: a wait for a state inside a scope of it
+ * caught by: lockdep, before it is a hang
+ * text: possible circular locking dependency
+ * run: debug --suite fault_wait_in_scope
+ */
+#include "fault_compile.h"
+
+static void wait_in_scope(void)
+{
+	scoped_bgtoken(fault_state.token, struct bgcompile *, state)
+		bgcompile_wait(state, BGCOMPILE_TOP_FINISHED);
+}
+
+/* It has finished: so nothing hangs. */
+static void wait_in_scope(struct kunit *test)
+{
+	fault_run(test, wait_in_scope);
+}
+
+FAULT_SUITE(wait_in_scope);
