@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The sample's checker and interpreter, against tables and against the kernel.
+ * The sample's checker, interpreter and native code, against tables and against
+ * each other.
  *
- * The kernel's bpf_prog_create() is the reference: what it accepts, less loads
- * at negative offsets, is accepted here, and what its programs return is
- * returned here.  Random programs and packets come from a seed, which is said
- * at the start; give it as the parameter of that name to see them again.
+ * What the kernel's bpf_prog_create() accepts, less loads at negative offsets, is
+ * accepted here.  What the tables say is what libpcap's bpf_filter() returns, and
+ * both tiers are to return that.  Random programs and packets come from a seed,
+ * which is said at the start; give it as the parameter of that name to see them
+ * again.  (bgfilter-badinput compares such ones with libpcap itself.)
  */
 #include <kunit/test.h>
 #include <linux/bitmap.h>
@@ -23,7 +25,11 @@
 #define bgfilter_check		bgfilter_test_check
 #define bgfilter_decode		bgfilter_test_decode
 #define bgfilter_interpret	bgfilter_test_interpret
+#define bgfilter_native		bgfilter_test_native
+#define bgfilter_skb		bgfilter_test_skb
+#define bgfilter_skb_free	bgfilter_test_skb_free
 #include "../samples/bgfilter/prog.c"
+#include "../samples/bgfilter/native.c"
 
 static unsigned long seed;
 module_param(seed, ulong, 0444);
@@ -122,11 +128,21 @@ static int filter_test_init(struct kunit *test)
 	return 0;
 }
 
-static int check(struct kunit *test, const struct sock_filter *insns, u32 len)
+static enum bgfilter_reason check_at(struct kunit *test,
+				     const struct sock_filter *insns, u32 len,
+				     u32 *at)
 {
 	struct filter_ctx *ctx = test->priv;
 
-	return bgfilter_check(insns, len, ctx->scratch);
+	return bgfilter_check(insns, len, ctx->scratch, at);
+}
+
+static enum bgfilter_reason check(struct kunit *test,
+				  const struct sock_filter *insns, u32 len)
+{
+	u32 at;
+
+	return check_at(test, insns, len, &at);
 }
 
 static u32 rnd(struct filter_ctx *ctx)
@@ -138,29 +154,6 @@ static u32 rnd(struct filter_ctx *ctx)
 static u32 rnd_below(struct filter_ctx *ctx, u32 n)
 {
 	return rnd(ctx) % n;
-}
-
-/* As main.c's bgfilter_skb(): what was not captured is there, and unreadable. */
-static struct sk_buff *packet_skb(const u8 *data, u32 cap_len, u32 wire_len)
-{
-	struct sk_buff *skb = alloc_skb(cap_len, GFP_KERNEL);
-
-	if (!skb)
-		return NULL;
-	skb_put_data(skb, data, cap_len);
-	skb->data_len = wire_len - cap_len;
-	skb->len = wire_len;
-	skb->network_header = U16_MAX;
-	return skb;
-}
-
-static void packet_skb_free(struct sk_buff *skb)
-{
-	if (!skb)
-		return;
-	skb->len -= skb->data_len;
-	skb->data_len = 0;
-	consume_skb(skb);
 }
 
 static int kernel_create(struct bpf_prog **prog,
@@ -257,11 +250,28 @@ static const struct result_case result_cases[] = {
 	CASE("ldh [x + k]: one too far", 0, X(1), LD(H, IND, 14), RET(7)),
 	CASE("ldb [x + k]", 0xfe, X(9), LD(B, IND, 0), RET_A),
 	CASE("ldb [x + k]: one too far", 0, X(9), LD(B, IND, 7), RET(7)),
-	CASE("ldb [x + k]: wraps into the packet", 0x11,
-	     X(0xfffffffe), LD(B, IND, 3), RET_A),
-	CASE("ld [x + k]: k is negative, the sum is not", 0x12345678,
-	     X(13), LD(W, IND, 0xffffffff), RET_A),
+	CASE("ldb [x + k]: wraps into the packet", 0,
+	     X(0xfffffffe), LD(B, IND, 3), RET(7)),
+	CASE("ldh [x + k]: wraps to its start", 0,
+	     X(0xfffffffe), LD(H, IND, 2), RET(7)),
+	CASE("ld [x + k]: k is negative, the sum is not", 0,
+	     X(13), LD(W, IND, 0xffffffff), RET(7)),
+	CASE("ldb [x + k]: k is negative, x is narrow", 0,
+	     MSH(0), LD(B, IND, 0xfffffff0), RET(7)),
 	CASE("ldb [x + k]: negative", 0, X(0xfffffffe), LD(B, IND, 1), RET(7)),
+	CASE("ldb [x + k]: at the network header", 0,
+	     X(SKF_NET_OFF), LD(B, IND, 0), RET(7)),
+	CASE("ldb [x + k]: at the link-layer header", 0,
+	     X(SKF_LL_OFF), LD(B, IND, 0), RET(7)),
+	CASE("ldb [x + k]: ancillary data", 0,
+	     X(SKF_AD_OFF), LD(B, IND, 0), RET(7)),
+	CASE("ldb [x + k]: x may be wide on one way only", 0,
+	     JMP_K(JEQ, 0, 0, 1), X(0xfffffffe), LD(B, IND, 3), RET(7)),
+	CASE("ldb [x + k]: x from a", 0,
+	     A(0xfffffffe), TAX, LD(B, IND, 3), RET(7)),
+	CASE("ldb [x + k]: x from the scratch memory", 0,
+	     A(0xfffffffe), STMT(BPF_ST, 0), STMT(BPF_LDX | BPF_MEM, 0),
+	     LD(B, IND, 3), RET(7)),
 	CASE("ldb [x + k]: past the largest offset", 0,
 	     X(1), LD(B, IND, INT_MAX), RET(7)),
 	CASE("ldx 4*([k]&0xf)", 20, MSH(0), TXA, RET_A),
@@ -287,8 +297,13 @@ static const struct result_case result_cases[] = {
 
 	CASE("DIV x: by zero ends it", 0, A(1), X(0), ALU_X(DIV), RET(7)),
 	CASE("MOD x: by zero ends it", 0, A(1), X(0), ALU_X(MOD), RET(7)),
-	CASE("LSH x: by 33 is by 1", 6, A(3), X(33), ALU_X(LSH), RET_A),
-	CASE("RSH x: by 32 is by 0", 3, A(3), X(32), ALU_X(RSH), RET_A),
+	CASE("LSH x: by 33 gives 0", 0, A(3), X(33), ALU_X(LSH), RET_A),
+	CASE("RSH x: by 32 gives 0", 0, A(3), X(32), ALU_X(RSH), RET_A),
+	CASE("RSH x: by the most gives 0", 0, A(3), X(0xffffffff), ALU_X(RSH),
+	     RET_A),
+	CASE("LSH x leaves x alone", 33, A(3), X(33), ALU_X(LSH), TXA, RET_A),
+	CASE("RSH x leaves the scratch memory alone", 5, A(5), STMT(BPF_ST, 0),
+	     X(33), ALU_X(RSH), STMT(BPF_LD | BPF_MEM, 0), RET_A),
 	CASE("neg", 0xffffffff, A(1), STMT(BPF_ALU | BPF_NEG, 0), RET_A),
 	CASE("neg 0x80000000", 0x80000000, A(0x80000000),
 	     STMT(BPF_ALU | BPF_NEG, 0), RET_A),
@@ -359,35 +374,45 @@ static void binary_desc(const struct binary_case *c, char *desc)
 KUNIT_ARRAY_PARAM(binary, binary_cases, binary_desc);
 
 /* -1 if it cannot be created */
-static s64 kernel_result(const struct sock_filter *insns, u32 len)
+static s64 native_result(const struct sock_filter *insns, u32 len, u32 wire_len)
 {
 	struct bpf_prog *prog;
 	struct sk_buff *skb;
 	s64 result = -1;
 
-	if (kernel_create(&prog, insns, len))
+	if (bgfilter_native(&prog, insns, len))
 		return -1;
-	skb = packet_skb(packet, sizeof(packet), WIRE_LEN);
+	skb = bgfilter_skb(packet, sizeof(packet), wire_len);
 	if (skb)
 		result = bpf_prog_run_pin_on_cpu(prog, skb);
-	packet_skb_free(skb);
+	bgfilter_skb_free(skb);
 	bpf_prog_destroy(prog);
 	return result;
+}
+
+static void expect_result_of(struct kunit *test,
+			     const struct sock_filter *insns, u32 len,
+			     u32 wire_len, u32 expected)
+{
+	struct bgfilter_code *code;
+
+	KUNIT_ASSERT_EQ(test, check(test, insns, len), BGFILTER_OK);
+	code = bgfilter_decode(insns, len);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(code));
+	KUNIT_EXPECT_EQ_MSG(test, expected,
+			    bgfilter_interpret(code, packet, sizeof(packet),
+					       wire_len),
+			    "interpreted, of %u bytes", wire_len);
+	kvfree(code);
+	KUNIT_EXPECT_EQ_MSG(test, (s64)expected,
+			    native_result(insns, len, wire_len),
+			    "native, of %u bytes", wire_len);
 }
 
 static void expect_result(struct kunit *test, const struct sock_filter *insns,
 			  u32 len, u32 expected)
 {
-	struct bgfilter_code *code;
-
-	KUNIT_ASSERT_EQ(test, check(test, insns, len), 0);
-	code = bgfilter_decode(insns, len);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(code));
-	KUNIT_EXPECT_EQ(test, expected,
-			bgfilter_interpret(code, packet, sizeof(packet),
-					   WIRE_LEN));
-	kvfree(code);
-	KUNIT_EXPECT_EQ(test, (s64)expected, kernel_result(insns, len));
+	expect_result_of(test, insns, len, WIRE_LEN, expected);
 }
 
 static void filter_opcode_returns_what_it_should(struct kunit *test)
@@ -433,6 +458,100 @@ static void filter_tables_have_every_opcode(struct kunit *test)
 				      "opcode 0x%02x", classic[i]);
 	KUNIT_EXPECT_EQ(test, bitmap_weight(seen, 256),
 			(int)ARRAY_SIZE(classic));
+}
+
+/* A capture may say that fewer bytes were on the wire than are there, or more. */
+static void filter_length_is_what_the_packet_says(struct kunit *test)
+{
+	static const u32 wire_lens[] = {
+		0, 1, sizeof(packet) - 1, sizeof(packet), WIRE_LEN, INT_MAX,
+		0x80000000, 0x80000003, 0xfffffff0, 0xffffffff,
+	};
+	static const struct sock_filter length[] = { LD(W, LEN, 0), RET_A };
+	static const struct sock_filter index[] = {
+		STMT(BPF_LDX | BPF_W | BPF_LEN, 0), TXA, RET_A,
+	};
+	static const struct sock_filter last[] = { LD(W, ABS, 12), RET_A };
+	static const struct sock_filter past[] = { LD(W, ABS, 13), RET(7) };
+	static const struct sock_filter at_length[] = {
+		STMT(BPF_LDX | BPF_W | BPF_LEN, 0), LD(B, IND, 3), RET(7),
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(wire_lens); i++) {
+		u32 n = wire_lens[i];
+
+		expect_result_of(test, length, ARRAY_SIZE(length), n, n);
+		expect_result_of(test, index, ARRAY_SIZE(index), n, n);
+		expect_result_of(test, last, ARRAY_SIZE(last), n, 0x12345678);
+		expect_result_of(test, past, ARRAY_SIZE(past), n, 0);
+		expect_result_of(test, at_length, ARRAY_SIZE(at_length), n,
+				 n < sizeof(packet) - 3 ? 7 : 0);
+	}
+}
+
+/* What is put in before them moves what branches and jumps lead to. */
+static void filter_branches_reach_across_guarded_loads(struct kunit *test)
+{
+	struct filter_ctx *ctx = test->priv;
+	struct sock_filter *prog = ctx->prog;
+	int loads, i, n;
+
+	/* Up to as far as a branch can reach before anything is put in. */
+	for (loads = 1; loads <= 250; loads += 3) {
+		n = 0;
+		prog[n++] = (struct sock_filter)LD(B, ABS, 0);
+		prog[n++] = (struct sock_filter)TAX;
+		prog[n++] = (struct sock_filter)JMP_K(JEQ, 0x45, 1, 0);
+		prog[n++] = (struct sock_filter)JA(loads + 1);
+		prog[n++] = (struct sock_filter)JMP_K(JEQ, 0x46, 0, loads + 1);
+		for (i = 0; i < loads; i++)
+			prog[n++] = (struct sock_filter)LD(B, IND, i);
+		prog[n++] = (struct sock_filter)RET(1);
+		prog[n++] = (struct sock_filter)RET(2);
+		expect_result(test, prog, n, 2);
+		prog[2].k = 0x44;	/* by the jump */
+		expect_result(test, prog, n, 1);
+	}
+}
+
+static void filter_that_uses_all_scratch_memory_has_no_native_shift(struct kunit *test)
+{
+	struct filter_ctx *ctx = test->priv;
+	struct bgfilter_code *code;
+	struct bpf_prog *prog;
+	int i;
+
+	for (i = 0; i < BPF_MEMWORDS; i++)
+		ctx->prog[i] = (struct sock_filter)STMT(BPF_ST, i);
+	ctx->prog[i++] = (struct sock_filter)A(3);
+	ctx->prog[i++] = (struct sock_filter)X(33);
+	ctx->prog[i++] = (struct sock_filter)ALU_X(LSH);
+	ctx->prog[i++] = (struct sock_filter)RET_A;
+	KUNIT_ASSERT_EQ(test, check(test, ctx->prog, i), BGFILTER_OK);
+	KUNIT_EXPECT_EQ(test, bgfilter_native(&prog, ctx->prog, i), -E2BIG);
+	code = bgfilter_decode(ctx->prog, i);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(code));
+	KUNIT_EXPECT_EQ(test, bgfilter_interpret(code, packet, 1, 1), 0U);
+	kvfree(code);
+	/* One word less in use, and there is one. */
+	ctx->prog[0].k = 1;
+	expect_result(test, ctx->prog, i, 0);
+}
+
+static void filter_too_long_with_what_is_put_in_has_no_native_code(struct kunit *test)
+{
+	struct filter_ctx *ctx = test->priv;
+	struct bpf_prog *prog;
+	int last = BGFILTER_MAX_PROG - 1;
+	int i;
+
+	ctx->prog[0] = (struct sock_filter)STMT(BPF_LDX | BPF_W | BPF_LEN, 0);
+	for (i = 1; i < last; i++)
+		ctx->prog[i] = (struct sock_filter)LD(B, IND, 0);
+	ctx->prog[last] = (struct sock_filter)RET(1);
+	KUNIT_ASSERT_EQ(test, check(test, ctx->prog, last + 1), BGFILTER_OK);
+	KUNIT_EXPECT_EQ(test, bgfilter_native(&prog, ctx->prog, last + 1), -E2BIG);
 }
 
 static void filter_of_an_empty_packet_loads_nothing(struct kunit *test)
@@ -506,7 +625,8 @@ static void filter_check_knows_the_classic_opcodes_and_no_other(struct kunit *te
 	u32 code;
 
 	for (code = 0; code <= U16_MAX; code++) {
-		int expected = is_classic(code) ? 0 : -EINVAL;
+		int expected = is_classic(code) ? BGFILTER_OK :
+						  BGFILTER_BAD_OPCODE;
 		int err;
 
 		insns[1].code = code;
@@ -522,49 +642,85 @@ static void filter_check_knows_the_classic_opcodes_and_no_other(struct kunit *te
 /* One instruction that is just allowed, and one that just is not. */
 struct operand_case {
 	const char *name;
+	enum bgfilter_reason reason;
 	struct sock_filter last;
 	struct sock_filter first;
 };
 
 static const struct operand_case operand_cases[] = {
-	{ "ld [k]", LD(W, ABS, INT_MAX), LD(W, ABS, 0x80000000) },
-	{ "ldh [k]", LD(H, ABS, INT_MAX), LD(H, ABS, 0x80000000) },
-	{ "ldb [k]", LD(B, ABS, INT_MAX), LD(B, ABS, 0x80000000) },
-	{ "ldx 4*([k]&0xf)", MSH(INT_MAX), MSH(0x80000000) },
-	{ "ld [k]: not ancillary data", LD(W, IND, SKF_AD_OFF),
+	{ "ld [k]", BGFILTER_BAD_OFFSET,
+	  LD(W, ABS, INT_MAX), LD(W, ABS, 0x80000000) },
+	{ "ldh [k]", BGFILTER_BAD_OFFSET,
+	  LD(H, ABS, INT_MAX), LD(H, ABS, 0x80000000) },
+	{ "ldb [k]", BGFILTER_BAD_OFFSET,
+	  LD(B, ABS, INT_MAX), LD(B, ABS, 0x80000000) },
+	{ "ldx 4*([k]&0xf)", BGFILTER_BAD_OFFSET,
+	  MSH(INT_MAX), MSH(0x80000000) },
+	{ "ld [k]: not ancillary data", BGFILTER_BAD_OFFSET,
+	  LD(W, IND, SKF_AD_OFF),
 	  LD(W, ABS, SKF_AD_OFF) },
-	{ "ldh [k]: not from the network header", LD(H, IND, SKF_NET_OFF),
+	{ "ldh [k]: not from the network header", BGFILTER_BAD_OFFSET,
+	  LD(H, IND, SKF_NET_OFF),
 	  LD(H, ABS, SKF_NET_OFF) },
-	{ "ldb [k]: not from the link-layer header", LD(B, IND, SKF_LL_OFF),
+	{ "ldb [k]: not from the link-layer header", BGFILTER_BAD_OFFSET,
+	  LD(B, IND, SKF_LL_OFF),
 	  LD(B, ABS, SKF_LL_OFF) },
-	{ "st", STMT(BPF_ST, 15), STMT(BPF_ST, 16) },
-	{ "stx", STMT(BPF_STX, 15), STMT(BPF_STX, 16) },
-	{ "st: far off", STMT(BPF_ST, 0), STMT(BPF_ST, 0xffffffff) },
-	{ "ld M[]", STMT(BPF_LD | BPF_MEM, 15), STMT(BPF_LD | BPF_MEM, 16) },
-	{ "ldx M[]", STMT(BPF_LDX | BPF_MEM, 15), STMT(BPF_LDX | BPF_MEM, 16) },
-	{ "div k", ALU_K(DIV, 1), ALU_K(DIV, 0) },
-	{ "mod k", ALU_K(MOD, 1), ALU_K(MOD, 0) },
-	{ "lsh k", ALU_K(LSH, 31), ALU_K(LSH, 32) },
-	{ "rsh k", ALU_K(RSH, 31), ALU_K(RSH, 32) },
-	{ "ja", JA(1), JA(2) },
-	{ "ja: wraps", JA(0), JA(0xffffffff) },
-	{ "jeq k, true", JMP_K(JEQ, 0, 1, 0), JMP_K(JEQ, 0, 2, 0) },
-	{ "jeq k, false", JMP_K(JEQ, 0, 0, 1), JMP_K(JEQ, 0, 0, 2) },
-	{ "jeq x, true", JMP_X(JEQ, 1, 0), JMP_X(JEQ, 2, 0) },
-	{ "jeq x, false", JMP_X(JEQ, 0, 1), JMP_X(JEQ, 0, 2) },
-	{ "jgt k, true", JMP_K(JGT, 0, 1, 0), JMP_K(JGT, 0, 2, 0) },
-	{ "jgt k, false", JMP_K(JGT, 0, 0, 1), JMP_K(JGT, 0, 0, 2) },
-	{ "jgt x, true", JMP_X(JGT, 1, 0), JMP_X(JGT, 2, 0) },
-	{ "jgt x, false", JMP_X(JGT, 0, 1), JMP_X(JGT, 0, 2) },
-	{ "jge k, true", JMP_K(JGE, 0, 1, 0), JMP_K(JGE, 0, 2, 0) },
-	{ "jge k, false", JMP_K(JGE, 0, 0, 1), JMP_K(JGE, 0, 0, 2) },
-	{ "jge x, true", JMP_X(JGE, 1, 0), JMP_X(JGE, 2, 0) },
-	{ "jge x, false", JMP_X(JGE, 0, 1), JMP_X(JGE, 0, 2) },
-	{ "jset k, true", JMP_K(JSET, 0, 1, 0), JMP_K(JSET, 0, 2, 0) },
-	{ "jset k, false", JMP_K(JSET, 0, 0, 1), JMP_K(JSET, 0, 0, 2) },
-	{ "jset x, true", JMP_X(JSET, 1, 0), JMP_X(JSET, 2, 0) },
-	{ "jset x, false", JMP_X(JSET, 0, 1), JMP_X(JSET, 0, 2) },
-	{ "jset x: as far as can be", JMP_X(JSET, 1, 1), JMP_X(JSET, 255, 255) },
+	{ "st", BGFILTER_BAD_CELL,
+	  STMT(BPF_ST, 15), STMT(BPF_ST, 16) },
+	{ "stx", BGFILTER_BAD_CELL,
+	  STMT(BPF_STX, 15), STMT(BPF_STX, 16) },
+	{ "st: far off", BGFILTER_BAD_CELL,
+	  STMT(BPF_ST, 0), STMT(BPF_ST, 0xffffffff) },
+	{ "ld M[]", BGFILTER_BAD_CELL,
+	  STMT(BPF_LD | BPF_MEM, 15), STMT(BPF_LD | BPF_MEM, 16) },
+	{ "ldx M[]", BGFILTER_BAD_CELL,
+	  STMT(BPF_LDX | BPF_MEM, 15), STMT(BPF_LDX | BPF_MEM, 16) },
+	{ "div k", BGFILTER_BAD_DIVISOR,
+	  ALU_K(DIV, 1), ALU_K(DIV, 0) },
+	{ "mod k", BGFILTER_BAD_DIVISOR,
+	  ALU_K(MOD, 1), ALU_K(MOD, 0) },
+	{ "lsh k", BGFILTER_BAD_SHIFT,
+	  ALU_K(LSH, 31), ALU_K(LSH, 32) },
+	{ "rsh k", BGFILTER_BAD_SHIFT,
+	  ALU_K(RSH, 31), ALU_K(RSH, 32) },
+	{ "ja", BGFILTER_BAD_JUMP,
+	  JA(1), JA(2) },
+	{ "ja: wraps", BGFILTER_BAD_LOOP,
+	  JA(0), JA(0xffffffff) },
+	{ "jeq k, true", BGFILTER_BAD_JUMP,
+	  JMP_K(JEQ, 0, 1, 0), JMP_K(JEQ, 0, 2, 0) },
+	{ "jeq k, false", BGFILTER_BAD_JUMP,
+	  JMP_K(JEQ, 0, 0, 1), JMP_K(JEQ, 0, 0, 2) },
+	{ "jeq x, true", BGFILTER_BAD_JUMP,
+	  JMP_X(JEQ, 1, 0), JMP_X(JEQ, 2, 0) },
+	{ "jeq x, false", BGFILTER_BAD_JUMP,
+	  JMP_X(JEQ, 0, 1), JMP_X(JEQ, 0, 2) },
+	{ "jgt k, true", BGFILTER_BAD_JUMP,
+	  JMP_K(JGT, 0, 1, 0), JMP_K(JGT, 0, 2, 0) },
+	{ "jgt k, false", BGFILTER_BAD_JUMP,
+	  JMP_K(JGT, 0, 0, 1), JMP_K(JGT, 0, 0, 2) },
+	{ "jgt x, true", BGFILTER_BAD_JUMP,
+	  JMP_X(JGT, 1, 0), JMP_X(JGT, 2, 0) },
+	{ "jgt x, false", BGFILTER_BAD_JUMP,
+	  JMP_X(JGT, 0, 1), JMP_X(JGT, 0, 2) },
+	{ "jge k, true", BGFILTER_BAD_JUMP,
+	  JMP_K(JGE, 0, 1, 0), JMP_K(JGE, 0, 2, 0) },
+	{ "jge k, false", BGFILTER_BAD_JUMP,
+	  JMP_K(JGE, 0, 0, 1), JMP_K(JGE, 0, 0, 2) },
+	{ "jge x, true", BGFILTER_BAD_JUMP,
+	  JMP_X(JGE, 1, 0), JMP_X(JGE, 2, 0) },
+	{ "jge x, false", BGFILTER_BAD_JUMP,
+	  JMP_X(JGE, 0, 1), JMP_X(JGE, 0, 2) },
+	{ "jset k, true", BGFILTER_BAD_JUMP,
+	  JMP_K(JSET, 0, 1, 0), JMP_K(JSET, 0, 2, 0) },
+	{ "jset k, false", BGFILTER_BAD_JUMP,
+	  JMP_K(JSET, 0, 0, 1), JMP_K(JSET, 0, 0, 2) },
+	{ "jset x, true", BGFILTER_BAD_JUMP,
+	  JMP_X(JSET, 1, 0), JMP_X(JSET, 2, 0) },
+	{ "jset x, false", BGFILTER_BAD_JUMP,
+	  JMP_X(JSET, 0, 1), JMP_X(JSET, 0, 2) },
+	{ "jset x: as far as can be", BGFILTER_BAD_JUMP,
+	  JMP_X(JSET, 1, 1), JMP_X(JSET, 255, 255) },
 };
 
 static void operand_desc(const struct operand_case *c, char *desc)
@@ -581,21 +737,28 @@ static void filter_check_knows_the_border(struct kunit *test)
 		STMT(BPF_ST, 15), c->last, RET(0), RET(0),
 	};
 
-	KUNIT_EXPECT_EQ(test, check(test, insns, ARRAY_SIZE(insns)), 0);
+	u32 at;
+
+	KUNIT_EXPECT_EQ(test, check(test, insns, ARRAY_SIZE(insns)),
+			BGFILTER_OK);
 	insns[1] = c->first;
-	KUNIT_EXPECT_EQ(test, check(test, insns, ARRAY_SIZE(insns)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, check_at(test, insns, ARRAY_SIZE(insns), &at),
+			c->reason);
+	KUNIT_EXPECT_EQ(test, at, 1U);
 }
 
 struct path_case {
 	const char *name;
-	bool ok;
+	enum bgfilter_reason expected;
+	u32 at;			/* whose fault it is */
 	u32 len;
 	struct sock_filter insns[8];
 };
 
-#define PATHS(_name, _ok, ...) {					\
+#define PATHS(_name, _expected, _at, ...) {				\
 	.name = _name,							\
-	.ok = _ok,							\
+	.expected = BGFILTER_##_expected,				\
+	.at = _at,							\
 	.len = ARRAY_SIZE(((struct sock_filter[]){ __VA_ARGS__ })),	\
 	.insns = { __VA_ARGS__ },					\
 }
@@ -607,34 +770,34 @@ struct path_case {
 #define IF(_t, _f)	JMP_K(JEQ, 0, _t, _f)
 
 static const struct path_case path_cases[] = {
-	PATHS("no return", false, A(1)),
-	PATHS("no return at the end", false, RET(1), A(1)),
-	PATHS("a jump at the end", false, JA(0)),
-	PATHS("a branch at the end", false, IF(0, 0)),
-	PATHS("returns only", true, RET(1), RET_A),
-	PATHS("cell never written, ld", false, LDM(0), RET_A),
-	PATHS("cell never written, ldx", false, LDXM(0), RET_A),
-	PATHS("another cell written", false, ST(1), LDM(0), RET_A),
-	PATHS("cell written by st", true, ST(0), LDM(0), RET_A),
-	PATHS("cell written by stx", true, STX(0), LDXM(0), RET_A),
-	PATHS("written after it is read", false, LDM(0), ST(0), RET_A),
-	PATHS("written on the true path only", false,
+	PATHS("no return", BAD_END, 0, A(1)),
+	PATHS("no return at the end", BAD_END, 1, RET(1), A(1)),
+	PATHS("a jump at the end", BAD_END, 0, JA(0)),
+	PATHS("a branch at the end", BAD_END, 0, IF(0, 0)),
+	PATHS("returns only", OK, 0, RET(1), RET_A),
+	PATHS("cell never written, ld", BAD_UNWRITTEN, 0, LDM(0), RET_A),
+	PATHS("cell never written, ldx", BAD_UNWRITTEN, 0, LDXM(0), RET_A),
+	PATHS("another cell written", BAD_UNWRITTEN, 1, ST(1), LDM(0), RET_A),
+	PATHS("cell written by st", OK, 0, ST(0), LDM(0), RET_A),
+	PATHS("cell written by stx", OK, 0, STX(0), LDXM(0), RET_A),
+	PATHS("written after it is read", BAD_UNWRITTEN, 0, LDM(0), ST(0), RET_A),
+	PATHS("written on the true path only", BAD_UNWRITTEN, 2,
 	      IF(0, 1), ST(0), LDM(0), RET_A),
-	PATHS("written on the false path only", false,
+	PATHS("written on the false path only", BAD_UNWRITTEN, 2,
 	      IF(1, 0), ST(0), LDM(0), RET_A),
-	PATHS("written on both paths", true,
+	PATHS("written on both paths", OK, 0,
 	      IF(0, 2), ST(0), JA(1), ST(0), LDM(0), RET_A),
-	PATHS("another cell on each path", false,
+	PATHS("another cell on each path", BAD_UNWRITTEN, 4,
 	      IF(0, 2), ST(0), JA(1), ST(1), LDM(0), RET_A),
-	PATHS("written before the branch", true,
+	PATHS("written before the branch", OK, 0,
 	      ST(0), IF(0, 1), ST(1), LDM(0), RET_A),
-	PATHS("written where ja jumps over", false,
+	PATHS("written where ja jumps over", BAD_UNWRITTEN, 2,
 	      JA(1), ST(0), LDM(0), RET_A),
-	PATHS("written where nobody comes", true,
+	PATHS("written where nobody comes", OK, 0,
 	      JA(2), ST(0), LDM(0), RET_A),
-	PATHS("the path that does not write returns", true,
+	PATHS("the path that does not write returns", OK, 0,
 	      IF(0, 1), JA(1), RET(0), ST(0), LDM(0), RET_A),
-	PATHS("three ways, one of them without", false,
+	PATHS("three ways, one of them without", BAD_UNWRITTEN, 4,
 	      IF(0, 2), ST(0), IF(1, 1), STX(1), LDM(0), RET_A),
 };
 
@@ -649,21 +812,26 @@ static void filter_check_follows_every_path(struct kunit *test)
 {
 	const struct path_case *c = test->param_value;
 	struct bpf_prog *prog;
+	u32 at;
 	int err;
 
-	KUNIT_EXPECT_EQ(test, check(test, c->insns, c->len),
-			c->ok ? 0 : -EINVAL);
+	KUNIT_EXPECT_EQ(test, check_at(test, c->insns, c->len, &at),
+			c->expected);
+	if (c->expected)
+		KUNIT_EXPECT_EQ(test, at, c->at);
 	err = kernel_create(&prog, c->insns, c->len);
-	KUNIT_EXPECT_EQ(test, err, c->ok ? 0 : -EINVAL);
+	KUNIT_EXPECT_EQ(test, err, c->expected ? -EINVAL : 0);
 	if (!err)
 		bpf_prog_destroy(prog);
 }
 
 static void filter_check_knows_how_long_a_program_may_be(struct kunit *test)
 {
-	static const struct { u32 len; int err; } cases[] = {
-		{ 0, -EINVAL }, { 1, 0 }, { BGFILTER_MAX_PROG, 0 },
-		{ BGFILTER_MAX_PROG + 1, -E2BIG }, { U32_MAX, -E2BIG },
+	static const struct { u32 len; enum bgfilter_reason reason; } cases[] = {
+		{ 0, BGFILTER_BAD_EMPTY }, { 1, BGFILTER_OK },
+		{ BGFILTER_MAX_PROG, BGFILTER_OK },
+		{ BGFILTER_MAX_PROG + 1, BGFILTER_BAD_LONG },
+		{ U32_MAX, BGFILTER_BAD_LONG },
 	};
 	struct filter_ctx *ctx = test->priv;
 	int i;
@@ -672,7 +840,7 @@ static void filter_check_knows_how_long_a_program_may_be(struct kunit *test)
 		ctx->prog[i] = (struct sock_filter)RET(1);
 	for (i = 0; i < ARRAY_SIZE(cases); i++)
 		KUNIT_EXPECT_EQ_MSG(test, check(test, ctx->prog, cases[i].len),
-				    cases[i].err, "%u instructions",
+				    cases[i].reason, "%u instructions",
 				    cases[i].len);
 }
 
@@ -913,7 +1081,7 @@ static bool same_verdict(struct kunit *test, u32 len)
 	struct bpf_prog *prog;
 	int ours, kernels;
 
-	ours = check(test, ctx->prog, len);
+	ours = check(test, ctx->prog, len) ? -EINVAL : 0;
 	kernels = kernel_create(&prog, ctx->prog, len);
 	if (!kernels)
 		bpf_prog_destroy(prog);
@@ -958,7 +1126,7 @@ static void random_packets_free(struct random_packet *all)
 	int i;
 
 	for (i = 0; i < MAX_PACKETS; i++)
-		packet_skb_free(all[i].skb);
+		bgfilter_skb_free(all[i].skb);
 	kfree(all);
 }
 
@@ -970,9 +1138,11 @@ static bool random_packet(struct filter_ctx *ctx, struct random_packet *p)
 	p->cap_len = rnd_below(ctx, 4) ? PACKET_LEN :
 		     rnd_below(ctx, PACKET_LEN + 1);
 	p->wire_len = p->cap_len + (rnd_below(ctx, 3) ? 0 : rnd_below(ctx, 64));
+	if (!rnd_below(ctx, 4))
+		p->wire_len = random_value(ctx);
 	for (i = 0; i < p->cap_len; i++)
 		p->data[i] = rnd_below(ctx, 3) ? rnd(ctx) : rnd_below(ctx, 4);
-	p->skb = packet_skb(p->data, p->cap_len, p->wire_len);
+	p->skb = bgfilter_skb(p->data, p->cap_len, p->wire_len);
 	return p->skb;
 }
 
@@ -1000,18 +1170,18 @@ static bool same_result(struct kunit *test, const struct bgfilter_code *code,
 			const struct random_packet *p)
 {
 	struct filter_ctx *ctx = test->priv;
-	u32 ours, kernels;
+	u32 ours, native;
 
-	kernels = bpf_prog_run_pin_on_cpu(prog, p->skb);
+	native = bpf_prog_run_pin_on_cpu(prog, p->skb);
 	ours = bgfilter_interpret(code, p->data, p->cap_len, p->wire_len);
 	sums.pairs++;
-	sums.matched += !!kernels;
+	sums.matched += !!native;
 	sums.truncated += p->cap_len < p->wire_len;
-	if (ours == kernels)
+	if (ours == native)
 		return true;
 	dump_program(test, ctx->prog, len);
 	dump_packet(test, p->data, p->cap_len, p->wire_len);
-	KUNIT_FAIL(test, "0x%08x, but the kernel's is 0x%08x", ours, kernels);
+	KUNIT_FAIL(test, "0x%08x, but native code's is 0x%08x", ours, native);
 	return false;
 }
 
@@ -1025,7 +1195,8 @@ static bool same_results(struct kunit *test, u32 len,
 	unsigned int i;
 	bool same = true;
 
-	if (check(test, ctx->prog, len) || kernel_create(&prog, ctx->prog, len)) {
+	if (check(test, ctx->prog, len) ||
+	    bgfilter_native(&prog, ctx->prog, len)) {
 		dump_program(test, ctx->prog, len);
 		KUNIT_FAIL(test, "a valid program was refused");
 		return false;
@@ -1097,6 +1268,10 @@ static struct kunit_case filter_cases[] = {
 	KUNIT_CASE_PARAM(filter_opcode_returns_what_it_should, result_gen_params),
 	KUNIT_CASE_PARAM(filter_operand_may_be_k_or_x, binary_gen_params),
 	KUNIT_CASE(filter_tables_have_every_opcode),
+	KUNIT_CASE(filter_length_is_what_the_packet_says),
+	KUNIT_CASE(filter_branches_reach_across_guarded_loads),
+	KUNIT_CASE(filter_that_uses_all_scratch_memory_has_no_native_shift),
+	KUNIT_CASE(filter_too_long_with_what_is_put_in_has_no_native_code),
 	KUNIT_CASE(filter_of_an_empty_packet_loads_nothing),
 	KUNIT_CASE(filter_decode_reports_features),
 	KUNIT_CASE(filter_decode_refuses_what_was_not_checked),
@@ -1121,5 +1296,5 @@ static struct kunit_suite filter_suite = {
 
 kunit_test_suite(filter_suite);
 
-MODULE_DESCRIPTION("KUnit tests of bgfilter's checker and interpreter");
+MODULE_DESCRIPTION("KUnit tests of bgfilter's checker, interpreter and native code");
 MODULE_LICENSE("GPL");

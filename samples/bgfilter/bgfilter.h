@@ -2,17 +2,20 @@
 /*
  * bgfilter: classic BPF filters compiled in the background.
  *
- *	main.c	/dev/bgfilter: one file, one set
- *	set.c	the set: owner of a compile state, its units and their results
- *	prog.c	one program: check it, decode it, interpret it
- *	flush.c	the way it is done without tokens, for comparison
+ *	main.c		/dev/bgfilter: one file, one set
+ *	set.c		the set: owner of a compile state and its units
+ *	results.c	what was published, and how it goes
+ *	prog.c		one program: check it, decode it, interpret it
+ *	native.c	one program for the kernel's own compiler
+ *	flush.c		the way it is done without tokens, for comparison
  *
  * Who holds what:
  *
  *  - a set belongs to its file, which frees it after cancelling it;
  *  - an image, the programs as they were loaded, has a reference from its set,
  *    from each task that compiles (as the env), and from each unit;
- *  - a result belongs to its unit until it is published, then to the set.
+ *  - a result belongs to its unit until it is published, then to the set's
+ *    results, which leave after it, at a pace.
  */
 #ifndef _BGFILTER_H
 #define _BGFILTER_H
@@ -46,10 +49,40 @@ struct bgfilter_code {
 
 #define BGFILTER_CHECK_SCRATCH	(BGFILTER_MAX_PROG * sizeof(u16))
 
-int bgfilter_check(const struct sock_filter *insns, u32 len, u16 *scratch);
+enum bgfilter_reason bgfilter_check(const struct sock_filter *insns, u32 len,
+				    u16 *scratch, u32 *at);
 struct bgfilter_code *bgfilter_decode(const struct sock_filter *insns, u32 len);
 u32 bgfilter_interpret(const struct bgfilter_code *code, const u8 *data,
 		       u32 cap_len, u32 wire_len);
+
+/* native.c */
+
+int bgfilter_native(struct bpf_prog **prog, const struct sock_filter *insns,
+		    u32 len);
+struct sk_buff *bgfilter_skb(const void *data, u32 cap_len, u32 wire_len);
+void bgfilter_skb_free(struct sk_buff *skb);
+
+/* results.c */
+
+/* What is published of one program.  Set once, with release. */
+struct bgfilter_slot {
+	struct bgfilter_code *baseline;
+	struct bpf_prog *top;
+};
+
+struct bgfilter_results {
+	struct list_head list;		/* of those that leave */
+	u32 next;			/* slot to be freed */
+	u32 nr;
+	unsigned long *published;	/* bit i: slots[i] is not empty */
+	struct bgfilter_slot slots[] __counted_by(nr);
+};
+
+void bgfilter_count_result(void);
+void bgfilter_free_result(enum bgcompile_tier tier, void *result);
+struct bgfilter_results *bgfilter_results_alloc(u32 nr);
+void bgfilter_results_leave(struct bgfilter_results *results);
+void bgfilter_results_exit(void);
 
 /* set.c */
 
@@ -76,12 +109,6 @@ struct bgfilter_image {
 	atomic64_t longest_ns[BGCOMPILE_TIERS];
 };
 
-/* What is published of one program.  Set once, with release. */
-struct bgfilter_slot {
-	struct bgfilter_code *baseline;
-	struct bpf_prog *top;
-};
-
 struct bgfilter_file;
 struct bgfilter_flush;
 
@@ -94,10 +121,9 @@ struct bgfilter_set {
 	u32 events;			/* E: BGFILTER_EVENT_* */
 	u32 unread;			/* E: those not yet reported */
 	int error;			/* E */
+	struct bgfilter_results *results;
 	u32 nr;
-	unsigned long *published;	/* bit i: slots[i] is not empty */
-	u8 *verdicts;			/* F: as a run fills it */
-	struct bgfilter_slot slots[] __counted_by(nr);
+	u8 verdicts[] __counted_by(nr);	/* F: as a run fills it */
 };
 
 struct bgfilter_set *bgfilter_set_create(struct bgfilter_file *file,

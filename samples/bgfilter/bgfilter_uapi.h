@@ -20,7 +20,7 @@
 #define BGFILTER_MAX_FILTERS	16384		/* programs in one set */
 #define BGFILTER_MAX_PROG	4096		/* instructions in one program */
 #define BGFILTER_MAX_INSNS	(16U << 20)	/* in one set, and in its pool */
-#define BGFILTER_MAX_PACKET	64000		/* captured bytes of one packet */
+#define BGFILTER_MAX_PACKET	262144		/* captured bytes of one packet */
 
 /* Tiers.  A mask in struct bgfilter_load, one value in struct bgfilter_run. */
 #define BGFILTER_TIER_BASELINE	(1U << 0)
@@ -39,6 +39,24 @@
 #define BGFILTER_FEATURE_ALU	(1U << 4)	/* arithmetic */
 #define BGFILTER_FEATURE_JMP_X	(1U << 5)	/* compares with X */
 
+/* Why a program is refused. */
+enum bgfilter_reason {
+	BGFILTER_OK,
+	BGFILTER_BAD_EMPTY,	/* no instruction */
+	BGFILTER_BAD_LONG,	/* over BGFILTER_MAX_PROG instructions */
+	BGFILTER_BAD_POOL,	/* it is not all in the pool */
+	BGFILTER_BAD_TOTAL,	/* with it, the set is over BGFILTER_MAX_INSNS */
+	BGFILTER_BAD_OPCODE,	/* not of classic BPF */
+	BGFILTER_BAD_OFFSET,	/* a load at 2^31 or more: Linux's ancillary data */
+	BGFILTER_BAD_CELL,	/* there are BPF_MEMWORDS words of scratch memory */
+	BGFILTER_BAD_UNWRITTEN,	/* reads a word not written on every way there */
+	BGFILTER_BAD_DIVISOR,	/* by the constant 0 */
+	BGFILTER_BAD_SHIFT,	/* by a constant of 32 or more */
+	BGFILTER_BAD_JUMP,	/* past the end */
+	BGFILTER_BAD_LOOP,	/* a jump backwards */
+	BGFILTER_BAD_END,	/* the last instruction is no return */
+};
+
 /* One program: a run of instructions in the set's pool.  Programs may share. */
 struct bgfilter_prog {
 	__u32 first;		/* index of the first instruction in the pool */
@@ -54,6 +72,8 @@ struct bgfilter_prog {
  * @tiers:	mask of the tiers to compile; 0 means both
  * @failed:	out, on EINVAL and E2BIG: index of the program that was refused,
  *		or ~0 if it was not for one program
+ * @insn:	out: index of its instruction that is to blame, from its first
+ * @reason:	out: enum bgfilter_reason, BGFILTER_OK if it was not for one program
  *
  * On any error the set that was there before stays in use.  A very long program
  * may be more than the kernel's own compiler takes: it runs in the baseline tier
@@ -66,6 +86,8 @@ struct bgfilter_load {
 	__u32 nr_insns;
 	__u32 tiers;
 	__u32 failed;
+	__u32 insn;
+	__u32 reason;
 };
 
 /* One verdict of BGFILTER_RUN, a byte.  No BGFILTER_RAN_* bit: no code yet. */
@@ -78,9 +100,12 @@ struct bgfilter_load {
  * @packet:	address of @cap_len bytes, from the link-layer header on
  * @verdicts:	address of @nr_verdicts bytes, one for each program, in order
  * @cap_len:	bytes captured, up to BGFILTER_MAX_PACKET
- * @wire_len:	bytes that were on the wire, at least @cap_len
+ * @wire_len:	bytes that were on the wire; a capture may say anything
  * @nr_verdicts: the number of programs in the set, else EINVAL
  * @tier:	0 for the best there is, or one BGFILTER_TIER_* and no other
+ *
+ * Verdicts are those of libpcap's pcap_offline_filter(), in either tier: a load
+ * outside of the @cap_len bytes is no match, and "len" is @wire_len.
  */
 struct bgfilter_run {
 	__u64 packet;

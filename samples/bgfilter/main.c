@@ -79,7 +79,9 @@ static int bgfilter_load(struct bgfilter_file *file, void __user *argp)
 	if (copy_from_user(&load, uload, sizeof(load)))
 		return -EFAULT;
 	set = bgfilter_set_create(file, &load);
-	if (put_user(load.failed, &uload->failed)) {
+	if (put_user(load.failed, &uload->failed) ||
+	    put_user(load.insn, &uload->insn) ||
+	    put_user(load.reason, &uload->reason)) {
 		err = -EFAULT;
 		goto destroy;
 	}
@@ -100,42 +102,10 @@ destroy:
 	return err;
 }
 
-/*
- * The packet as filters see it: @cap_len bytes that are there, and a rest that
- * is not, so that loads from it fail as they do in libpcap.  Without header
- * offsets, so that negative ones lead nowhere.
- */
-static struct sk_buff *bgfilter_skb(const struct bgfilter_run *run)
-{
-	struct sk_buff *skb;
-
-	skb = alloc_skb(run->cap_len, GFP_KERNEL);
-	if (!skb)
-		return ERR_PTR(-ENOMEM);
-	if (copy_from_user(skb_put(skb, run->cap_len),
-			   u64_to_user_ptr(run->packet), run->cap_len)) {
-		kfree_skb(skb);
-		return ERR_PTR(-EFAULT);
-	}
-	skb->data_len = run->wire_len - run->cap_len;
-	skb->len = run->wire_len;
-	skb->network_header = U16_MAX;
-	return skb;
-}
-
-static void bgfilter_skb_free(struct sk_buff *skb)
-{
-	skb->len -= skb->data_len;
-	skb->data_len = 0;
-	consume_skb(skb);
-}
-
 static int bgfilter_run_check(const struct bgfilter_run *run)
 {
 	if (run->cap_len > BGFILTER_MAX_PACKET)
 		return -EMSGSIZE;
-	if (run->cap_len > run->wire_len || run->wire_len > INT_MAX)
-		return -EINVAL;
 	if (run->tier && run->tier != BGFILTER_TIER_BASELINE &&
 	    run->tier != BGFILTER_TIER_TOP)
 		return -EINVAL;
@@ -147,6 +117,7 @@ static int bgfilter_run_set(struct bgfilter_set *set,
 {
 	u32 tier = run->tier ?: BGFILTER_TIER_BASELINE | BGFILTER_TIER_TOP;
 	struct sk_buff *skb;
+	void *packet;
 	int err;
 
 	if (!set)
@@ -156,11 +127,13 @@ static int bgfilter_run_set(struct bgfilter_set *set,
 		return err;
 	if (run->nr_verdicts != set->nr)
 		return -EINVAL;
-	skb = bgfilter_skb(run);
-	if (IS_ERR(skb))
-		return PTR_ERR(skb);
-	err = bgfilter_set_run(set, skb, tier);
+	packet = vmemdup_user(u64_to_user_ptr(run->packet), run->cap_len);
+	if (IS_ERR(packet))
+		return PTR_ERR(packet);
+	skb = bgfilter_skb(packet, run->cap_len, run->wire_len);
+	err = skb ? bgfilter_set_run(set, skb, tier) : -ENOMEM;
 	bgfilter_skb_free(skb);
+	kvfree(packet);
 	if (err)
 		return err;
 	if (copy_to_user(u64_to_user_ptr(run->verdicts), set->verdicts, set->nr))

@@ -3,18 +3,13 @@
  * One classic BPF program: checked, decoded, interpreted.
  *
  * What is accepted is classic BPF less the Linux extensions: loads at negative
- * offsets, which mean ancillary data or an offset from another header.  The
- * baseline runs all of it.  bpf_prog_create() refuses a few very long programs
- * whose jumps do not fit into 16 bits after its expansion; those stay with the
- * baseline, and count as failed in the top tier.
- *
- * Results are those of the program that bpf_prog_create() makes.  The one known
- * difference from libpcap's bpf_filter() is in arithmetic that overflows: an
- * index that wraps around 2^32 is a valid offset here, and a shift by X of 32
- * or more shifts by X mod 32.
+ * offsets, which mean ancillary data or an offset from another header.  Results
+ * are those of libpcap's bpf_filter() on the same packet.  native.c sees to it
+ * that the top tier has the same.
  */
 #include <linux/filter.h>
 #include <linux/mm.h>
+#include <linux/overflow.h>
 #include <linux/slab.h>
 
 #include "bgfilter.h"
@@ -98,27 +93,30 @@ static const struct opcode *opcode_of(const struct sock_filter *insn)
 	return &opcodes[insn->code];
 }
 
-/* The operand alone; @left instructions follow. */
-static bool operand_ok(const struct sock_filter *insn, enum operand operand,
-		       u32 left)
+/* What is wrong with the operand alone; @left instructions follow. */
+static enum bgfilter_reason operand_check(const struct sock_filter *insn,
+					  enum operand operand, u32 left)
 {
 	switch (operand) {
 	case OFFSET:
-		return insn->k <= INT_MAX;
+		return insn->k <= INT_MAX ? BGFILTER_OK : BGFILTER_BAD_OFFSET;
 	case CELL:
-		return insn->k < BPF_MEMWORDS;
+		return insn->k < BPF_MEMWORDS ? BGFILTER_OK : BGFILTER_BAD_CELL;
 	case DIVISOR:
-		return insn->k;
+		return insn->k ? BGFILTER_OK : BGFILTER_BAD_DIVISOR;
 	case SHIFT:
-		return insn->k < 32;
+		return insn->k < 32 ? BGFILTER_OK : BGFILTER_BAD_SHIFT;
 	case JUMP:
-		return insn->k < left;
+		if (insn->k > INT_MAX)
+			return BGFILTER_BAD_LOOP;
+		return insn->k < left ? BGFILTER_OK : BGFILTER_BAD_JUMP;
 	case BRANCH:
-		return insn->jt < left && insn->jf < left;
+		return insn->jt < left && insn->jf < left ?
+			BGFILTER_OK : BGFILTER_BAD_JUMP;
 	case ANY:
-		return true;
+		return BGFILTER_OK;
 	}
-	return false;
+	return BGFILTER_BAD_OPCODE;
 }
 
 /**
@@ -126,33 +124,44 @@ static bool operand_ok(const struct sock_filter *insn, enum operand operand,
  * @insns:	its instructions
  * @len:	how many
  * @scratch:	BGFILTER_CHECK_SCRATCH bytes, to work in
+ * @at:		set to the index of the instruction that is to blame
  *
  * Every opcode is known, every operand in range, every path ends at a return,
  * and no scratch memory cell is read that was not written on each way there.
  * @scratch[i] has a bit for each cell that is written whenever i is reached;
  * jumps only go forward, so one pass will do.
  *
- * Return: 0, -E2BIG for too many instructions, -EINVAL.
+ * Return: BGFILTER_OK, or why not.
  */
-int bgfilter_check(const struct sock_filter *insns, u32 len, u16 *scratch)
+enum bgfilter_reason bgfilter_check(const struct sock_filter *insns, u32 len,
+				    u16 *scratch, u32 *at)
 {
 	const struct opcode *opcode;
+	enum bgfilter_reason bad;
 	u16 written = 0;
 	u32 pc, left;
 
+	*at = 0;
 	if (!len)
-		return -EINVAL;
+		return BGFILTER_BAD_EMPTY;
 	if (len > BGFILTER_MAX_PROG)
-		return -E2BIG;
+		return BGFILTER_BAD_LONG;
 	memset(scratch, 0xff, len * sizeof(*scratch));
 
 	for (pc = 0; pc < len; pc++) {
 		const struct sock_filter *insn = &insns[pc];
 
+		*at = pc;
 		opcode = opcode_of(insn);
+		if (!opcode)
+			return BGFILTER_BAD_OPCODE;
 		left = len - pc - 1;
-		if (!opcode || !operand_ok(insn, opcode->operand, left))
-			return -EINVAL;
+		/* A jump that is the last has nowhere to go: no return. */
+		if (!left && BPF_CLASS(insn->code) != BPF_RET)
+			return BGFILTER_BAD_END;
+		bad = operand_check(insn, opcode->operand, left);
+		if (bad)
+			return bad;
 
 		written &= scratch[pc];
 		switch (opcode->operand) {
@@ -160,7 +169,7 @@ int bgfilter_check(const struct sock_filter *insns, u32 len, u16 *scratch)
 			if (opcode->op == OP_ST || opcode->op == OP_STX)
 				written |= BIT(insn->k);
 			else if (!(written & BIT(insn->k)))
-				return -EINVAL;
+				return BGFILTER_BAD_UNWRITTEN;
 			break;
 		case JUMP:
 			scratch[pc + 1 + insn->k] &= written;
@@ -173,7 +182,7 @@ int bgfilter_check(const struct sock_filter *insns, u32 len, u16 *scratch)
 			break;
 		}
 	}
-	return BPF_CLASS(insns[len - 1].code) == BPF_RET ? 0 : -EINVAL;
+	return BGFILTER_OK;
 }
 
 /**
@@ -213,10 +222,10 @@ struct bgfilter_code *bgfilter_decode(const struct sock_filter *insns, u32 len)
 	return code;
 }
 
-/* Is there a value of @size at @off?  An offset over INT_MAX is negative. */
+/* Is there a value of @size at @off? */
 static inline bool in_packet(u32 off, u32 size, u32 cap_len)
 {
-	return off <= INT_MAX && size <= cap_len && off <= cap_len - size;
+	return size <= cap_len && off <= cap_len - size;
 }
 
 /* A comparison takes one of the two targets; pc is already at the next. */
@@ -227,10 +236,11 @@ static inline bool in_packet(u32 off, u32 size, u32 cap_len)
  * @code:	the code
  * @data:	@cap_len bytes of the packet, from the link-layer header on
  * @cap_len:	bytes captured
- * @wire_len:	bytes that were on the wire
+ * @wire_len:	bytes that were on the wire, as the capture has it: any number
  *
  * Return: What the program returns: 0 for no match.  A load outside of what was
- * captured, and a division by zero, end it with 0.
+ * captured, an index that wraps around 2^32, and a division by zero end it with
+ * 0.  A shift by 32 or more gives 0.
  */
 u32 bgfilter_interpret(const struct bgfilter_code *code, const u8 *data,
 		       u32 cap_len, u32 wire_len)
@@ -245,7 +255,8 @@ u32 bgfilter_interpret(const struct bgfilter_code *code, const u8 *data,
 
 		switch (op->op) {
 		case OP_LDI_W:
-			k += x;
+			if (check_add_overflow(k, x, &k))
+				return 0;
 			fallthrough;
 		case OP_LD_W:
 			if (!in_packet(k, 4, cap_len))
@@ -253,7 +264,8 @@ u32 bgfilter_interpret(const struct bgfilter_code *code, const u8 *data,
 			a = get_unaligned_be32(data + k);
 			break;
 		case OP_LDI_H:
-			k += x;
+			if (check_add_overflow(k, x, &k))
+				return 0;
 			fallthrough;
 		case OP_LD_H:
 			if (!in_packet(k, 2, cap_len))
@@ -261,7 +273,8 @@ u32 bgfilter_interpret(const struct bgfilter_code *code, const u8 *data,
 			a = get_unaligned_be16(data + k);
 			break;
 		case OP_LDI_B:
-			k += x;
+			if (check_add_overflow(k, x, &k))
+				return 0;
 			fallthrough;
 		case OP_LD_B:
 			if (!in_packet(k, 1, cap_len))
@@ -357,14 +370,14 @@ u32 bgfilter_interpret(const struct bgfilter_code *code, const u8 *data,
 			a ^= k;
 			break;
 		case OP_LSH_X:
-			k = x & 31;
-			fallthrough;
+			a = x < 32 ? a << x : 0;
+			break;
 		case OP_LSH_K:
 			a <<= k;
 			break;
 		case OP_RSH_X:
-			k = x & 31;
-			fallthrough;
+			a = x < 32 ? a >> x : 0;
+			break;
 		case OP_RSH_K:
 			a >>= k;
 			break;

@@ -21,7 +21,6 @@
 
 LIVE_COUNTER(sets, "how many sets are alive");
 LIVE_COUNTER(images, "how many images are alive");
-LIVE_COUNTER(results, "how many compiled programs are alive, both tiers");
 
 /* Images */
 
@@ -76,46 +75,62 @@ static int bgfilter_image_copy(struct bgfilter_image *image,
 	return image->units ? 0 : -ENOMEM;
 }
 
-/* Every program lies in the pool and is valid; else @failed says which. */
+static enum bgfilter_reason
+bgfilter_prog_check(const struct bgfilter_image *image, u32 nr_insns,
+		    const struct bgfilter_prog *prog, u16 *scratch, u32 *at)
+{
+	*at = 0;
+	if (prog->len > BGFILTER_MAX_PROG)
+		return BGFILTER_BAD_LONG;
+	if (prog->first > nr_insns || prog->len > nr_insns - prog->first)
+		return BGFILTER_BAD_POOL;
+	return bgfilter_check(&image->insns[prog->first], prog->len, scratch, at);
+}
+
+/* The program @i of @load, and why; the error for it. */
+static int bgfilter_refuse(struct bgfilter_load *load, u32 i,
+			   enum bgfilter_reason reason, u32 at)
+{
+	load->failed = i;
+	load->insn = at;
+	load->reason = reason;
+	return reason == BGFILTER_BAD_LONG || reason == BGFILTER_BAD_TOTAL ?
+		-E2BIG : -EINVAL;
+}
+
+/* Every program lies in the pool and is valid; else @load says which is not. */
 static int bgfilter_image_check(const struct bgfilter_image *image,
-				u32 nr_insns, u32 *failed)
+				struct bgfilter_load *load)
 {
 	const struct bgfilter_prog *prog, *checked = NULL;
+	enum bgfilter_reason bad;
 	u64 total = 0;
 	u16 *scratch;
 	int err = 0;
-	u32 i;
+	u32 i, at;
 
 	scratch = kmalloc(BGFILTER_CHECK_SCRATCH, GFP_KERNEL);
 	if (!scratch)
 		return -ENOMEM;
-	for (i = 0; i < image->nr_progs; i++) {
+	for (i = 0; !err && i < image->nr_progs; i++) {
 		prog = &image->progs[i];
 		total += prog->len;	/* what is compiled, shared or not */
 		if (total > BGFILTER_MAX_INSNS) {
-			err = -E2BIG;
+			err = bgfilter_refuse(load, i, BGFILTER_BAD_TOTAL, 0);
 			break;
 		}
 		if (checked && prog->first == checked->first &&
 		    prog->len == checked->len)
 			continue;	/* the same instructions again */
-		if (prog->len > BGFILTER_MAX_PROG)
-			err = -E2BIG;
-		else if (prog->first > nr_insns ||
-			 prog->len > nr_insns - prog->first)
-			err = -EINVAL;
-		else
-			err = bgfilter_check(&image->insns[prog->first],
-					     prog->len, scratch);
-		if (!err && fatal_signal_pending(current))
+		bad = bgfilter_prog_check(image, load->nr_insns, prog, scratch,
+					  &at);
+		if (bad)
+			err = bgfilter_refuse(load, i, bad, at);
+		else if (fatal_signal_pending(current))
 			err = -EINTR;
-		if (err)
-			break;
 		checked = prog;
 		cond_resched();
 	}
-	if (err == -EINVAL || err == -E2BIG)
-		*failed = i;
 	kfree(scratch);
 	return err;
 }
@@ -164,7 +179,7 @@ bgfilter_image_create(struct bgfilter_load *load)
 	err = bgfilter_image_copy(image, load);
 	if (err)
 		goto put_image;
-	err = bgfilter_image_check(image, load->nr_insns, &load->failed);
+	err = bgfilter_image_check(image, load);
 	if (err)
 		goto put_image;
 	bgfilter_units_init(image);
@@ -176,17 +191,6 @@ put_image:
 }
 
 /* Units */
-
-static void bgfilter_free_result(enum bgcompile_tier tier, void *result)
-{
-	if (!result)
-		return;
-	if (tier == BGCOMPILE_TOP)
-		bpf_prog_destroy(result);
-	else
-		kvfree(result);
-	live_dec(results);
-}
 
 void bgfilter_free_unit(struct bgcompile_unit *cunit)
 {
@@ -220,13 +224,10 @@ int bgfilter_compile(struct bgcompile_unit *cunit, void *env,
 	int err = 0;
 
 	if (cunit->tier == BGCOMPILE_TOP) {
-		struct sock_fprog_kern fprog = {
-			.len = prog->len,
-			.filter = &image->insns[prog->first],
-		};
 		struct bpf_prog *top;
 
-		err = bpf_prog_create(&top, &fprog);
+		err = bgfilter_native(&top, &image->insns[prog->first],
+				      prog->len);
 		if (!err)
 			unit->result = top;
 	} else {
@@ -240,7 +241,7 @@ int bgfilter_compile(struct bgcompile_unit *cunit, void *env,
 		}
 	}
 	if (!err)
-		live_inc(results);
+		bgfilter_count_result();
 	bgfilter_account(image, cunit->tier, ktime_get_ns() - start);
 	return err;
 }
@@ -248,7 +249,8 @@ int bgfilter_compile(struct bgcompile_unit *cunit, void *env,
 /* The set is alive, and the only one who writes this slot's tier is here. */
 int bgfilter_publish_in(struct bgfilter_set *set, struct bgfilter_unit *unit)
 {
-	struct bgfilter_slot *slot = &set->slots[unit->index];
+	struct bgfilter_results *results = set->results;
+	struct bgfilter_slot *slot = &results->slots[unit->index];
 
 	/* Releases: each pairs with its acquire in bgfilter_run_slot(). */
 	if (unit->unit.tier == BGCOMPILE_TOP)
@@ -256,7 +258,7 @@ int bgfilter_publish_in(struct bgfilter_set *set, struct bgfilter_unit *unit)
 	else
 		smp_store_release(&slot->baseline, unit->result);	/* (B) */
 	unit->result = NULL;
-	set_bit(unit->index, set->published);
+	set_bit(unit->index, results->published);
 	return 0;
 }
 
@@ -291,35 +293,27 @@ static const struct bgcompile_ops bgfilter_ops = {
 
 static void bgfilter_set_free(struct bgfilter_set *set)
 {
-	struct bgfilter_slot *slot;
-	u32 i;
-
-	/* Most often few: a close in the middle is not to look at all. */
-	for_each_set_bit(i, set->published, set->nr) {
-		slot = &set->slots[i];
-		bgfilter_free_result(BGCOMPILE_BASELINE, slot->baseline);
-		bgfilter_free_result(BGCOMPILE_TOP, slot->top);
-		cond_resched();
-	}
+	bgfilter_results_leave(set->results);
 	bgfilter_image_put(set->image);
 	kvfree(set);
 	live_dec(sets);
 }
 
-/* In one piece, as what is freed in a close counts: slots, bits, verdicts. */
 static struct bgfilter_set *bgfilter_set_alloc(u32 nr)
 {
 	struct bgfilter_set *set;
-	size_t size = struct_size(set, slots, nr);
 
-	set = kvzalloc(size + BITS_TO_LONGS(nr) * sizeof(long) + nr,
+	set = kvzalloc(struct_size(set, verdicts, nr),
 		       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!set)
 		return NULL;
+	set->results = bgfilter_results_alloc(nr);
+	if (!set->results) {
+		kvfree(set);
+		return NULL;
+	}
 	live_inc(sets);
 	set->nr = nr;
-	set->published = (void *)set + size;
-	set->verdicts = (void *)(set->published + BITS_TO_LONGS(nr));
 	return set;
 }
 
@@ -372,7 +366,7 @@ static int bgfilter_compile_init(struct bgfilter_set *set)
 /**
  * bgfilter_set_create() - copy and check what is loaded
  * @file:	the file that the set will be of; not yet changed
- * @load:	the arguments; @load->failed is set if one program is refused
+ * @load:	the arguments; @load->failed, insn and reason are set
  *
  * Context: Process context; may sleep.
  * Return: The set, for bgfilter_set_start(), or an ERR_PTR.
@@ -385,6 +379,8 @@ struct bgfilter_set *bgfilter_set_create(struct bgfilter_file *file,
 	int err;
 
 	load->failed = ~0;
+	load->insn = 0;
+	load->reason = BGFILTER_OK;
 	image = bgfilter_image_create(load);
 	if (IS_ERR(image))
 		return ERR_CAST(image);
@@ -497,7 +493,8 @@ int bgfilter_set_run(struct bgfilter_set *set, const struct sk_buff *skb,
 	u32 i;
 
 	for (i = 0; i < set->nr; i++) {
-		set->verdicts[i] = bgfilter_run_slot(&set->slots[i], skb, tier);
+		set->verdicts[i] = bgfilter_run_slot(&set->results->slots[i],
+						     skb, tier);
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
@@ -510,5 +507,5 @@ void bgfilter_set_exit(void)
 {
 	live_check_none(sets);
 	live_check_none(images);
-	live_check_none(results);
+	bgfilter_results_exit();
 }

@@ -224,6 +224,16 @@ check "the token is freed last" before bgcompile_queue_free: bgtoken_free:
 
 # --- 5 ---
 
+# Workers of the kernel's that serve one CPU each: one that has come stays for
+# minutes, so that the most there were can be counted later.
+workers() { cat /proc/[0-9]*/comm 2>/dev/null | grep -c '^kworker/[0-9]*:'; }
+
+# Those that have something to do: an idle one is in state I.
+busy_workers() {
+	cat /proc/[0-9]*/stat 2>/dev/null |
+		awk '$2 ~ /^\(kworker\/[0-9]*:/ && $3 != "I"' | wc -l
+}
+
 if [ "$BULK" -gt 0 ]; then
 	title "5. $BULK filters of 1,000 instructions in one set"
 	bulk() {
@@ -261,6 +271,18 @@ if [ "$BULK" -gt 0 ]; then
 	done
 	check "memory is back where it was ($taken KiB taken, $lost KiB off)" \
 		test "$lost" -lt "$allowed"
+
+	# As many as there can be, and short, since it is their number that counts.
+	before=$(workers)
+	check "16384 filters of 100 instructions load, compile and free" \
+		bgfilter bulk -n 16384 --length 100 --no-run 2>/dev/null
+	settles bgfilter results 0
+	until [ "$(busy_workers)" = 0 ]; do
+		sleep 0.1
+	done
+	more=$(($(workers) - before))
+	check "their close does not flood the kernel with workers ($more more)" \
+		test "$more" -le 32
 fi
 
 # --- 6 ---

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * bgfilter-badinput: gives /dev/bgfilter what it must refuse, and looks whether
- * the set that was there before stays in use.  Speaks TAP.
+ * the set that was there before stays in use; and what is odd and must be taken.
+ * Speaks TAP.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -254,7 +255,8 @@ static const char help[] =
 "\n"
 "Gives DEVICE (/dev/bgfilter) what it must refuse, and checks that it does and\n"
 "that the set that was loaded before stays in use.  Run it as root.\n"
-"Prints TAP.  Exit codes: 0 all ok; 1 not all; 2 usage; 3 no device.\n";
+"Prints TAP.  Exit codes: 0 all ok; 1 not all; 2 usage; 3 no device, or the\n"
+"output cannot be written.\n";
 
 int main(int argc, char **argv)
 {
@@ -281,10 +283,14 @@ int main(int argc, char **argv)
 	if (ret)
 		bail_out("the good set is not accepted", ret);
 
-	printf("1..%zu\n", nr_load_tests + nr_file_tests + nr_life_tests);
+	printf("1..%zu\n", nr_load_tests + nr_file_tests + nr_same_tests +
+	       nr_life_tests);
 	failed += run_tests(load_tests, nr_load_tests, &number);
 	failed += run_tests(file_tests, nr_file_tests, &number);
+	failed += run_tests(same_tests, nr_same_tests, &number);
 	failed += run_tests(life_tests, nr_life_tests, &number);
 	printf("# %u passed, %u failed\n", number - failed, failed);
+	if (fflush(stdout) || ferror(stdout))
+		return 3;
 	return failed ? 1 : 0;
 }

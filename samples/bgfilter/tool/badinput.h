@@ -32,6 +32,8 @@ extern const struct test load_tests[];
 extern const size_t nr_load_tests;
 extern const struct test file_tests[];
 extern const size_t nr_file_tests;
+extern const struct test same_tests[];
+extern const size_t nr_same_tests;
 extern const struct test life_tests[];
 extern const size_t nr_life_tests;
 

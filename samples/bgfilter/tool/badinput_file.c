@@ -50,13 +50,33 @@ static bool cap_len_most(void)
 	return still_good(good_file());
 }
 
-static bool cap_len_over_wire_len(void)
+/* A capture may say anything: the bytes are there, and "len" is what it says. */
+static bool run_of_length(uint32_t wire_len, bool over_1000)
 {
 	uint8_t verdicts[NR_GOOD];
 	struct bgfilter_run arg = good_run(verdicts);
 
-	arg.wire_len = arg.cap_len - 1;
-	return run_refused(&arg, EINVAL);
+	arg.wire_len = wire_len;
+	if (!expect("the run", run(good_file(), &arg), 0))
+		return false;
+	if (!(verdicts[2] & BGFILTER_MATCH))
+		return fail("IPv4 did not match");
+	if (!(verdicts[3] & BGFILTER_MATCH) == over_1000)
+		return fail("more than 1000 bytes on the wire: not so");
+	return still_good(good_file());
+}
+
+static bool cap_len_over_wire_len(void)
+{
+	return run_of_length(0, false) && run_of_length(1, false) &&
+	       run_of_length(GEN_PACKET_LEN - 1, false);
+}
+
+static bool wire_len_top_bit(void)
+{
+	return run_of_length(0x80000000, true) &&
+	       run_of_length(0x80000000 + GEN_PACKET_LEN, true) &&
+	       run_of_length(0xffffffff, true);
 }
 
 static bool cap_len_0(void)
@@ -476,9 +496,10 @@ static bool forced_tier_without_code(void)
 }
 
 const struct test file_tests[] = {
-	{ "a packet of 64001 captured bytes is too long", cap_len_large },
-	{ "a packet of 64000 captured bytes is run", cap_len_most },
-	{ "more captured than was on the wire is refused", cap_len_over_wire_len },
+	{ "a packet of 262145 captured bytes is too long", cap_len_large },
+	{ "a packet of 262144 captured bytes is run", cap_len_most },
+	{ "a length of less than was captured is taken as it is", cap_len_over_wire_len },
+	{ "a length with its top bit set is taken as it is", wire_len_top_bit },
 	{ "a packet of 0 captured bytes matches no filter that loads", cap_len_0 },
 	{ "the length is that on the wire", wire_len_is_length },
 	{ "too few verdicts are refused", verdicts_few },

@@ -42,6 +42,8 @@ static void make_set(const struct bpf_insn *bad, uint32_t len, uint32_t place)
 		.nr_progs = 3,
 		.nr_insns = 1 + len,
 		.failed = 12345,
+		.insn = 12345,
+		.reason = 12345,
 	};
 }
 
@@ -52,69 +54,100 @@ static bool refused(int error)
 	       still_good(good_file());
 }
 
-/* The same, and "failed" is @failed. */
-static bool refused_for(int error, uint32_t failed)
+/* The same, and for instruction @insn of program @failed, for @reason. */
+static bool refused_at(int error, uint32_t failed, uint32_t insn,
+		       enum bgfilter_reason reason)
 {
 	if (!refused(error))
 		return false;
 	if (set.load.failed != failed)
 		return fail("failed is %u, wanted %u", set.load.failed, failed);
+	if (set.load.insn != insn)
+		return fail("insn is %u, wanted %u", set.load.insn, insn);
+	if (set.load.reason != reason)
+		return fail("reason is %u, wanted %u", set.load.reason, reason);
 	return true;
 }
 
-static bool refused_program(const struct bpf_insn *bad, uint32_t len)
+static bool refused_for(int error, uint32_t failed, enum bgfilter_reason reason)
 {
-	make_set(bad, len, 1);
-	return refused_for(EINVAL, 1);
+	return refused_at(error, failed, 0, reason);
 }
 
-#define BAD_PROGRAM(name, ...)						\
+#define BAD_PROGRAM(name, insn, reason, ...)				\
 static bool name(void)							\
 {									\
 	static const struct bpf_insn bad[] = { __VA_ARGS__ };		\
 									\
-	return refused_program(bad, ARRAY_SIZE(bad));			\
+	make_set(bad, ARRAY_SIZE(bad), 1);				\
+	return refused_at(EINVAL, 1, insn, BGFILTER_BAD_##reason);	\
 }
 
-BAD_PROGRAM(opcode_none, STMT(CODE_NONE, 0), RET)
-BAD_PROGRAM(opcode_call, STMT(CODE_CALL, 0), RET)
-BAD_PROGRAM(opcode_high, STMT(CODE_HIGH, 1))
-BAD_PROGRAM(opcode_ldx, STMT(BPF_LDX | BPF_B | BPF_ABS, 0), RET)
-BAD_PROGRAM(jt_past, JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0), RET)
-BAD_PROGRAM(jf_past, JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1), RET)
-BAD_PROGRAM(jt_far, JUMP(BPF_JMP | BPF_JSET | BPF_X, 0, 255, 0), RET)
-BAD_PROGRAM(jf_far, JUMP(BPF_JMP | BPF_JGE | BPF_K, 0, 0, 255), RET)
-BAD_PROGRAM(ja_past, STMT(BPF_JMP | BPF_JA, 1), RET)
-BAD_PROGRAM(ja_far, STMT(BPF_JMP | BPF_JA, 100000), RET)
-BAD_PROGRAM(ja_self, STMT(BPF_JMP | BPF_JA, NEGATIVE(-1)), RET)
-BAD_PROGRAM(ja_back, RET, STMT(BPF_JMP | BPF_JA, NEGATIVE(-2)), RET)
-BAD_PROGRAM(ja_sign, STMT(BPF_JMP | BPF_JA, 0x7fffffff), RET)
-BAD_PROGRAM(no_return, STMT(BPF_LD | BPF_IMM, 1))
-BAD_PROGRAM(return_first, RET, STMT(BPF_LD | BPF_IMM, 1))
-BAD_PROGRAM(jump_last, RET, JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 0))
-BAD_PROGRAM(divide, STMT(BPF_ALU | BPF_DIV | BPF_K, 0), RET)
-BAD_PROGRAM(modulo, STMT(BPF_ALU | BPF_MOD | BPF_K, 0), RET)
-BAD_PROGRAM(shift_left, STMT(BPF_ALU | BPF_LSH | BPF_K, 32), RET)
-BAD_PROGRAM(shift_right, STMT(BPF_ALU | BPF_RSH | BPF_K, NEGATIVE(-1)), RET)
-BAD_PROGRAM(store_a, STMT(BPF_ST, BPF_MEMWORDS), RET)
-BAD_PROGRAM(store_x, STMT(BPF_STX, BPF_MEMWORDS), RET)
-BAD_PROGRAM(store_far, STMT(BPF_ST, NEGATIVE(-1)), RET)
-BAD_PROGRAM(load_a, STMT(BPF_LD | BPF_MEM, BPF_MEMWORDS), RET)
-BAD_PROGRAM(load_x, STMT(BPF_LDX | BPF_MEM, BPF_MEMWORDS), RET)
-BAD_PROGRAM(not_stored, STMT(BPF_LD | BPF_MEM, 3), RET)
-BAD_PROGRAM(not_stored_on_a_path,
+BAD_PROGRAM(opcode_none, 0, OPCODE,
+	    STMT(CODE_NONE, 0), RET)
+BAD_PROGRAM(opcode_call, 0, OPCODE,
+	    STMT(CODE_CALL, 0), RET)
+BAD_PROGRAM(opcode_high, 0, OPCODE,
+	    STMT(CODE_HIGH, 1))
+BAD_PROGRAM(opcode_ldx, 0, OPCODE,
+	    STMT(BPF_LDX | BPF_B | BPF_ABS, 0), RET)
+BAD_PROGRAM(jt_past, 0, JUMP,
+	    JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0), RET)
+BAD_PROGRAM(jf_past, 0, JUMP,
+	    JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1), RET)
+BAD_PROGRAM(jt_far, 0, JUMP,
+	    JUMP(BPF_JMP | BPF_JSET | BPF_X, 0, 255, 0), RET)
+BAD_PROGRAM(jf_far, 0, JUMP,
+	    JUMP(BPF_JMP | BPF_JGE | BPF_K, 0, 0, 255), RET)
+BAD_PROGRAM(ja_past, 0, JUMP,
+	    STMT(BPF_JMP | BPF_JA, 1), RET)
+BAD_PROGRAM(ja_far, 0, JUMP,
+	    STMT(BPF_JMP | BPF_JA, 100000), RET)
+BAD_PROGRAM(ja_self, 0, LOOP,
+	    STMT(BPF_JMP | BPF_JA, NEGATIVE(-1)), RET)
+BAD_PROGRAM(ja_back, 1, LOOP,
+	    RET, STMT(BPF_JMP | BPF_JA, NEGATIVE(-2)), RET)
+BAD_PROGRAM(ja_sign, 0, JUMP,
+	    STMT(BPF_JMP | BPF_JA, 0x7fffffff), RET)
+BAD_PROGRAM(no_return, 0, END,
+	    STMT(BPF_LD | BPF_IMM, 1))
+BAD_PROGRAM(return_first, 1, END,
+	    RET, STMT(BPF_LD | BPF_IMM, 1))
+BAD_PROGRAM(jump_last, 1, END,
+	    RET, JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 0))
+BAD_PROGRAM(divide, 0, DIVISOR,
+	    STMT(BPF_ALU | BPF_DIV | BPF_K, 0), RET)
+BAD_PROGRAM(modulo, 0, DIVISOR,
+	    STMT(BPF_ALU | BPF_MOD | BPF_K, 0), RET)
+BAD_PROGRAM(shift_left, 0, SHIFT,
+	    STMT(BPF_ALU | BPF_LSH | BPF_K, 32), RET)
+BAD_PROGRAM(shift_right, 0, SHIFT,
+	    STMT(BPF_ALU | BPF_RSH | BPF_K, NEGATIVE(-1)), RET)
+BAD_PROGRAM(store_a, 0, CELL,
+	    STMT(BPF_ST, BPF_MEMWORDS), RET)
+BAD_PROGRAM(store_x, 0, CELL,
+	    STMT(BPF_STX, BPF_MEMWORDS), RET)
+BAD_PROGRAM(store_far, 0, CELL,
+	    STMT(BPF_ST, NEGATIVE(-1)), RET)
+BAD_PROGRAM(load_a, 0, CELL,
+	    STMT(BPF_LD | BPF_MEM, BPF_MEMWORDS), RET)
+BAD_PROGRAM(load_x, 0, CELL,
+	    STMT(BPF_LDX | BPF_MEM, BPF_MEMWORDS), RET)
+BAD_PROGRAM(not_stored, 0, UNWRITTEN,
+	    STMT(BPF_LD | BPF_MEM, 3), RET)
+BAD_PROGRAM(not_stored_on_a_path, 2, UNWRITTEN,
 	    JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1), STMT(BPF_ST, 3),
 	    STMT(BPF_LD | BPF_MEM, 3), RET)
 /* SKF_AD_OFF: the protocol, the VLAN tag; SKF_NET_OFF; SKF_LL_OFF */
-BAD_PROGRAM(ancillary_protocol,
+BAD_PROGRAM(ancillary_protocol, 0, OFFSET,
 	    STMT(BPF_LD | BPF_W | BPF_ABS, NEGATIVE(-0x1000)), RET)
-BAD_PROGRAM(ancillary_vlan,
+BAD_PROGRAM(ancillary_vlan, 0, OFFSET,
 	    STMT(BPF_LD | BPF_H | BPF_ABS, NEGATIVE(-0x1000 + 44)), RET)
-BAD_PROGRAM(ancillary_net,
+BAD_PROGRAM(ancillary_net, 0, OFFSET,
 	    STMT(BPF_LD | BPF_B | BPF_ABS, NEGATIVE(-0x100000)), RET)
-BAD_PROGRAM(ancillary_link,
+BAD_PROGRAM(ancillary_link, 0, OFFSET,
 	    STMT(BPF_LD | BPF_W | BPF_ABS, NEGATIVE(-0x200000)), RET)
-BAD_PROGRAM(ancillary_header,
+BAD_PROGRAM(ancillary_header, 0, OFFSET,
 	    STMT(BPF_LDX | BPF_MSH | BPF_B, NEGATIVE(-0x100000)), RET)
 
 static const struct bpf_insn unknown[] = { STMT(CODE_NONE, 0), RET };
@@ -122,26 +155,26 @@ static const struct bpf_insn unknown[] = { STMT(CODE_NONE, 0), RET };
 static bool failed_first(void)
 {
 	make_set(unknown, 2, 0);
-	return refused_for(EINVAL, 0);
+	return refused_for(EINVAL, 0, BGFILTER_BAD_OPCODE);
 }
 
 static bool failed_middle(void)
 {
 	make_set(unknown, 2, 1);
-	return refused_for(EINVAL, 1);
+	return refused_for(EINVAL, 1, BGFILTER_BAD_OPCODE);
 }
 
 static bool failed_last(void)
 {
 	make_set(unknown, 2, 2);
-	return refused_for(EINVAL, 2);
+	return refused_for(EINVAL, 2, BGFILTER_BAD_OPCODE);
 }
 
 static bool length_0(void)
 {
 	make_set(unknown, 2, 1);
 	set.progs[1].len = 0;
-	return refused_for(EINVAL, 1);
+	return refused_for(EINVAL, 1, BGFILTER_BAD_EMPTY);
 }
 
 static bool length_4097(void)
@@ -151,7 +184,7 @@ static bool length_4097(void)
 	for (size_t i = 0; i < ARRAY_SIZE(many); i++)
 		many[i] = (struct bpf_insn)RET;
 	make_set(many, ARRAY_SIZE(many), 2);
-	return refused_for(E2BIG, 2);
+	return refused_for(E2BIG, 2, BGFILTER_BAD_LONG);
 }
 
 static const struct bpf_insn just_return[] = { RET };
@@ -165,7 +198,7 @@ static bool no_programs(void)
 {
 	make_good();
 	set.load.nr_progs = 0;
-	return refused_for(EINVAL, NOT_ONE_PROGRAM);
+	return refused_for(EINVAL, NOT_ONE_PROGRAM, BGFILTER_OK);
 }
 
 static bool many_programs(void)
@@ -177,77 +210,77 @@ static bool many_programs(void)
 	make_good();
 	set.load.progs = (uintptr_t)progs;
 	set.load.nr_progs = ARRAY_SIZE(progs);
-	return refused_for(E2BIG, NOT_ONE_PROGRAM);
+	return refused_for(E2BIG, NOT_ONE_PROGRAM, BGFILTER_OK);
 }
 
 static bool most_programs(void)
 {
 	make_good();
 	set.load.nr_progs = NEGATIVE(-1);
-	return refused_for(E2BIG, NOT_ONE_PROGRAM);
+	return refused_for(E2BIG, NOT_ONE_PROGRAM, BGFILTER_OK);
 }
 
 static bool no_insns(void)
 {
 	make_good();
 	set.load.nr_insns = 0;
-	return refused_for(EINVAL, NOT_ONE_PROGRAM);
+	return refused_for(EINVAL, NOT_ONE_PROGRAM, BGFILTER_OK);
 }
 
 static bool many_insns(void)
 {
 	make_good();
 	set.load.nr_insns = BGFILTER_MAX_INSNS + 1;
-	return refused_for(E2BIG, NOT_ONE_PROGRAM);
+	return refused_for(E2BIG, NOT_ONE_PROGRAM, BGFILTER_OK);
 }
 
 static bool most_insns(void)
 {
 	make_good();
 	set.load.nr_insns = NEGATIVE(-1);
-	return refused_for(E2BIG, NOT_ONE_PROGRAM);
+	return refused_for(E2BIG, NOT_ONE_PROGRAM, BGFILTER_OK);
 }
 
 static bool past_the_pool(void)
 {
 	make_good();
 	set.progs[1] = (struct bgfilter_prog){ 1, 2 };
-	return refused_for(EINVAL, 1);
+	return refused_for(EINVAL, 1, BGFILTER_BAD_POOL);
 }
 
 static bool beyond_the_pool(void)
 {
 	make_good();
 	set.progs[1] = (struct bgfilter_prog){ 2, 1 };
-	return refused_for(EINVAL, 1);
+	return refused_for(EINVAL, 1, BGFILTER_BAD_POOL);
 }
 
 static bool overflow(void)
 {
 	make_good();
 	set.progs[1] = (struct bgfilter_prog){ NEGATIVE(-1), 2 };
-	return refused_for(EINVAL, 1);
+	return refused_for(EINVAL, 1, BGFILTER_BAD_POOL);
 }
 
 static bool overflow_to_0(void)
 {
 	make_good();
 	set.progs[2] = (struct bgfilter_prog){ NEGATIVE(-1), 1 };
-	return refused_for(EINVAL, 2);
+	return refused_for(EINVAL, 2, BGFILTER_BAD_POOL);
 }
 
 static bool tiers_unknown(void)
 {
 	make_good();
 	set.load.tiers = BGFILTER_TIER_TOP << 1;
-	return refused_for(EINVAL, NOT_ONE_PROGRAM);
+	return refused_for(EINVAL, NOT_ONE_PROGRAM, BGFILTER_OK);
 }
 
 static bool tiers_partly_unknown(void)
 {
 	make_good();
 	set.load.tiers = BGFILTER_TIER_BASELINE | 1U << 31;
-	return refused_for(EINVAL, NOT_ONE_PROGRAM);
+	return refused_for(EINVAL, NOT_ONE_PROGRAM, BGFILTER_OK);
 }
 
 static bool pool_at_0(void)
@@ -335,7 +368,7 @@ static bool refused_keeps_count(void)
 	int before = count_sets();
 
 	make_set(unknown, 2, 1);
-	return refused_for(EINVAL, 1) && sets_become(before);
+	return refused_for(EINVAL, 1, BGFILTER_BAD_OPCODE) && sets_become(before);
 }
 
 /* A number in a file of the kernel's; -1 if it cannot be read or written. */

@@ -6,10 +6,13 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <pcap/pcap.h>
 
+#include "capture.h"
 #include "commands.h"
 #include "common.h"
 #include "filters.h"
@@ -30,10 +33,10 @@ static const char help[] =
 "Compiles packet filters in the background, in the kernel, and runs them.\n"
 "\n"
 "Commands:\n"
-"  run     run the filters of a file on a capture file or an interface\n"
+"  run     run tcpdump expressions on a capture file or an interface\n"
 "  cancel  close the device in the middle of compilation, and time close()\n"
 "  bulk    load, compile and free many filters, each with its own code\n"
-"  dump    compile the filters of a file with libpcap only, and print sizes\n"
+"  dump    compile expressions with libpcap only, and print sizes or code\n"
 "\n"
 "Options:\n"
 "  -h, --help     this text; \"bgfilter COMMAND --help\" has each command's\n"
@@ -42,9 +45,10 @@ static const char help[] =
 "Exit codes:\n"
 "  0    done\n"
 "  1    --check found a difference, or a filter has no code of a forced tier\n"
-"  2    bad usage, filters or capture file\n"
+"  2    bad usage, a bad expression or capture file\n"
 "  3    the device, the interface or the system failed\n"
-"  130  ended by a signal, after printing what there was\n";
+"  130  ended by a signal\n"
+"Counts and times so far are printed, whatever ends it.\n";
 
 int bad_option(const char *command)
 {
@@ -54,14 +58,21 @@ int bad_option(const char *command)
 }
 
 static const char dump_help[] =
-"Usage: bgfilter dump -F FILTERS [-d]\n"
+"Usage: bgfilter dump [OPTION]... EXPRESSION...\n"
+"       bgfilter dump [OPTION]... -F FILTERS\n"
 "\n"
-"Compiles every expression with libpcap, as \"bgfilter run\" would, and prints\n"
+"Compiles every expression with libpcap, as \"bgfilter run -i\" would, and prints\n"
 "LINE<TAB>INSTRUCTIONS<TAB>EXPRESSION.  Needs no device.\n"
 "\n"
-"  -F, --filters=FILE  tcpdump expressions, one a line; # starts a comment\n"
-"  -d, --code          print the instructions too\n"
-"  -h, --help          this text\n";
+"  -F, --filters=FILE   tcpdump expressions, one a line; # starts a comment; - is\n"
+"                       standard input\n"
+"  -d, --code           print the instructions too\n"
+"  -y, --linktype=TYPE  for that link type (EN10MB)\n"
+"  -O, --no-optimize    leave out libpcap's optimizer\n"
+"      --netmask=MASK   for \"ip broadcast\" (0.0.0.0)\n"
+"      --skip-bad       go on without the expressions that do not compile\n"
+"      --progress       show how far things are, on stderr\n"
+"  -h, --help           this text\n";
 
 static void dump_filter(const struct filters *filters, uint32_t i, bool code)
 {
@@ -73,23 +84,67 @@ static void dump_filter(const struct filters *filters, uint32_t i, bool code)
 		printf("\t%s\n", bpf_image(filter_insns(filters, i) + pc, pc));
 }
 
+static int dump_filters(const struct source *source, bool code)
+{
+	struct filters filters;
+	int ret;
+
+	ret = filters_read(&filters, source);
+	leave_at_once = 0;
+	if (ret)
+		return ret;
+	for (uint32_t i = 0; i < filters.set.nr_progs; i++)
+		dump_filter(&filters, i, code);
+	if (filters.skipped)
+		fprintf(stderr, "skipped %u of %u expressions\n",
+			filters.skipped, filters.read);
+	fprintf(stderr, "%u filters, %u instructions\n", filters.set.nr_progs,
+		filters.set.nr_insns);
+	filters_free(&filters);
+	return EXIT_OK;
+}
+
+enum { OPT_NETMASK = 256, OPT_SKIP_BAD, OPT_PROGRESS };
+
 int cmd_dump(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "filters", required_argument, NULL, 'F' },
 		{ "code", no_argument, NULL, 'd' },
+		{ "linktype", required_argument, NULL, 'y' },
+		{ "no-optimize", no_argument, NULL, 'O' },
+		{ "netmask", required_argument, NULL, OPT_NETMASK },
+		{ "skip-bad", no_argument, NULL, OPT_SKIP_BAD },
+		{ "progress", no_argument, NULL, OPT_PROGRESS },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
-	const char *path = NULL;
-	struct filters filters;
+	struct source source = { .link = DLT_EN10MB };
 	bool code = false;
 	int c, ret;
 
-	while ((c = getopt_long(argc, argv, "F:dh", options, NULL)) >= 0)
+	while ((c = getopt_long(argc, argv, "F:dy:Oh", options, NULL)) >= 0)
 		switch (c) {
 		case 'F':
-			path = optarg;
+			source.path = optarg;
+			break;
+		case 'y':
+			source.link = link_by_name(optarg);
+			if (source.link < 0)
+				return bad_option("dump");
+			break;
+		case 'O':
+			source.no_optimizer = true;
+			break;
+		case OPT_NETMASK:
+			if (!parse_netmask(optarg, &source.netmask))
+				return bad_option("dump");
+			break;
+		case OPT_SKIP_BAD:
+			source.skip_bad = true;
+			break;
+		case OPT_PROGRESS:
+			source.progress = true;
 			break;
 		case 'd':
 			code = true;
@@ -100,29 +155,30 @@ int cmd_dump(int argc, char **argv)
 		default:
 			return bad_option("dump");
 		}
-	if (optind < argc || !path) {
-		say(path ? "dump: unexpected argument \"%s\"" :
-			   "dump: -F FILTERS is missing", argv[optind]);
+	if (!argv[optind] == !source.path) {
+		say(source.path ? "dump: an expression and -F exclude each other" :
+				  "dump: an expression or -F FILTERS is missing");
 		return bad_option("dump");
 	}
-	ret = filters_read(&filters, path);
-	if (ret)
-		return ret;
-	for (uint32_t i = 0; i < filters.set.nr_progs; i++)
-		dump_filter(&filters, i, code);
-	fprintf(stderr, "%u filters, %u instructions\n", filters.set.nr_progs,
-		filters.set.nr_insns);
-	filters_free(&filters);
-	return EXIT_OK;
+	if (argv[optind])
+		source.expression = join_words(argv + optind);
+	ret = dump_filters(&source, code);
+	free(source.expression);
+	return ret;
 }
 
+/* What was said is there, or this was no success. */
 static int end(int ret)
 {
-	if (fflush(stdout) || ferror(stdout)) {
-		say("cannot write to standard output: %s", strerror(errno));
+	if (!flush_stdout()) {
+		say_stdout_failed();
 		return EXIT_SYSTEM;
 	}
-	return ret;
+	/* A file system may put off an error until then. */
+	if (close(STDOUT_FILENO) && errno != EBADF)
+		return bad_system("cannot write to standard output: %s",
+				  strerror(errno));
+	return ferror(stderr) ? EXIT_SYSTEM : ret;
 }
 
 int main(int argc, char **argv)

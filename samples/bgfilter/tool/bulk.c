@@ -52,6 +52,7 @@ struct bulk {
 
 	struct set set;
 	uint64_t memory_kb;		/* less of it available at the end */
+	bool memory_known;
 	uint64_t load_ns, compile_ns, run_ns[NR_TIERS], close_ns;
 	struct bgfilter_progress at_end;
 	uint32_t without[NR_TIERS];	/* filters that have no code of a tier */
@@ -75,14 +76,14 @@ static void make_set(struct bulk *bulk)
 static int load(struct bulk *bulk, int fd)
 {
 	uint64_t start = now_ns();
-	uint32_t failed;
-	int ret = device_load(fd, &bulk->set, 0, &failed);
+	struct bgfilter_load arg;
+	int ret = device_load(fd, &bulk->set, 0, &arg);
 
 	bulk->load_ns = now_ns() - start;
 	if (!ret)
 		return EXIT_OK;
-	if (failed < bulk->set.nr_progs)
-		return bad_system("the kernel refuses filter %u: %s", failed,
+	if (arg.failed < bulk->set.nr_progs)
+		return bad_system("the kernel refuses filter %u: %s", arg.failed,
 				  strerror(-ret));
 	return bad_system("cannot load %u filters: %s", bulk->set.nr_progs,
 			  strerror(-ret));
@@ -185,7 +186,11 @@ static void report(const struct bulk *bulk)
 	printf("compile\t%.3f ms\n", ms(bulk->compile_ns));
 	report_tier(bulk, BASELINE, "baseline");
 	report_tier(bulk, TOP, "top");
-	printf("memory\t%" PRIu64 " KiB while loaded\n", bulk->memory_kb);
+	if (bulk->memory_known)
+		printf("memory\t%" PRIu64 " KiB while loaded\n",
+		       bulk->memory_kb);
+	else
+		puts("memory\tunknown: /proc/meminfo does not say");
 	if (!bulk->no_run)
 		printf("check\t%" PRIu64 " comparisons with bpf_filter()\n",
 		       NR_TIERS * bulk->filters - bulk->without[BASELINE] -
@@ -214,6 +219,7 @@ static int run_bulk(struct bulk *bulk)
 	uint64_t start, before, after;
 	int fd, ret;
 
+	leave_at_once = 0;
 	fd = device_open(bulk->device);
 	if (fd < 0)
 		return EXIT_SYSTEM;
@@ -224,6 +230,7 @@ static int run_bulk(struct bulk *bulk)
 		ret = compile(bulk, fd);
 	after = available_kb();
 	bulk->memory_kb = before > after ? before - after : 0;
+	bulk->memory_known = before && after;
 	for (int tier = 0; !ret && !bulk->no_run && tier < NR_TIERS; tier++)
 		ret = run(bulk, fd, tier);
 	start = now_ns();

@@ -101,13 +101,13 @@ static int get_progress(struct cancel *cancel, int fd,
 
 static int open_and_load(struct cancel *cancel, int *fd)
 {
-	uint32_t failed;
+	struct bgfilter_load load;
 	int ret;
 
 	*fd = device_open(cancel->device);
 	if (*fd < 0)
 		return EXIT_SYSTEM;
-	ret = device_load(*fd, &cancel->set, cancel->tiers, &failed);
+	ret = device_load(*fd, &cancel->set, cancel->tiers, &load);
 	if (!ret)
 		return EXIT_OK;
 	close(*fd);
@@ -356,6 +356,7 @@ static int run_cancel(struct cancel *cancel)
 {
 	int ret;
 
+	leave_at_once = 0;
 	make_set(cancel);
 	cancel->floor = (cancel->filters + 1) / 2;
 	cancel->least_outstanding = UINT32_MAX;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "bgfilter_uapi.h"
 #include "capture.h"
 #include "common.h"
 
-#define LIVE_SNAPLEN	262144
 #define LIVE_TIMEOUT_MS	100
 
 /* libpcap goes back to its poll() after EINTR unless it is told to leave. */
@@ -18,34 +17,27 @@ static void break_live(void)
 	pcap_breakloop(live);
 }
 
-static int check_link(struct capture *capture)
+int link_by_name(const char *name)
 {
-	int link = pcap_datalink(capture->pcap);
-	const char *name = pcap_datalink_val_to_name(link);
+	int link = pcap_datalink_name_to_val(name);
 
-	if (link == DLT_EN10MB)
-		return EXIT_OK;
-	return bad_input("%s: link type %d (%s), not Ethernet (EN10MB)",
-			 capture->name, link, name ? name : "unknown");
+	if (link < 0)
+		say("no link type \"%s\"", name);
+	return link;
 }
 
 int capture_open_file(struct capture *capture, const char *path)
 {
 	char error[PCAP_ERRBUF_SIZE] = "";
-	int ret;
 
 	*capture = (struct capture){ .name = path };
 	capture->pcap = pcap_open_offline(path, error);
-	if (!capture->pcap) {
-		/* libpcap names the file in some of its messages. */
-		if (!strncmp(error, path, strlen(path)))
-			return bad_input("%s", error);
-		return bad_input("%s: %s", path, error);
-	}
-	ret = check_link(capture);
-	if (ret)
-		capture_close(capture);
-	return ret;
+	if (capture->pcap)
+		return EXIT_OK;
+	/* libpcap names the file in some of its messages. */
+	if (!strncmp(error, path, strlen(path)))
+		return bad_input("%s", error);
+	return bad_input("%s: %s", path, error);
 }
 
 static int activate(struct capture *capture)
@@ -59,37 +51,69 @@ static int activate(struct capture *capture)
 			  *error ? error : pcap_statustostr(ret));
 }
 
-int capture_open_live(struct capture *capture, const char *interface,
-		      const char *write_path)
+static int set_link(struct capture *capture, const char *name)
+{
+	int link;
+
+	if (!name)
+		return EXIT_OK;
+	link = link_by_name(name);
+	if (link < 0)
+		return EXIT_BAD_INPUT;
+	if (!pcap_set_datalink(capture->pcap, link))
+		return EXIT_OK;
+	return bad_input("%s: %s", capture->name, pcap_geterr(capture->pcap));
+}
+
+int capture_open_live(struct capture *capture,
+		      const struct live_options *options)
 {
 	char error[PCAP_ERRBUF_SIZE] = "";
 	int ret;
 
-	*capture = (struct capture){ .name = interface, .live = true };
-	capture->pcap = pcap_create(interface, error);
+	*capture = (struct capture){ .name = options->interface, .live = true };
+	capture->pcap = pcap_create(options->interface, error);
 	if (!capture->pcap)
-		return bad_system("%s: %s", interface, error);
-	pcap_set_snaplen(capture->pcap, LIVE_SNAPLEN);
+		return bad_system("%s: %s", options->interface, error);
+	pcap_set_snaplen(capture->pcap, options->snaplen);
 	pcap_set_timeout(capture->pcap, LIVE_TIMEOUT_MS);
 	pcap_set_immediate_mode(capture->pcap, 1);
 	ret = activate(capture);
 	if (!ret)
-		ret = check_link(capture);
+		ret = set_link(capture, options->link);
 	if (!ret && pcap_setnonblock(capture->pcap, 0, error) < 0)
-		ret = bad_system("%s: %s", interface, error);
-	if (!ret && write_path) {
-		capture->dumper = pcap_dump_open(capture->pcap, write_path);
-		if (!capture->dumper)
-			ret = bad_system("%s", pcap_geterr(capture->pcap));
-	}
+		ret = bad_system("%s: %s", options->interface, error);
 	if (ret) {
 		capture_close(capture);
 		return ret;
 	}
 	live = capture->pcap;
 	on_interrupt = break_live;
-	say("listening on %s", interface);
 	return EXIT_OK;
+}
+
+int capture_write(struct capture *capture, const char *path)
+{
+	capture->write_path = path;
+	capture->dumper = pcap_dump_open(capture->pcap, path);
+	if (capture->dumper)
+		return EXIT_OK;
+	return bad_system("%s", pcap_geterr(capture->pcap));
+}
+
+bpf_u_int32 capture_netmask(const struct capture *capture)
+{
+	char error[PCAP_ERRBUF_SIZE];
+	bpf_u_int32 net, mask;
+
+	if (!capture->live ||
+	    pcap_lookupnet(capture->name, &net, &mask, error) < 0)
+		return 0;
+	/*
+	 * pcap_compile() compares with values that BPF has loaded: they are in
+	 * the byte order of the host, as the mask has to be.
+	 */
+	return ntohl(mask);
 }
 
 static int next_error(struct capture *capture)
@@ -99,6 +123,23 @@ static int next_error(struct capture *capture)
 	if (capture->live)
 		return -bad_system("%s: %s", capture->name, error);
 	return -bad_input("%s: %s", capture->name, error);
+}
+
+static int dump_error(const struct capture *capture, int err)
+{
+	return bad_system("cannot write %s: %s", capture->write_path,
+			  err ? strerror(err) : "an error before this one");
+}
+
+/* libpcap does not say whether it could write: its file does. */
+static int dump(struct capture *capture, const struct pcap_pkthdr *header,
+		const u_char *data)
+{
+	errno = 0;
+	pcap_dump((u_char *)capture->dumper, header, data);
+	if (!ferror(pcap_dump_file(capture->dumper)))
+		return EXIT_OK;
+	return dump_error(capture, errno);
 }
 
 int capture_next(struct capture *capture, struct packet *packet)
@@ -117,30 +158,39 @@ int capture_next(struct capture *capture, struct packet *packet)
 	if (ret < 0)
 		return interrupted ? 0 : next_error(capture);
 
-	if (capture->dumper)
-		pcap_dump((u_char *)capture->dumper, header, data);
-	packet->data = data;
-	packet->cap_len = header->caplen;
-	packet->wire_len = header->len;
-	/* A file may say anything. */
-	if (packet->wire_len < packet->cap_len)
-		packet->wire_len = packet->cap_len;
-	packet->cut = packet->cap_len > BGFILTER_MAX_PACKET;
-	if (packet->cut)
-		packet->cap_len = BGFILTER_MAX_PACKET;
+	if (capture->dumper) {
+		ret = dump(capture, header, data);
+		if (ret)
+			return -ret;
+	}
+	*packet = (struct packet){
+		.data = data,
+		.cap_len = header->caplen,
+		.wire_len = header->len,
+	};
 	return 1;
+}
+
+static int close_dump(struct capture *capture)
+{
+	FILE *file = pcap_dump_file(capture->dumper);
+	bool said = ferror(file);
+	int ret = EXIT_OK;
+
+	if (pcap_dump_flush(capture->dumper) < 0 && !said)
+		ret = dump_error(capture, errno);
+	else if (said)
+		ret = EXIT_SYSTEM;
+	pcap_dump_close(capture->dumper);
+	return ret;
 }
 
 int capture_close(struct capture *capture)
 {
 	int ret = EXIT_OK;
 
-	if (capture->dumper) {
-		if (pcap_dump_flush(capture->dumper) < 0)
-			ret = bad_system("cannot write the capture: %s",
-					 strerror(errno));
-		pcap_dump_close(capture->dumper);
-	}
+	if (capture->dumper)
+		ret = close_dump(capture);
 	on_interrupt = NULL;
 	if (capture->pcap)
 		pcap_close(capture->pcap);

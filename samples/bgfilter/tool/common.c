@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -6,16 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common.h"
 
 volatile sig_atomic_t interrupted;
 void (*volatile on_interrupt)(void);
+volatile sig_atomic_t leave_at_once = 1;
 
 static void on_signal(int sig)
 {
 	(void)sig;
 	interrupted = 1;
+	if (leave_at_once)
+		_exit(EXIT_INTERRUPTED);
 	if (on_interrupt)
 		on_interrupt();
 }
@@ -30,9 +35,28 @@ void catch_signals(void)
 	sigaction(SIGTERM, &sa, NULL);
 }
 
+/* The first error, since stdio forgets which it was. */
+static int stdout_error;
+
+bool flush_stdout(void)
+{
+	errno = 0;
+	if ((fflush(stdout) || ferror(stdout)) && !stdout_error)
+		stdout_error = errno ? errno : EIO;
+	return !stdout_error;
+}
+
+void say_stdout_failed(void)
+{
+	say("cannot write to standard output: %s", strerror(stdout_error));
+}
+
 static void vsay(const char *fmt, va_list args)
 {
-	fflush(stdout);
+	int err = errno;
+
+	flush_stdout();
+	errno = err;
 	fprintf(stderr, "%s: ", program_invocation_short_name);
 	vfprintf(stderr, fmt, args);
 	fputc('\n', stderr);
@@ -126,5 +150,15 @@ bool parse_number(const char *what, const char *text, uint64_t min,
 		return true;
 	say("%s takes a number from %" PRIu64 " to %" PRIu64 ", not \"%s\"",
 	    what, min, max, text);
+	return false;
+}
+
+bool parse_netmask(const char *text, uint32_t *mask)
+{
+	if (inet_pton(AF_INET, text, mask) == 1) {
+		*mask = ntohl(*mask);
+		return true;
+	}
+	say("--netmask takes a mask such as 255.255.255.0, not \"%s\"", text);
 	return false;
 }

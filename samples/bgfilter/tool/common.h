@@ -23,7 +23,7 @@
 enum {
 	EXIT_OK		= 0,
 	EXIT_DIFFERENCE	= 1,	/* --check failed, or a forced tier has no code */
-	EXIT_BAD_INPUT	= 2,	/* the command line, FILTERS or the capture */
+	EXIT_BAD_INPUT	= 2,	/* the command line, a filter or the capture */
 	EXIT_SYSTEM	= 3,	/* the device, the interface, memory */
 	EXIT_INTERRUPTED = 130,
 };
@@ -37,6 +37,16 @@ extern volatile sig_atomic_t interrupted;
  */
 void catch_signals(void);
 extern void (*volatile on_interrupt)(void);
+/*
+ * While this is set, as it is at first, they end the program at once, with
+ * EXIT_INTERRUPTED: cleared when there is something to print or to put right.
+ */
+extern volatile sig_atomic_t leave_at_once;
+
+/* Writes what was printed.  Return: whether all that was before could be, too. */
+bool flush_stdout(void);
+/* Says that it could not, and why. */
+void say_stdout_failed(void);
 
 /* Prints a line with the program's name in front to stderr. */
 void say(const char *fmt, ...) __printf(1, 2);
@@ -59,5 +69,8 @@ void sleep_ns(uint64_t ns);
 /* Parses a decimal number from @min to @max.  Says what is wrong, and false. */
 bool parse_number(const char *what, const char *text, uint64_t min,
 		  uint64_t max, uint64_t *value);
+
+/* The same of an IPv4 netmask, in the byte order of the host. */
+bool parse_netmask(const char *text, uint32_t *mask);
 
 #endif /* BGFILTER_COMMON_H */

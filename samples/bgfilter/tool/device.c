@@ -45,9 +45,10 @@ static int device_ioctl(int fd, unsigned long cmd, void *arg)
 	return ioctl(fd, cmd, arg) < 0 ? -errno : 0;
 }
 
-int device_load(int fd, const struct set *set, uint32_t tiers, uint32_t *failed)
+int device_load(int fd, const struct set *set, uint32_t tiers,
+		struct bgfilter_load *load)
 {
-	struct bgfilter_load load = {
+	*load = (struct bgfilter_load){
 		.progs = (uintptr_t)set->progs,
 		.insns = (uintptr_t)set->insns,
 		.nr_progs = set->nr_progs,
@@ -55,10 +56,8 @@ int device_load(int fd, const struct set *set, uint32_t tiers, uint32_t *failed)
 		.tiers = tiers,
 		.failed = ~0U,
 	};
-	int ret = device_ioctl(fd, BGFILTER_LOAD, &load);
 
-	*failed = load.failed;
-	return ret;
+	return device_ioctl(fd, BGFILTER_LOAD, load);
 }
 
 int device_progress(int fd, struct bgfilter_progress *progress)

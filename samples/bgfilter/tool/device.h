@@ -27,11 +27,11 @@ struct set {
 int device_open(const char *path);
 
 /*
- * Loads @set for @tiers, a mask, 0 for both.  *@failed is the index of the
- * refused program, or ~0.
+ * Loads @set for @tiers, a mask, 0 for both.  @load->failed is the index of the
+ * refused program, or ~0; @load->insn and reason say why.
  */
 int device_load(int fd, const struct set *set, uint32_t tiers,
-		uint32_t *failed);
+		struct bgfilter_load *load);
 int device_progress(int fd, struct bgfilter_progress *progress);
 int device_wait(int fd, uint32_t event);
 int device_run(int fd, struct bgfilter_run *run);

@@ -21,18 +21,30 @@
 #define RETRY_MS	1
 
 static const char help[] =
-"Usage: bgfilter run -F FILTERS (-r FILE | -i INTERFACE [-w FILE]) [OPTION]...\n"
+"Usage: bgfilter run (-r FILE | -i INTERFACE) [OPTION]... EXPRESSION...\n"
+"       bgfilter run (-r FILE | -i INTERFACE) [OPTION]... -F FILTERS\n"
 "\n"
 "Compiles tcpdump expressions with libpcap, loads them into the kernel as one\n"
 "set, runs every filter on every packet, and prints COUNT<TAB>EXPRESSION in the\n"
 "order of the file.  A summary goes to stderr.  Runs start while the kernel is\n"
 "still compiling, with the best code that a filter has at that moment.\n"
 "\n"
-"  -F, --filters=FILE      tcpdump expressions, one a line; # starts a comment\n"
-"  -r, --read=FILE         take the packets from a capture file (Ethernet)\n"
-"  -i, --interface=NAME    take them from an interface (Ethernet, or lo)\n"
-"  -c, --count=N           stop after N packets\n"
+"As tcpdump has them:\n"
+"  -r, --read=FILE         take the packets from a capture file; - is stdin\n"
+"  -i, --interface=NAME    take them from an interface, or from any\n"
 "  -w, --write=FILE        with -i: write the packets to FILE as well\n"
+"  -c, --count=N           stop after N packets\n"
+"  -s, --snapshot-length=N with -i: capture up to N bytes of a packet (262144)\n"
+"  -y, --linktype=TYPE     with -i: the link type, such as LINUX_SLL2 with any\n"
+"  -O, --no-optimize       leave out libpcap's optimizer, which may take long\n"
+"  -n                      nothing: no address is ever looked up for printing\n"
+"Not as tcpdump has it:\n"
+"  -F, --filters=FILE      a file of expressions, one a line; # starts a comment;\n"
+"                          - is stdin\n"
+"      --netmask=MASK      for \"ip broadcast\", such as 255.255.255.0 (default: of\n"
+"                          the interface; with -r 0.0.0.0, as tcpdump has it)\n"
+"      --skip-bad          go on without the expressions that libpcap cannot\n"
+"                          compile, or the kernel cannot run\n"
 "      --tier=TIER         baseline: wait for all baseline code, and run that\n"
 "                          top: wait for all native code, and run that\n"
 "                          any (default): wait for all baseline code, and let\n"
@@ -44,17 +56,27 @@ static const char help[] =
 "      --device=PATH       instead of " DEFAULT_DEVICE "\n"
 "  -h, --help              this text\n"
 "\n"
+"Counts are those of \"tcpdump --count\", with these exceptions.  An expression\n"
+"is not run at all, and the message says which of its instructions is to blame,\n"
+"if it has a jump backwards (protochain, over IPv6 or with an index), or loads\n"
+"what only a socket knows (with -i: inbound, ifindex and the like on link types\n"
+"whose header does not say it; an offset of 2^31 or more).  Of a packet of which\n"
+"more than 262144 bytes were captured (D-Bus, USBPcap) the rest is cut off: the\n"
+"summary says how many there were.\n"
+"\n"
 "Exit codes: 0 done; 1 a difference, or a filter has no code of the tier that\n"
-"was asked for; 2 bad usage, FILTERS or FILE; 3 the device, the interface or\n"
-"the system failed; 130 ended by a signal, after printing what there was.\n";
+"was asked for; 2 bad usage, a bad expression or FILE; 3 the device, the\n"
+"interface or the system failed; 130 ended by a signal.  Whatever ends it, the\n"
+"counts so far are printed.\n";
 
 struct run {
 	/* From the command line. */
-	const char *filters_path;
+	struct source source;
+	struct live_options live;
 	const char *read_path;
-	const char *interface;
 	const char *write_path;
 	const char *device;
+	bool netmask_given;
 	uint64_t max_packets;
 	uint32_t tier;		/* as in struct bgfilter_run */
 	bool no_wait;
@@ -71,7 +93,7 @@ struct run {
 	/* What came of it. */
 	uint64_t *counts;	/* matches, each filter */
 	uint64_t packets;
-	uint64_t cut;
+	uint64_t cut;		/* of those: longer than the kernel takes */
 	uint64_t retries;	/* BGFILTER_RUN calls beyond one a packet */
 	uint64_t comparisons;
 	uint64_t ran[NR_TIERS];
@@ -102,7 +124,7 @@ static int no_code(const struct run *run, uint32_t i)
 {
 	const struct filter *f = &run->filters.filters[i];
 
-	say("%s:%u: the filter has no %s code: %s", run->filters_path, f->line,
+	say("%s: the filter has no %s code: %s", filter_place(&run->filters, f),
 	    run->tier == BGFILTER_TIER_TOP ? "top-tier" : "baseline",
 	    filter_shown(f));
 	return EXIT_DIFFERENCE;
@@ -125,12 +147,19 @@ static int may_come(struct run *run, bool *may)
 	return EXIT_OK;
 }
 
-static int run_once(const struct run *run, const struct packet *packet)
+/* More than the kernel takes is cut off, and counted. */
+static uint32_t kernel_cap_len(const struct packet *packet)
+{
+	return packet->cap_len < BGFILTER_MAX_PACKET ? packet->cap_len :
+						       BGFILTER_MAX_PACKET;
+}
+
+static int run_once(struct run *run, const struct packet *packet)
 {
 	struct bgfilter_run arg = {
 		.packet = (uintptr_t)packet->data,
 		.verdicts = (uintptr_t)run->verdicts,
-		.cap_len = packet->cap_len,
+		.cap_len = kernel_cap_len(packet),
 		.wire_len = packet->wire_len,
 		.nr_verdicts = run->filters.set.nr_progs,
 		.tier = run->tier,
@@ -175,6 +204,7 @@ static int run_packet(struct run *run, const struct packet *packet)
 	}
 }
 
+/* With the packet as it was captured, whatever the kernel was given of it. */
 static int check_verdict(struct run *run, const struct packet *packet,
 			 uint32_t i)
 {
@@ -188,8 +218,8 @@ static int check_verdict(struct run *run, const struct packet *packet,
 	if (match == expected)
 		return EXIT_OK;
 	meter_end(&run->meter);
-	say("%s:%u: packet %" PRIu64 ": the kernel's %s code says %s, bpf_filter() says %s: %s",
-	    run->filters_path, f->line, run->packets + 1,
+	say("%s: packet %" PRIu64 ": the kernel's %s code says %s, bpf_filter() says %s: %s",
+	    filter_place(&run->filters, f), run->packets + 1,
 	    result & BGFILTER_RAN_TOP ? "top-tier" : "baseline",
 	    match ? "match" : "no match", expected ? "match" : "no match",
 	    filter_shown(f));
@@ -216,7 +246,7 @@ static int account(struct run *run, const struct packet *packet)
 		run->ran[tier_of(run->results[i])]++;
 	}
 	run->packets++;
-	run->cut += packet->cut;
+	run->cut += kernel_cap_len(packet) < packet->cap_len;
 	return EXIT_OK;
 }
 
@@ -275,7 +305,7 @@ static void print_counts(const struct run *run)
 	for (uint32_t i = 0; i < run->filters.set.nr_progs; i++)
 		printf("%" PRIu64 "\t%s\n", run->counts[i],
 		       run->filters.filters[i].text);
-	fflush(stdout);
+	flush_stdout();
 }
 
 static double ms(uint64_t ns)
@@ -298,8 +328,16 @@ static void print_tier(const struct run *run, int tier, const char *name)
 
 static void print_summary(struct run *run)
 {
+	const struct filters *filters = &run->filters;
+	uint32_t insns = 0;
+
+	for (uint32_t i = 0; i < filters->set.nr_progs; i++)
+		insns += filters->set.progs[i].len;
 	fprintf(stderr, "filters    %u, %u instructions\n",
-		run->filters.set.nr_progs, run->filters.set.nr_insns);
+		filters->set.nr_progs, insns);
+	if (filters->source->skip_bad)
+		fprintf(stderr, "skipped    %u of %u expressions\n",
+			filters->skipped, filters->read);
 	fprintf(stderr,
 		"packets    %" PRIu64 ", of which %" PRIu64 " cut to %u bytes\n",
 		run->packets, run->cut, BGFILTER_MAX_PACKET);
@@ -318,6 +356,16 @@ static void print_summary(struct run *run)
 			run->comparisons);
 }
 
+static void say_listening(const struct run *run)
+{
+	int link = pcap_datalink(run->capture.pcap);
+	const char *name = pcap_datalink_val_to_name(link);
+
+	if (run->capture.live)
+		say("listening on %s, link-type %s", run->capture.name,
+		    name ? name : "unknown");
+}
+
 /* Everything from the load on, with the filters and the capture at hand. */
 static int load_and_run(struct run *run)
 {
@@ -329,14 +377,16 @@ static int load_and_run(struct run *run)
 		return ret;
 	ret = wait_for_code(run);
 	if (!ret) {
+		say_listening(run);
 		start = now_ns();
 		ret = run_packets(run);
 		run->packets_ns = now_ns() - start;
+	} else if (ret != EXIT_INTERRUPTED) {
+		return ret;
 	}
-	if (!ret || ret == EXIT_INTERRUPTED) {
-		print_counts(run);
-		print_summary(run);
-	}
+	/* However it ended: a capture may be cut off, an interface go down. */
+	print_counts(run);
+	print_summary(run);
 	return ret;
 }
 
@@ -360,29 +410,44 @@ static int run_captured(struct run *run)
 	return ret;
 }
 
-/* What can be wrong with the input is found before the device is touched. */
+static int read_filters(struct run *run)
+{
+	struct source *source = &run->source;
+
+	source->link = pcap_datalink(run->capture.pcap);
+	source->file = run->capture.live ? NULL : run->capture.pcap;
+	source->progress = run->progress;
+	if (!run->netmask_given)
+		source->netmask = capture_netmask(&run->capture);
+	return filters_read(&run->filters, source);
+}
+
+/*
+ * What can be wrong with the input is found before the device is touched; and
+ * the expressions are compiled for the packets that they are for.  Until then
+ * there is nothing to print, and much that waits: a FIFO, libpcap's compiler.
+ */
 static int run_filters(struct run *run)
 {
-	int ret;
+	int ret, closed;
 
-	ret = filters_read(&run->filters, run->filters_path);
-	if (ret)
-		return ret;
-	if (run->interface)
-		ret = capture_open_live(&run->capture, run->interface,
-					run->write_path);
+	if (run->live.interface)
+		ret = capture_open_live(&run->capture, &run->live);
 	else
 		ret = capture_open_file(&run->capture, run->read_path);
+	if (ret)
+		return ret;
+	ret = read_filters(run);
 	if (!ret) {
-		int closed;
-
-		ret = run_captured(run);
-		closed = capture_close(&run->capture);
+		if (run->write_path)
+			ret = capture_write(&run->capture, run->write_path);
+		leave_at_once = 0;
 		if (!ret)
-			ret = closed;
+			ret = run_captured(run);
+		filters_free(&run->filters);
 	}
-	filters_free(&run->filters);
-	return ret;
+	closed = capture_close(&run->capture);
+	return ret ? ret : closed;
 }
 
 static bool parse_tier(const char *text, uint32_t *tier)
@@ -398,24 +463,45 @@ static bool parse_tier(const char *text, uint32_t *tier)
 	return true;
 }
 
-static bool arguments_fit(const struct run *run, const char *extra)
+static bool is_standard(const char *path)
 {
-	if (extra)
-		say("run: unexpected argument \"%s\"", extra);
-	else if (!run->filters_path)
-		say("run: -F FILTERS is missing");
-	else if (!run->read_path && !run->interface)
+	return path && !strcmp(path, "-");
+}
+
+static bool arguments_fit(const struct run *run, const char *words)
+{
+	const char *interface = run->live.interface;
+
+	if (words && run->source.path)
+		say("run: an expression and -F exclude each other");
+	else if (!words && !run->source.path)
+		say("run: an expression or -F FILTERS is missing");
+	else if (!run->read_path && !interface)
 		say("run: -r FILE or -i INTERFACE is missing");
-	else if (run->read_path && run->interface)
+	else if (run->read_path && interface)
 		say("run: -r and -i exclude each other");
-	else if (run->write_path && !run->interface)
+	else if (run->write_path && !interface)
 		say("run: -w takes -i");
+	else if (run->live.link && !interface)
+		say("run: -y takes -i: a file says its link type itself");
+	else if (is_standard(run->write_path))
+		say("run: -w takes a file: standard output is for the counts");
+	else if (is_standard(run->read_path) && is_standard(run->source.path))
+		say("run: -r and -F cannot both be standard input");
 	else
 		return true;
 	return false;
 }
 
-enum { OPT_TIER = 256, OPT_NO_WAIT, OPT_CHECK, OPT_PROGRESS, OPT_DEVICE };
+enum {
+	OPT_TIER = 256,
+	OPT_NO_WAIT,
+	OPT_CHECK,
+	OPT_PROGRESS,
+	OPT_DEVICE,
+	OPT_NETMASK,
+	OPT_SKIP_BAD,
+};
 
 static const struct option options[] = {
 	{ "filters", required_argument, NULL, 'F' },
@@ -423,6 +509,11 @@ static const struct option options[] = {
 	{ "interface", required_argument, NULL, 'i' },
 	{ "count", required_argument, NULL, 'c' },
 	{ "write", required_argument, NULL, 'w' },
+	{ "snapshot-length", required_argument, NULL, 's' },
+	{ "linktype", required_argument, NULL, 'y' },
+	{ "no-optimize", no_argument, NULL, 'O' },
+	{ "netmask", required_argument, NULL, OPT_NETMASK },
+	{ "skip-bad", no_argument, NULL, OPT_SKIP_BAD },
 	{ "tier", required_argument, NULL, OPT_TIER },
 	{ "no-wait", no_argument, NULL, OPT_NO_WAIT },
 	{ "check", no_argument, NULL, OPT_CHECK },
@@ -434,19 +525,23 @@ static const struct option options[] = {
 
 int cmd_run(int argc, char **argv)
 {
-	struct run run = { .device = DEFAULT_DEVICE };
-	int c;
+	struct run run = {
+		.device = DEFAULT_DEVICE,
+		.live.snaplen = MAX_SNAPLEN,
+	};
+	int c, ret;
 
-	while ((c = getopt_long(argc, argv, "F:r:i:c:w:h", options, NULL)) >= 0)
+	while ((c = getopt_long(argc, argv, "F:r:i:c:w:s:y:Onh", options,
+				NULL)) >= 0)
 		switch (c) {
 		case 'F':
-			run.filters_path = optarg;
+			run.source.path = optarg;
 			break;
 		case 'r':
 			run.read_path = optarg;
 			break;
 		case 'i':
-			run.interface = optarg;
+			run.live.interface = optarg;
 			break;
 		case 'c':
 			if (!parse_number("-c", optarg, 1, UINT64_MAX,
@@ -455,6 +550,29 @@ int cmd_run(int argc, char **argv)
 			break;
 		case 'w':
 			run.write_path = optarg;
+			break;
+		case 's':
+			if (!parse_number("-s", optarg, 1, MAX_SNAPLEN,
+					  &run.live.snaplen))
+				return bad_option("run");
+			break;
+		case 'y':
+			run.live.link = optarg;
+			if (link_by_name(optarg) < 0)
+				return bad_option("run");
+			break;
+		case 'O':
+			run.source.no_optimizer = true;
+			break;
+		case 'n':
+			break;
+		case OPT_NETMASK:
+			if (!parse_netmask(optarg, &run.source.netmask))
+				return bad_option("run");
+			run.netmask_given = true;
+			break;
+		case OPT_SKIP_BAD:
+			run.source.skip_bad = true;
 			break;
 		case OPT_TIER:
 			if (!parse_tier(optarg, &run.tier)) {
@@ -483,5 +601,9 @@ int cmd_run(int argc, char **argv)
 		}
 	if (!arguments_fit(&run, argv[optind]))
 		return bad_option("run");
-	return run_filters(&run);
+	if (argv[optind])
+		run.source.expression = join_words(argv + optind);
+	ret = run_filters(&run);
+	free(run.source.expression);
+	return ret;
 }
