@@ -803,7 +803,7 @@ static void scope_in_parallel_may_begin_under_a_lock_that_it_takes(struct kunit 
 }
 
 /* What perf lock and lockstat are told of those who wait. */
-#if defined(CONFIG_TRACEPOINTS) && defined(HAS_TRACE_CONTENTION)
+#if defined(CONFIG_TRACEPOINTS) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 static void probe_contention_begin(void *data, void *lock, unsigned int flags)
 {
 	struct scope_test *t = data;
@@ -820,21 +820,25 @@ static void probe_contention_end(void *data, void *lock, int ret)
 		atomic_inc(&t->ends);
 }
 
-static bool trace_contention(struct scope_test *t, bool on)
+static bool trace_contention(struct scope_test *t)
 {
-	if (on)
-		return !register_trace_contention_begin(probe_contention_begin, t) &&
-		       !register_trace_contention_end(probe_contention_end, t);
+	return !register_trace_contention_begin(probe_contention_begin, t) &&
+	       !register_trace_contention_end(probe_contention_end, t);
+}
+
+static void untrace_contention(struct scope_test *t)
+{
 	unregister_trace_contention_begin(probe_contention_begin, t);
 	unregister_trace_contention_end(probe_contention_end, t);
 	tracepoint_synchronize_unregister();
-	return true;
 }
 #else
-static bool trace_contention(struct scope_test *t, bool on)
+static bool trace_contention(struct scope_test *t)
 {
 	return false;
 }
+
+static void untrace_contention(struct scope_test *t) {}
 #endif
 
 static void scope_that_waits_is_told_of_as_contention(struct kunit *test)
@@ -845,7 +849,7 @@ static void scope_that_waits_is_told_of_as_contention(struct kunit *test)
 	need_cpus(test, t->kind == BGTOKEN_SPIN ? 3 : 1);
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
 		kunit_skip(test, "who waits does so at the line's lock");
-	if (!trace_contention(t, true))
+	if (!trace_contention(t))
 		kunit_skip(test, "needs the trace events of contention");
 	start(test, scope_holder);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
@@ -856,7 +860,7 @@ static void scope_that_waits_is_told_of_as_contention(struct kunit *test)
 	test_gate_open(&t->inside);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
-	trace_contention(t, false);
+	untrace_contention(t);
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->begins), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->ends), 1);
 }
