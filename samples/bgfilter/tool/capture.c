@@ -173,8 +173,7 @@ int capture_next(struct capture *capture, struct packet *packet)
 
 static int close_dump(struct capture *capture)
 {
-	FILE *file = pcap_dump_file(capture->dumper);
-	bool said = ferror(file);
+	bool said = ferror(pcap_dump_file(capture->dumper));
 	int ret = EXIT_OK;
 
 	if (pcap_dump_flush(capture->dumper) < 0 && !said)

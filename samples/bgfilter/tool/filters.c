@@ -110,7 +110,7 @@ static void add_expression(struct filters *filters, const char *text,
 static int take_line(struct filters *filters, char *line, size_t len,
 		     unsigned int number)
 {
-	char *text;
+	const char *text;
 
 	if (strlen(line) != len)
 		return bad_input("%s:%u: a NUL byte",
