@@ -20,7 +20,7 @@
 #define SHOWN		120
 
 /* When libpcap takes longer than that over one expression, it is named. */
-#define SLOW_S		2
+#define SLOW_S		5
 #define STILL_SLOW_S	10
 
 /* Cuts white space at both ends, in place. */
