@@ -675,6 +675,21 @@ static void wait_returns_eintr_when_killed(struct kunit *test)
 	finish_at_once(mock);
 }
 
+static void wait_may_be_frozen(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 0, .kind = mock_kind(test));
+	struct mock_waiter waiter = {};
+
+	KUNIT_EXPECT_TRUE(test, mock_waiter_begins(mock, &waiter,
+						   BGCOMPILE_TOP_FINISHED));
+	if (waiter.thread.task)
+		KUNIT_EXPECT_TRUE(test, READ_ONCE(waiter.thread.task->__state) &
+				  TASK_FREEZABLE);
+	finish_at_once(mock);
+	KUNIT_EXPECT_TRUE(test, mock_waiter_ends(mock, &waiter));
+	KUNIT_EXPECT_EQ(test, waiter.result, 0);
+}
+
 static void wait_for_another_event_is_refused(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 0, .kind = mock_kind(test));
@@ -895,6 +910,7 @@ static struct kunit_case event_cases[] = {
 	KUNIT_CASE_PARAM(wait_for_what_had_come_before_the_cancel_returns_0,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(wait_returns_eintr_when_killed, test_kind_gen_params),
+	KUNIT_CASE_PARAM(wait_may_be_frozen, test_kind_gen_params),
 	KUNIT_CASE_PARAM(wait_for_another_event_is_refused, test_kind_gen_params),
 
 	KUNIT_CASE_PARAM(progress_features_are_gathered_from_all_units,

@@ -297,6 +297,39 @@ static void compile_get_env_that_fails_fails_the_state(struct kunit *test)
 	}
 }
 
+/* One task is held in unit 0; the other has had an env, and wants one again. */
+static void compile_get_env_that_fails_in_a_later_run_fails_the_state(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 5, .kind = mock_kind(test),
+					.max_tasks = 2, .slice_ms = 1);
+	struct mock_log *log = mock_listen(mock);
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 1, &mock->gate);
+	mock_units(mock, &units, 1, &mock->gate2);
+	mock->plans[1].compile_ms = 20;	/* past any task's slice */
+	mock_units(mock, &units, 3, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate2, 1));
+	WRITE_ONCE(mock->env_error, -EACCES);
+	test_gate_open(&mock->gate2);
+	mock_expect_told(mock, log, BGCOMPILE_FAILED, MOCK_NOTHING, -EACCES);
+	/* What was not started is freed, and so is unit 1; unit 0 is still at it. */
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->frees, 4));
+	KUNIT_EXPECT_EQ(test, atomic_read(&mock->inside), 1);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).done[BGCOMPILE_BASELINE], 1U);
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_FAILED));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->frees, 5));
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).error, -EACCES);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).compiling, 0U);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles), 2);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 1);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->env_gets), 2);
+	mock_expect_told(mock, log, BGCOMPILE_FAILED, MOCK_NOTHING, -EACCES);
+}
+
 /* The workqueue is destroyed under a living state */
 
 static void destroy_fn(void *arg)
@@ -603,6 +636,8 @@ static struct kunit_case fail_cases[] = {
 	KUNIT_CASE_PARAM(compile_top_tier_units_that_fail_are_only_counted,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_get_env_that_fails_fails_the_state,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_get_env_that_fails_in_a_later_run_fails_the_state,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_workqueue_destroyed_too_early_fails_the_state,
 			 test_kind_gen_params),

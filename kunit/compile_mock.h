@@ -94,6 +94,7 @@ struct mock {
 	struct test_gate gate2;
 	struct test_gate env_gate;
 	bool hold_env;
+	unsigned int env_ms;		/* how long get_env takes, without a sleep */
 	int env_error;			/* -ENOMEM: get_env returns NULL */
 
 	struct test_gate compiles;	/* arrived at only, as are these */
@@ -157,16 +158,20 @@ static inline void *mock_get_env(struct bgcompile *state)
 {
 	struct mock_owner *owner = container_of(state, struct mock_owner, compile);
 	struct mock *mock = owner->mock;
+	u64 end = ktime_get_ns() + mock->env_ms * NSEC_PER_MSEC;
 	struct mock_env *env;
+	int error;
 
 	mock_assert_scope(mock);
+	while (ktime_get_ns() < end)
+		cpu_relax();
 	if (mock->hold_env)
 		mock_hold(mock, &mock->env_gate);
 	if (owner->mock != mock)	/* the owner is still there */
 		atomic_inc(&mock->wrong);
-	if (mock->env_error)
-		return mock->env_error == -ENOMEM ? NULL :
-		       ERR_PTR(mock->env_error);
+	error = READ_ONCE(mock->env_error);
+	if (error)
+		return error == -ENOMEM ? NULL : ERR_PTR(error);
 	env = kmalloc(sizeof(*env), GFP_ATOMIC);
 	if (!env)
 		return NULL;

@@ -4,6 +4,7 @@
  * in compile_fail_test.c, events and waiters in compile_event_test.c.
  */
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/random.h>
 #include <linux/sort.h>
 
@@ -421,6 +422,41 @@ static void compile_step_may_cancel_the_token(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 3);
 }
 
+static DEFINE_MUTEX(steps_lock);
+
+static void take_steps_lock(struct mock *mock)
+{
+	mutex_lock(&steps_lock);
+	mutex_unlock(&steps_lock);
+}
+
+/* Neither waits for a compile step; bgcompile_wait() does. */
+static void compile_may_be_added_to_and_cancelled_under_a_lock_that_steps_take(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 3, .kind = mock_kind(test),
+					.max_tasks = 1);
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units)->compile_hook = take_steps_lock;
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_BASELINE_FINISHED));
+	mock_end(test);
+
+	mock = mock_create(test, 3, .kind = mock_kind(test), .max_tasks = 1);
+	mock_unit(mock, &units)->compile_hook = take_steps_lock;
+	mock->plans[0].in_compile = &mock->gate;
+	mock_units(mock, &units, 2, NULL);
+	mutex_lock(&steps_lock);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
+	test_gate_open(&mock->gate);
+	mutex_unlock(&steps_lock);
+	mock_drain(mock);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 3);
+	test_expect_no_lockdep_report(test);
+}
+
 /* Cancel may sleep, and so may this scope. */
 static void compile_may_be_cancelled_inside_a_scope_of_another_state(struct kunit *test)
 {
@@ -521,6 +557,42 @@ static void compile_each_run_finishes_a_unit_whatever_the_slice(struct kunit *te
 	/* An env for each run of the task. */
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->env_gets), 5);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 5);
+}
+
+/* The slice is over before the first unit has begun. */
+static void compile_each_run_finishes_a_unit_however_long_get_env_takes(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 5, .kind = mock_kind(test),
+					.max_tasks = 1, .slice_ms = 1);
+	LIST_HEAD(units);
+
+	mock->env_ms = 3;
+	mock_units(mock, &units, 5, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->env_gets), 5);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 5);
+}
+
+/* Both tasks on one CPU, one at a time: the first leaves nothing to the second. */
+static void compile_task_that_finds_nothing_to_do_gets_no_env(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 2, .kind = mock_kind(test),
+					.max_tasks = 2, .slice_ms = 60000);
+	LIST_HEAD(units);
+
+	if (!mock_narrow(mock, 0))
+		return;
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+	mock_units(mock, &units, 1, &mock->gate);
+	mock_units(mock, &units, 1, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 2U);
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 2);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->env_gets), 1);
 }
 
 static void compile_one_run_takes_many_units_within_its_slice(struct kunit *test)
@@ -843,6 +915,75 @@ static void compile_what_would_be_put_back_is_freed_after_a_cancel(struct kunit 
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles), GROWN + 1);
 }
 
+#define UNTIL_TICK	(800 * NSEC_PER_USEC)
+
+static u64 spin_until_tick(void)
+{
+	unsigned long tick = jiffies;
+
+	test_spin_until(jiffies != tick);
+	return ktime_get_ns();
+}
+
+/* Then a few units go before the next tick. */
+static void spin_until_shortly_before_tick(struct mock *mock)
+{
+	u64 end = spin_until_tick() + TICK_NSEC - UNTIL_TICK;
+
+	while (ktime_get_ns() < end)
+		cpu_relax();
+}
+
+/* The first of a batch, so that the others are put back. */
+static void cross_a_tick(struct mock *mock)
+{
+	mock->seen[0] = mock_progress(mock).compiling;
+	if (mock->seen[0] == GROWN)
+		spin_until_tick();
+}
+
+/*
+ * Units 1, 2 and 3, in two batches, are quick, and so is 4, the first of four, but
+ * for the tick.  Only if all that came to pass within a ms, as seen from outside,
+ * might the next batch be larger still.
+ */
+static bool batch_begins_small(struct kunit *test)
+{
+	struct mock *mock = create_growing(test, 4 * GROWN, 1);
+	const struct mock_plan *plan = mock->plans;
+	LIST_HEAD(units);
+	bool met;
+
+	mock_units(mock, &units, 4 * GROWN, NULL);
+	mock->plans[0].compile_hook = spin_until_shortly_before_tick;
+	mock->plans[GROWN].compile_hook = cross_a_tick;
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	mock_end(test);
+
+	met = mock->seen[0] == GROWN &&
+	      plan[GROWN + 1].begin_ns - plan[GROWN - 1].end_ns <= NSEC_PER_MSEC;
+	if (mock->seen[0] == GROWN) {
+		KUNIT_EXPECT_EQ(test, plan[GROWN + 1].unpublished, 1);
+		KUNIT_EXPECT_EQ(test, plan[GROWN + 2].unpublished, 1);
+	}
+	mock_forget(mock);
+	return met;
+}
+
+static void compile_batches_begin_small_again_after_a_put_back(struct kunit *test)
+{
+	unsigned long end = jiffies + 2 * TEST_TRY;
+	bool met;
+
+	do {
+		met = batch_begins_small(test);
+	} while (!met && time_before(jiffies, end) &&
+		 test->status == KUNIT_SUCCESS);
+	if (!met && test->status == KUNIT_SUCCESS)
+		kunit_skip(test, "the machine is too slow to tell");
+}
+
 static void compile_no_batch_goes_past_a_larger_unit(struct kunit *test)
 {
 	static const unsigned int size[] = { 3, 1, 2, 5, 5, 6 };
@@ -936,6 +1077,28 @@ static void compile_the_rest_of_a_batch_is_not_published_after_refuse(struct kun
 	KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
 	mock_drain(mock);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles), 3);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 1);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 3);
+}
+
+static void compile_cancel_waits_for_one_publish_of_a_batch(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 3, .kind = mock_kind(test),
+					.max_tasks = 1, .batch = 3);
+	struct mock_canceller canceller = {};
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units)->in_publish = &mock->gate;
+	mock_units(mock, &units, 2, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->compiles), 3);
+	KUNIT_EXPECT_TRUE(test, mock_cancel_begins(mock, &canceller));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&canceller.thread));
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_join(mock, &canceller.thread));
+	KUNIT_EXPECT_TRUE(test, canceller.first);
+	mock_drain(mock);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 1);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 3);
 }
@@ -1441,12 +1604,18 @@ static struct kunit_case compile_cases[] = {
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_step_may_cancel_the_token,
 			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_may_be_added_to_and_cancelled_under_a_lock_that_steps_take,
+			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_may_be_cancelled_inside_a_scope_of_another_state,
 			 sleeping_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_frees_each_of_a_thousand_units_once,
 			 batch_gen_params),
 
 	KUNIT_CASE_PARAM(compile_each_run_finishes_a_unit_whatever_the_slice,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_each_run_finishes_a_unit_however_long_get_env_takes,
+			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_task_that_finds_nothing_to_do_gets_no_env,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_one_run_takes_many_units_within_its_slice,
 			 test_kind_gen_params),
@@ -1458,6 +1627,8 @@ static struct kunit_case compile_cases[] = {
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_the_rest_of_a_batch_is_not_published_after_refuse,
 			 test_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_cancel_waits_for_one_publish_of_a_batch,
+			 sleeping_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_a_batch_has_units_of_one_tier,
 			 test_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_a_big_unit_is_a_batch_of_its_own,
@@ -1477,6 +1648,8 @@ static struct kunit_case compile_cases[] = {
 	KUNIT_CASE_PARAM(compile_what_is_put_back_outlives_a_helper_without_an_env,
 			 sleeping_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_what_would_be_put_back_is_freed_after_a_cancel,
+			 sleeping_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_batches_begin_small_again_after_a_put_back,
 			 sleeping_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_no_batch_goes_past_a_larger_unit,
 			 test_kind_gen_params),

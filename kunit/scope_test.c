@@ -3,7 +3,6 @@
  * Scopes: how they are left, how they nest, which of them overlap, and from
  * where they may be entered.
  */
-#include <linux/debug_locks.h>
 #include <linux/delay.h>
 #include <linux/irqflags.h>
 #include <linux/module.h>
@@ -273,14 +272,6 @@ static void scope_ends_after_refuse_in_it(struct kunit *test)
 
 /* Nesting */
 
-/* What lockdep finds turns it off. */
-static void expect_no_lockdep_splat(struct kunit *test)
-{
-#ifdef CONFIG_LOCKDEP
-	KUNIT_EXPECT_TRUE(test, debug_locks);
-#endif
-}
-
 static void scopes_nest_on_tokens_of_two_classes(struct kunit *test)
 {
 	struct scope_test *t = test->priv;
@@ -291,7 +282,7 @@ static void scopes_nest_on_tokens_of_two_classes(struct kunit *test)
 			both = owner == t->owner && other == t->other_owner &&
 			       test_owner_alive(owner) && test_owner_alive(other);
 	KUNIT_EXPECT_TRUE(test, both);
-	expect_no_lockdep_splat(test);
+	test_expect_no_lockdep_report(test);
 	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->other));
 	expect_scope_over(test);
 }
@@ -309,7 +300,7 @@ static void scopes_nest_on_tokens_of_one_class(struct kunit *test)
 		bgtoken_exit(t->token);
 	}
 	KUNIT_EXPECT_TRUE(test, both);
-	expect_no_lockdep_splat(test);
+	test_expect_no_lockdep_report(test);
 	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->sibling));
 	expect_scope_over(test);
 }
@@ -328,7 +319,7 @@ static void scope_may_cancel_another_token_of_its_class(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, second);
 	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(t->token));
 	KUNIT_EXPECT_TRUE(test, bgtoken_cancelled(t->sibling));
-	expect_no_lockdep_splat(test);
+	test_expect_no_lockdep_report(test);
 }
 
 static void scope_on_a_cancelled_inner_token_leaves_the_outer_one(struct kunit *test)
@@ -802,6 +793,39 @@ static void scope_in_parallel_may_begin_under_a_lock_that_it_takes(struct kunit 
 	KUNIT_EXPECT_TRUE(test, debug_locks);
 }
 
+/* As long as no scope takes it. */
+static void scope_may_begin_and_be_waited_for_under_a_lock(struct kunit *test)
+{
+	static DEFINE_MUTEX(lock);
+	struct scope_test *t = test->priv;
+	int bodies = 0;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		bodies++;
+	mutex_lock(&lock);
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		bodies++;
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
+	mutex_unlock(&lock);
+	KUNIT_EXPECT_EQ(test, bodies, 2);
+	test_expect_no_lockdep_report(test);
+}
+
+/* One order, and the inner one goes first. */
+static void scope_may_cancel_a_token_that_is_always_inside(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	int bodies = 0;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		scoped_bgtoken(t->other, struct test_owner *, other)
+			bodies++;
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		bodies += bgtoken_cancel(t->other);
+	KUNIT_EXPECT_EQ(test, bodies, 2);
+	test_expect_no_lockdep_report(test);
+}
+
 /* What perf lock and lockstat are told of those who wait. */
 #if defined(CONFIG_TRACEPOINTS) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 static void probe_contention_begin(void *data, void *lock, unsigned int flags)
@@ -1033,6 +1057,8 @@ static struct kunit_case scope_test_cases[] = {
 	KUNIT_CASE_PARAM(scopes_on_a_shared_token_overlap, shared_gen_params),
 	KUNIT_CASE_PARAM(scope_in_parallel_may_begin_under_a_lock_that_it_takes,
 			 parallel_kind_gen_params),
+	KIND_CASE(scope_may_begin_and_be_waited_for_under_a_lock),
+	KIND_CASE(scope_may_cancel_a_token_that_is_always_inside),
 	KUNIT_CASE_PARAM(scope_that_waits_is_told_of_as_contention,
 			 exclusive_kind_gen_params),
 	KUNIT_CASE_PARAM(scope_waits_for_the_one_before_it, exclusive_kind_gen_params),

@@ -28,6 +28,7 @@
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/dcache.h>
+#include <linux/debug_locks.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/interrupt.h>
@@ -36,6 +37,7 @@
 #include <linux/kernel.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
@@ -438,6 +440,19 @@ static inline bool test_thread_join(struct test_thread *thread)
 }
 
 /**
+ * test_expect_no_lockdep_report() - see that lockdep has found nothing
+ * @test:	fails if it has: it turns itself off then
+ *
+ * Context: Any.
+ */
+static inline void test_expect_no_lockdep_report(struct kunit *test)
+{
+#ifdef CONFIG_LOCKDEP
+	KUNIT_EXPECT_TRUE(test, debug_locks);
+#endif
+}
+
+/**
  * test_own_cpu() - keep the calling test on the first CPU
  * @test:	is skipped if there are too few CPUs
  * @others:	how many other CPUs it needs for threads that spin
@@ -488,6 +503,7 @@ struct test_call {
 	struct tasklet_struct tasklet;
 	struct irq_work irq_work;
 	struct completion done;
+	struct rcu_head rcu;
 };
 
 static inline void test_call_tasklet(struct tasklet_struct *tasklet)
@@ -513,9 +529,20 @@ static inline struct test_call *test_call_create(void (*fn)(void *arg), void *ar
 	if (call) {
 		call->fn = fn;
 		call->arg = arg;
+		call->irq_work = IRQ_WORK_INIT(test_call_irq_work);
 		init_completion(&call->done);
 	}
 	return call;
+}
+
+/*
+ * Not by irq_work_sync(): where there is no interrupt for it, or a thread instead,
+ * that waits for a grace period, and someone in a scope may be holding that up.
+ */
+static inline void test_call_free(struct test_call *call)
+{
+	test_until(!irq_work_is_busy(&call->irq_work));
+	kfree_rcu(call, rcu);
 }
 
 /**
@@ -546,12 +573,10 @@ static inline bool test_call_in(enum test_context context,
 		wait_for_completion(&call->done);
 		tasklet_kill(&call->tasklet);
 	} else {
-		call->irq_work = IRQ_WORK_INIT(test_call_irq_work);
 		irq_work_queue(&call->irq_work);
 		wait_for_completion(&call->done);
-		irq_work_sync(&call->irq_work);
 	}
-	kfree(call);
+	test_call_free(call);
 	return true;
 }
 
@@ -595,15 +620,13 @@ static inline bool test_call_on(int cpu, enum test_context context,
 	if (!call)
 		return false;
 	tasklet_setup(&call->tasklet, test_call_tasklet);
-	call->irq_work = IRQ_WORK_INIT(test_call_irq_work);
 	called = !smp_call_function_single(cpu, context == TEST_SOFTIRQ ?
 					   test_call_raise_softirq :
 					   test_call_raise_hardirq, call, true);
 	if (called)
 		wait_for_completion(&call->done);
-	irq_work_sync(&call->irq_work);
 	tasklet_kill(&call->tasklet);
-	kfree(call);
+	test_call_free(call);
 	return called;
 }
 

@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
 
 #include "test_gate.h"
 
@@ -40,6 +41,7 @@ struct token_test {
 	atomic_t got_in;
 	atomic_t cancels;		/* how many were true */
 	long timeout, left;		/* bgtoken_sleep()'s */
+	bool signalled;			/* the sleeper, as it woke */
 	struct platform_device *pdev;
 	bool freed_cancelled;		/* the token, when its owner was freed */
 	long live_tokens;
@@ -933,6 +935,75 @@ static void token_sleeper_sleeps_on_when_another_token_is_cancelled(struct kunit
 	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
 }
 
+/* Even one that would kill it. */
+static void signalled_sleeper(void *arg)
+{
+	struct token_test *t = arg;
+
+	allow_signal(SIGKILL);
+	allow_signal(SIGUSR1);
+	sleeper(t);
+	WRITE_ONCE(t->signalled, signal_pending(current));
+	flush_signals(current);
+}
+
+static void token_sleeper_is_not_disturbed_by_signals(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	t->timeout = AN_HOUR;
+	thread = start(test, signalled_sleeper);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(thread));
+	if (thread->task) {
+		send_sig(SIGUSR1, thread->task, 1);
+		send_sig(SIGKILL, thread->task, 1);
+	}
+	/* Whom they woke would not sleep again. */
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(thread));
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(thread));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_GT(test, t->left, NEARLY_AN_HOUR);
+	KUNIT_EXPECT_TRUE(test, t->signalled);
+}
+
+/* The freezer goes by that of those that sleep. */
+static void token_sleeper_may_be_frozen(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	t->timeout = AN_HOUR;
+	thread = start(test, sleeper);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(thread));
+	if (thread->task)
+		KUNIT_EXPECT_TRUE(test, READ_ONCE(thread->task->__state) &
+				  TASK_FREEZABLE);
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+}
+
+/* As the scheduler has it, once the sleeper has left its CPU. */
+static void token_sleeper_is_not_counted_as_load(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	t->timeout = AN_HOUR;
+	thread = start(test, sleeper);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(thread));
+	if (thread->task) {
+		KUNIT_EXPECT_TRUE(test, test_until(!READ_ONCE(thread->task->on_rq)));
+		KUNIT_EXPECT_FALSE(test, thread->task->sched_contributes_to_load);
+	}
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+}
+
 static void token_sleep_times_out_with_zero(struct kunit *test)
 {
 	struct token_test *t = test->priv;
@@ -1269,6 +1340,9 @@ static struct kunit_case token_test_cases[] = {
 	KIND_CASE(token_sleeper_is_woken_by_refuse),
 	KIND_CASE(token_sleepers_are_all_woken),
 	KIND_CASE(token_sleeper_sleeps_on_when_another_token_is_cancelled),
+	KIND_CASE(token_sleeper_is_not_disturbed_by_signals),
+	KIND_CASE(token_sleeper_may_be_frozen),
+	KIND_CASE(token_sleeper_is_not_counted_as_load),
 	KIND_CASE(token_sleep_times_out_with_zero),
 	KIND_CASE(token_sleep_of_no_time_is_zero_at_once),
 	KIND_CASE(token_sleep_on_a_cancelled_token_returns_at_once),

@@ -9,11 +9,16 @@
  * scope was live.
  */
 #include <linux/delay.h>
+#include <linux/cpu.h>
 #include <linux/irq_work.h>
+#include <linux/kernfs.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/platform_device.h>
 #include <linux/random.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
 #include <linux/smp.h>
 
 #include "test_gate.h"
@@ -40,6 +45,7 @@ struct work_test {
 	atomic_t inited;
 	atomic_t wrong_context;		/* releases that could not sleep */
 	atomic_t queued, refused;	/* what queueing said, elsewhere */
+	bool delayed;			/* the works of queue_until_refused() */
 	atomic_t met_owner;		/* scopes that were entered */
 	atomic_t live;			/* bodies of scopes that are held */
 	atomic_t too_early;		/* cancels that returned before that was 0 */
@@ -50,8 +56,10 @@ struct work_test {
 	bool finished_then;		/* when the workqueue was destroyed */
 	int released_then;
 	struct item *shared_item;	/* queued by all queuers */
+	struct item *items[MANY];
 	atomic_t now_running, overlaps;
 	long left;			/* bgtoken_sleep()'s */
+	int worker_nice, worker_cpus, worker_cpu;
 	long live_tokens, live_works;
 };
 
@@ -273,6 +281,7 @@ static void destroyer(void *arg)
 
 static void queue_until_refused(void *arg)
 {
+	static const unsigned long delays[] = { AN_HOUR, 1, 0 };
 	struct work_test *t = arg;
 	struct item *item;
 	bool queued;
@@ -287,13 +296,20 @@ static void queue_until_refused(void *arg)
 			return;
 		item->t = t;
 		atomic_inc(&t->inited);
-		bgtoken_work_init(&item->dwork.work, t->token, item_fn, item_release);
-		queued = queue(item);
+		if (t->delayed) {
+			bgtoken_delayed_work_init(&item->dwork, t->token, item_fn,
+						  item_release);
+			queued = queue_delayed(item, delays[n % 3]);
+		} else {
+			bgtoken_work_init(&item->dwork.work, t->token, item_fn,
+					  item_release);
+			queued = queue(item);
+		}
 		put(item);
 		atomic_inc(queued ? &t->queued : &t->refused);
 		if (!(++n & 63))	/* on one CPU the others want it, too */
 			usleep_range(20, 50);
-	} while (queued);
+	} while (queued && n <= MOST_QUEUED);
 }
 
 static void queue_again_and_again(void *arg)
@@ -565,6 +581,40 @@ static void work_that_sleeps_is_woken_by_cancel_and_drained(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, destroy_returns(test));
 	KUNIT_EXPECT_GT(test, t->left, NEARLY_AN_HOUR);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+}
+
+/* Outside scopes, so nobody but a drain waits for it. */
+static DEFINE_MUTEX(works_lock);
+
+static void body_lock(struct item *item)
+{
+	mutex_lock(&works_lock);
+	mutex_unlock(&works_lock);
+	body_scope(item);
+}
+
+static void work_may_be_queued_and_cancelled_under_a_lock_that_it_takes(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_item(test, body_lock);
+	struct item *delayed = new_delayed(test, body_lock);
+
+	/* What it takes is known. */
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, queue_delayed(delayed, 1));
+	KUNIT_EXPECT_TRUE(test, test_until(references(item) == 1));
+	KUNIT_EXPECT_TRUE(test, test_until(references(delayed) == 1));
+	mutex_lock(&works_lock);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, queue_delayed(delayed, AN_HOUR));
+	free_owner_if_first(t);
+	put(item);
+	put(delayed);
+	mutex_unlock(&works_lock);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->cancels), 1);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 2));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->met_owner), 2);
+	test_expect_no_lockdep_report(test);
 }
 
 /* Queued twice, and again */
@@ -970,6 +1020,169 @@ static void delayed_work_is_released_once_if_cancel_and_expiry_meet(struct kunit
 	tell_who_was_first(test, rounds);
 }
 
+/* A cancel meets who queues */
+
+#define MEETINGS	16
+
+/* Each with a token of its own, as it is queued and the token is cancelled. */
+struct meetings {
+	struct work_test *t;
+	struct bgtoken *tokens[MEETINGS];
+	struct item *items[MEETINGS];
+	bool queued[MEETINGS];
+	int round;			/* the queuer is at it */
+	int cancelled;			/* how many are */
+	u32 wait[MEETINGS];		/* turns, of who comes first otherwise */
+};
+
+static void wait_turns(u32 turns)
+{
+	while (turns--)
+		cpu_relax();
+}
+
+static void meeting_queuer(void *arg)
+{
+	struct meetings *m = arg;
+	int n;
+
+	for (n = 0; n < MEETINGS; n++) {
+		/* Together, as far as that goes. */
+		WRITE_ONCE(m->round, n + 1);
+		if (m->wait[n] & 1)
+			wait_turns(m->wait[n] >> 1);
+		m->queued[n] = queue_delayed(m->items[n], AN_HOUR);
+		test_spin_until(READ_ONCE(m->cancelled) == n + 1);
+	}
+}
+
+static void meeting_canceller(void *arg)
+{
+	struct meetings *m = arg;
+	int n;
+
+	for (n = 0; n < MEETINGS; n++) {
+		test_spin_until(READ_ONCE(m->round) == n + 1);
+		if (!(m->wait[n] & 1))
+			wait_turns(m->wait[n] >> 1);
+		bgtoken_cancel(m->tokens[n]);
+		WRITE_ONCE(m->cancelled, n + 1);
+		if (!(n & 15))
+			cond_resched();
+	}
+}
+
+/*
+ * How long to wait is learnt: longer for who was first.  So they keep meeting,
+ * whatever each has to go through on this machine.
+ */
+static int have_meetings(struct kunit *test, struct meetings *m, int *bias)
+{
+	struct work_test *t = m->t;
+	int n, step, queued = 0;
+
+	m->round = 0;
+	m->cancelled = 0;
+	for (n = 0; n < MEETINGS; n++) {
+		int turns = *bias + (int)(get_random_u32() % 64) - 32;
+
+		m->wait[n] = turns < 0 ? (-turns << 1) | 1 : turns << 1;
+		m->tokens[n] = test_token_create(t, t->kind);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(m->tokens[n]));
+		m->items[n] = delayed_item_on(test, m->tokens[n], NULL);
+	}
+	test_thread_create(test, &t->queuers[0], 1);
+	test_thread_create(test, &t->canceller, 2);
+	test_thread_run(&t->canceller, meeting_canceller, m);
+	test_thread_run(&t->queuers[0], meeting_queuer, m);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->queuers[0]));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->canceller));
+	for (n = 0; n < MEETINGS; n++) {
+		queued += m->queued[n];
+		put(m->items[n]);
+		bgtoken_put(m->tokens[n]);
+	}
+	/* Far, if one of them was always first. */
+	step = queued && queued < MEETINGS ? 4 : 32;
+	*bias += queued > MEETINGS / 2 ? -step : step;
+	return queued;
+}
+
+static void delayed_work_is_dropped_or_refused_if_cancel_and_queueing_meet(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	unsigned long end;
+	struct meetings *m;
+	int n, queued = 0, bias = 0;
+
+	test_own_cpu(test, 2);
+	m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	m->t = t;
+	end = jiffies + 2 * HZ;
+	test_rounds(n, end) {
+		queued += have_meetings(test, m, &bias);
+		if (!test_gate_wait(&t->released, (n + 1) * MEETINGS)) {
+			KUNIT_FAIL(test, "%d works are left on their timers",
+				   (n + 1) * MEETINGS - test_gate_count(&t->released));
+			break;
+		}
+	}
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
+	kunit_info(test, "%d works, %d queued, bias %d", n * MEETINGS, queued, bias);
+}
+
+/* A CPU goes, with timers on it */
+
+#ifdef CONFIG_HOTPLUG_CPU
+static void queue_delayed_on(void *arg)
+{
+	struct work_test *t = arg;
+	int n;
+
+	for (n = 0; n < MANY; n++)
+		if (queue_delayed(t->items[n], n & 1 ? AN_HOUR : HZ / 4))
+			atomic_inc(&t->queued);
+}
+#endif
+
+/* Half of them are due soon, and run elsewhere; the others go with their token. */
+static void delayed_works_outlive_the_cpu_that_they_were_queued_on(struct kunit *test)
+{
+#ifdef CONFIG_HOTPLUG_CPU
+	struct work_test *t = test->priv;
+	int n, cpu = num_online_cpus() - 1, err;
+
+	test_own_cpu(test, 1);
+	if (!cpu_online(cpu))
+		kunit_skip(test, "needs CPUs without gaps");
+	/* Bound to CPUs, as their timers are. */
+	bgtoken_wq_destroy(t->wq);
+	t->wq = bgtoken_wq_create("bgtoken_test", 0, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->wq));
+	for (n = 0; n < MANY; n++)
+		t->items[n] = new_delayed(test, body_scope);
+	KUNIT_EXPECT_TRUE(test, test_call_on(cpu, TEST_SOFTIRQ, queue_delayed_on, t));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->queued), MANY);
+	for (n = 0; n < MANY; n++)
+		put(t->items[n]);
+
+	err = remove_cpu(cpu);
+	KUNIT_EXPECT_EQ(test, err, 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, MANY / 2));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), MANY / 2);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->met_owner), MANY / 2);
+	KUNIT_EXPECT_TRUE(test, cancel_returns(test));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, MANY));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), MANY / 2);
+	KUNIT_EXPECT_TRUE(test, destroy_returns(test));
+	if (!err)
+		KUNIT_EXPECT_EQ(test, add_cpu(cpu), 0);
+#else
+	kunit_skip(test, "needs CONFIG_HOTPLUG_CPU");
+#endif
+}
+
 /* From interrupts */
 
 static void queue_in_context(void *arg)
@@ -1077,7 +1290,7 @@ static void drain_waits_for_the_function_that_runs(struct kunit *test)
 }
 
 /* The workqueue is there until the gate is open, for who would still queue. */
-static void work_queued_while_its_workqueue_closes_is_queued_or_refused(struct kunit *test)
+static void queue_while_workqueue_closes(struct kunit *test)
 {
 	struct work_test *t = test->priv;
 	int n, round, rounds = 12;
@@ -1101,6 +1314,19 @@ static void work_queued_while_its_workqueue_closes_is_queued_or_refused(struct k
 				atomic_read(&t->inited));
 	}
 	kunit_info(test, "%d queued", atomic_read(&t->queued));
+}
+
+static void work_queued_while_its_workqueue_closes_is_queued_or_refused(struct kunit *test)
+{
+	queue_while_workqueue_closes(test);
+}
+
+static void delayed_work_queued_while_its_workqueue_closes_is_queued_or_refused(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+
+	t->delayed = true;
+	queue_while_workqueue_closes(test);
 }
 
 static void drain_drops_what_is_pending_without_running_it(struct kunit *test)
@@ -1269,6 +1495,111 @@ static void wq_refuses_flags_that_would_leave_process_context(struct kunit *test
 	KUNIT_EXPECT_EQ(test, PTR_ERR(wq), (long)-EINVAL);
 }
 
+/* What a flag does to who runs the works, as far as one can see. */
+static const struct wq_case {
+	struct test_kind kind;	/* first: kind_of() looks there */
+	unsigned int flags;
+	bool wide;		/* not bound to a CPU */
+	int nice;
+	bool rescuer;
+	bool sysfs;
+} wq_cases[] = {
+	{ { .name = "none" }, 0 },
+	{ { .name = "unbound" }, WQ_UNBOUND, .wide = true },
+	{ { .name = "freezable" }, WQ_FREEZABLE },
+	{ { .name = "mem_reclaim" }, WQ_MEM_RECLAIM, .rescuer = true },
+	{ { .name = "highpri" }, WQ_HIGHPRI, .nice = MIN_NICE },
+	{ { .name = "cpu_intensive" }, WQ_CPU_INTENSIVE },
+	{ { .name = "sysfs" }, WQ_SYSFS, .sysfs = true },
+	{ { .name = "power_efficient" }, WQ_POWER_EFFICIENT },
+	{ { .name = "unbound, mem_reclaim, highpri" },
+	  WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_HIGHPRI,
+	  .wide = true, .nice = MIN_NICE, .rescuer = true },
+	{ { .name = "unbound, sysfs" }, WQ_UNBOUND | WQ_SYSFS,
+	  .wide = true, .sysfs = true },
+};
+
+static void wq_case_desc(const struct wq_case *flags, char *desc)
+{
+	strscpy(desc, flags->kind.name, KUNIT_PARAM_DESC_SIZE);
+}
+
+static void body_look_at_worker(struct item *item)
+{
+	struct work_test *t = item->t;
+
+	t->worker_nice = task_nice(current);
+	t->worker_cpus = current->nr_cpus_allowed;
+	t->worker_cpu = raw_smp_processor_id();
+}
+
+#define WQ_NAME	"bgtwq"		/* behind kworker/R- there is room for no more */
+
+/* kworker/R-NAME since 6.8, and NAME before. */
+static bool has_rescuer(const char *name)
+{
+	struct task_struct *task;
+	bool found = false;
+	char *end;
+
+	rcu_read_lock();
+	for_each_process(task) {
+		end = strstr(task->comm, name);
+		if (task->flags & PF_KTHREAD && end && !strcmp(end, name))
+			found = true;
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+/* Whether there is /sys/devices/virtual/workqueue/NAME; a reference on it goes. */
+static bool is_in_sysfs(const char *name)
+{
+	const char *path[] = { "virtual", "workqueue", name };
+	struct kernfs_node *node = platform_bus.kobj.parent->sd, *next;
+	int n;
+
+	kernfs_get(node);
+	for (n = 0; node && n < ARRAY_SIZE(path); n++) {
+		next = kernfs_find_and_get_ns(node, path[n], NULL);
+		kernfs_put(node);
+		node = next;
+	}
+	kernfs_put(node);
+	return node;
+}
+
+static void wq_flags_do_what_they_do_for_a_workqueue(struct kunit *test)
+{
+	const struct wq_case *flags = test->param_value;
+	struct work_test *t = test->priv;
+	struct item *item;
+	int cpu = 0;
+
+	set_cpus_allowed_ptr(current, cpumask_of(cpu));
+	t->wq2 = bgtoken_wq_create(WQ_NAME, flags->flags, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->wq2));
+	item = new_item(test, body_look_at_worker);
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work(t->wq2, &item->dwork.work));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, t->worker_nice, flags->nice);
+	if (!flags->wide) {
+		KUNIT_EXPECT_EQ(test, t->worker_cpus, 1);
+		KUNIT_EXPECT_EQ(test, t->worker_cpu, cpu);
+	} else if (num_online_cpus() > 1) {
+		KUNIT_EXPECT_GT(test, t->worker_cpus, 1);
+	}
+	KUNIT_EXPECT_EQ(test, has_rescuer(WQ_NAME), flags->rescuer);
+	if (IS_ENABLED(CONFIG_SYSFS))
+		KUNIT_EXPECT_EQ(test, is_in_sysfs(WQ_NAME), flags->sysfs);
+	bgtoken_wq_destroy(t->wq2);
+	t->wq2 = NULL;
+	KUNIT_EXPECT_FALSE(test, has_rescuer(WQ_NAME));
+	if (IS_ENABLED(CONFIG_SYSFS))
+		KUNIT_EXPECT_FALSE(test, is_in_sysfs(WQ_NAME));
+}
+
 static void wq_create_without_memory_is_enomem(struct kunit *test)
 {
 	struct test_failslab failslab;
@@ -1308,7 +1639,7 @@ static void wq_without_works_is_destroyed_at_once(struct kunit *test)
 
 /* What a cancel promises of what it finds pending, or comes after it */
 
-#define CLOSE_CALLS	2000
+#define CLOSE_CALLS	1000
 
 /*
  * The cancel is to come as the run begins, between its looks: so it is steered by
@@ -1496,6 +1827,7 @@ static const struct test_kind sleeping_kinds[] = {
 KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(sleeping_kind, sleeping_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(context, test_contexts, test_context_desc);
+KUNIT_ARRAY_PARAM(wq_case, wq_cases, wq_case_desc);
 
 #define KIND_CASE(name)		KUNIT_CASE_PARAM(name, test_kind_gen_params)
 #define CONTEXT_CASE(name)	KUNIT_CASE_PARAM(name, context_gen_params)
@@ -1520,6 +1852,7 @@ static struct kunit_case work_test_cases[] = {
 	KIND_CASE(work_finds_no_owner_that_was_freed_before_it_started),
 	KIND_CASE(work_may_be_put_after_its_owner_was_freed),
 	KIND_CASE(work_that_sleeps_is_woken_by_cancel_and_drained),
+	KIND_CASE(work_may_be_queued_and_cancelled_under_a_lock_that_it_takes),
 	KUNIT_CASE(work_queued_twice_is_refused_and_runs_once),
 	KUNIT_CASE(work_queued_while_it_runs_runs_again),
 	KIND_CASE(work_queued_while_it_runs_goes_with_its_token),
@@ -1539,11 +1872,14 @@ static struct kunit_case work_test_cases[] = {
 	KIND_CASE(delayed_work_queues_itself_until_it_is_cancelled),
 	KUNIT_CASE(delayed_work_queued_while_it_runs_goes_with_its_token),
 	KUNIT_CASE_SLOW(delayed_work_is_released_once_if_cancel_and_expiry_meet),
+	KUNIT_CASE_SLOW(delayed_work_is_dropped_or_refused_if_cancel_and_queueing_meet),
+	KUNIT_CASE_SLOW(delayed_works_outlive_the_cpu_that_they_were_queued_on),
 	CONTEXT_CASE(work_may_be_queued_in_any_context),
 	CONTEXT_CASE(delayed_work_may_be_queued_in_any_context),
 	CONTEXT_CASE(delayed_work_cancelled_in_any_context_is_released_in_process),
 	KUNIT_CASE(work_is_refused_while_its_workqueue_is_closing),
 	KUNIT_CASE_SLOW(work_queued_while_its_workqueue_closes_is_queued_or_refused),
+	KUNIT_CASE_SLOW(delayed_work_queued_while_its_workqueue_closes_is_queued_or_refused),
 	KUNIT_CASE(drain_waits_for_the_function_that_runs),
 	KUNIT_CASE(drain_drops_what_is_pending_without_running_it),
 	KUNIT_CASE(drain_drops_delayed_works_without_waiting_for_their_timers),
@@ -1555,6 +1891,8 @@ static struct kunit_case work_test_cases[] = {
 	KUNIT_CASE(delayed_works_are_released_once_if_cancel_and_drain_meet),
 	KUNIT_CASE(wq_needs_a_name),
 	KUNIT_CASE(wq_refuses_flags_that_would_leave_process_context),
+	KUNIT_CASE_PARAM(wq_flags_do_what_they_do_for_a_workqueue,
+			 wq_case_gen_params),
 	KUNIT_CASE(wq_create_without_memory_is_enomem),
 	KUNIT_CASE(wq_destroy_lets_null_and_errors_pass),
 	KUNIT_CASE(wq_without_works_is_destroyed_at_once),

@@ -177,10 +177,20 @@ void bgfilter_results_leave(struct bgfilter_results *results)
 		schedule_delayed_work(&free_work, 0);
 }
 
+static bool bgfilter_have_left(void)
+{
+	bool have_left;
+
+	spin_lock(&leaving_lock);
+	have_left = list_empty(&leaving);
+	spin_unlock(&leaving_lock);
+	return have_left;
+}
+
 /* For the module's exit: no set is left.  Waits for as many turns as it takes. */
 void bgfilter_results_exit(void)
 {
-	wait_event_idle(all_left, list_empty_careful(&leaving));
+	wait_event_idle(all_left, bgfilter_have_left());
 	flush_delayed_work(&free_work);
 	live_check_none(results);
 }

@@ -7,7 +7,7 @@
  */
 #include "fault_compile.h"
 
-static void wait_in_scope(void)
+static void wait_inside(void)
 {
 	scoped_bgtoken(fault_state.token, struct bgcompile *, state)
 		bgcompile_wait(state, BGCOMPILE_TOP_FINISHED);
@@ -16,7 +16,7 @@ static void wait_in_scope(void)
 /* It has finished: so nothing hangs. */
 static void wait_in_scope(struct kunit *test)
 {
-	fault_run(test, wait_in_scope);
+	fault_run(test, wait_inside);
 }
 
 FAULT_SUITE(wait_in_scope);

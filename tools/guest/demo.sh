@@ -228,10 +228,10 @@ check "the token is freed last" before bgcompile_queue_free: bgtoken_free:
 # minutes, so that the most there were can be counted later.
 workers() { cat /proc/[0-9]*/comm 2>/dev/null | grep -c '^kworker/[0-9]*:'; }
 
-# Those that have something to do: an idle one is in state I.
-busy_workers() {
+# None of them has anything to do: each is in state I.
+workers_idle() {
 	cat /proc/[0-9]*/stat 2>/dev/null |
-		awk '$2 ~ /^\(kworker\/[0-9]*:/ && $3 != "I"' | wc -l
+		awk '$2 ~ /^\(kworker\/[0-9]*:/ && $3 != "I" { busy = 1 } END { exit busy }'
 }
 
 if [ "$BULK" -gt 0 ]; then
@@ -277,9 +277,7 @@ if [ "$BULK" -gt 0 ]; then
 	check "16384 filters of 100 instructions load, compile and free" \
 		bgfilter bulk -n 16384 --length 100 --no-run 2>/dev/null
 	settles bgfilter results 0
-	until [ "$(busy_workers)" = 0 ]; do
-		sleep 0.1
-	done
+	until_so workers_idle
 	more=$(($(workers) - before))
 	check "their close does not flood the kernel with workers ($more more)" \
 		test "$more" -le 32

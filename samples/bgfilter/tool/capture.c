@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "capture.h"
 #include "common.h"
@@ -15,6 +17,17 @@ static pcap_t *live;
 static void break_live(void)
 {
 	pcap_breakloop(live);
+}
+
+/*
+ * A capture file may be a pipe that nobody writes to.  A signal ends a read that
+ * waits; one that is about to begin finds the end of the file.
+ */
+static int file_fd, null_fd = -1;
+
+static void end_file(void)
+{
+	dup2(null_fd, file_fd);
 }
 
 int link_by_name(const char *name)
@@ -31,9 +44,16 @@ int capture_open_file(struct capture *capture, const char *path)
 	char error[PCAP_ERRBUF_SIZE] = "";
 
 	*capture = (struct capture){ .name = path };
+	if (null_fd < 0)
+		null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null_fd < 0)
+		return bad_system("/dev/null: %s", strerror(errno));
 	capture->pcap = pcap_open_offline(path, error);
-	if (capture->pcap)
+	if (capture->pcap) {
+		file_fd = fileno(pcap_file(capture->pcap));
+		on_interrupt = end_file;
 		return EXIT_OK;
+	}
 	/* libpcap names the file in some of its messages. */
 	if (!strncmp(error, path, strlen(path)))
 		return bad_input("%s", error);
@@ -173,8 +193,7 @@ int capture_next(struct capture *capture, struct packet *packet)
 
 static int close_dump(struct capture *capture)
 {
-	FILE *file = pcap_dump_file(capture->dumper);
-	bool said = ferror(file);
+	bool said = ferror(pcap_dump_file(capture->dumper));
 	int ret = EXIT_OK;
 
 	if (pcap_dump_flush(capture->dumper) < 0 && !said)

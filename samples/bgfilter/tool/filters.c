@@ -20,7 +20,7 @@
 #define SHOWN		120
 
 /* When libpcap takes longer than that over one expression, it is named. */
-#define SLOW_S		2
+#define SLOW_S		5
 #define STILL_SLOW_S	10
 
 /* Cuts white space at both ends, in place. */
@@ -110,7 +110,7 @@ static void add_expression(struct filters *filters, const char *text,
 static int take_line(struct filters *filters, char *line, size_t len,
 		     unsigned int number)
 {
-	char *text;
+	const char *text;
 
 	if (strlen(line) != len)
 		return bad_input("%s:%u: a NUL byte",

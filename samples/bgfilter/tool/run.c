@@ -154,7 +154,7 @@ static uint32_t kernel_cap_len(const struct packet *packet)
 						       BGFILTER_MAX_PACKET;
 }
 
-static int run_once(struct run *run, const struct packet *packet)
+static int run_once(const struct run *run, const struct packet *packet)
 {
 	struct bgfilter_run arg = {
 		.packet = (uintptr_t)packet->data,

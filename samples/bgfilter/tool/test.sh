@@ -361,9 +361,12 @@ done
 writer=$!
 "$BGFILTER" run -r fifo tcp >out 2>err &
 child=$!
+until [ "$(cat /sys/module/bgfilter/parameters/sets)" -gt 0 ] || gone $child; do
+	:
+done
 ends_at INT
-[ $? = 130 ]
-result "SIGINT ends a wait in the middle of a capture with 130" "$(cat err)"
+[ $? = 130 ] && grep -q '	tcp$' out
+result "SIGINT ends a wait in the middle of a capture with 130, and counts" "$(cat out err)"
 kill $writer
 
 "$BGFILTER" run -r good.pcap -F slow.txt >out 2>err &

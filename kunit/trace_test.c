@@ -1,0 +1,793 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Trace events of both systems: when each comes, in which order, and what each
+ * says, as whoever reads the trace buffer sees it.
+ *
+ * A probe is on every event.  What it makes of its arguments is made by the
+ * event's own header, read once more with other macros: the fields are filled in
+ * as there, and printed as there.  Cases compare lines.
+ */
+#include <linux/module.h>
+#include <linux/tracepoint.h>
+
+#include "compile_mock.h"
+
+#define AN_HOUR		(3600UL * HZ)
+#define MOST_RECORDS	64
+
+/* What the probes have seen, in this order; begun anew for each case. */
+struct record {
+	const char *name;		/* set last */
+	char text[120];
+};
+
+static struct {
+	atomic_t nr;
+	struct record records[MOST_RECORDS];
+} trace_log;
+
+/* What a case wants done where an event comes, in its context. */
+static struct {
+	const char *event;
+	void (*fn)(void *arg);
+	void *arg;
+} trace_hook;
+
+static void record(const char *name, const char *text)
+{
+	int n = atomic_inc_return(&trace_log.nr) - 1;
+
+	if (n < MOST_RECORDS) {
+		strscpy(trace_log.records[n].text, text,
+			sizeof(trace_log.records[n].text));
+		smp_store_release(&trace_log.records[n].name, name);
+	}
+	if (trace_hook.event && !strcmp(name, trace_hook.event))
+		trace_hook.fn(trace_hook.arg);
+}
+
+static const char *symbol_of(const struct trace_print_flags *symbols,
+			     unsigned long value)
+{
+	for (; symbols->name; symbols++)
+		if (symbols->mask == value)
+			return symbols->name;
+	return "unknown";
+}
+
+/* The headers of the events, as probes */
+
+#undef TP_PROTO
+#undef TP_ARGS
+#undef TP_STRUCT__entry
+#undef TP_fast_assign
+#undef TP_printk
+#undef DECLARE_EVENT_CLASS
+#undef DEFINE_EVENT
+#undef TRACE_EVENT
+#undef TRACE_DEFINE_ENUM
+
+#define TP_PROTO(args...)		args
+#define TP_ARGS(args...)		args
+#define TP_STRUCT__entry(args...)	args
+#define TP_fast_assign(args...)		args
+#define TP_printk(fmt, args...)		fmt, args
+#define TRACE_DEFINE_ENUM(a)
+#define __field(type, item)		type item;
+#define __print_symbolic(value, symbols...)				\
+({									\
+	static const struct trace_print_flags __symbols[] = {		\
+		symbols, {}						\
+	};								\
+									\
+	symbol_of(__symbols, value);					\
+})
+
+#define DECLARE_EVENT_CLASS(class, proto, args, fields, assign, print)	\
+static void print_##class(char *text, size_t size, proto)		\
+{									\
+	struct { fields } entry, *__entry = &entry;			\
+									\
+	assign								\
+	snprintf(text, size, print);					\
+}
+
+#define DEFINE_EVENT(class, event, proto, args)				\
+static void probe_##event(void *data, proto)				\
+{									\
+	char text[sizeof(trace_log.records->text)];			\
+									\
+	print_##class(text, sizeof(text), args);			\
+	record(#event, text);						\
+}
+
+#define TRACE_EVENT(event, proto, args, fields, assign, print)		\
+	DECLARE_EVENT_CLASS(event, PARAMS(proto), PARAMS(args),		\
+			    PARAMS(fields), PARAMS(assign), PARAMS(print)) \
+	DEFINE_EVENT(event, event, PARAMS(proto), PARAMS(args))
+
+#include "bgtoken_trace.h"
+#include "bgcompile_trace.h"
+
+#define EVENT(name)	{ #name, probe_##name }
+
+static struct {
+	const char *name;
+	void *probe;
+	struct tracepoint *tracepoint;
+} events[] = {
+	EVENT(bgtoken_create),
+	EVENT(bgtoken_cancel),
+	EVENT(bgtoken_enter),
+	EVENT(bgtoken_exit),
+	EVENT(bgtoken_cancel_done),
+	EVENT(bgtoken_free),
+	EVENT(bgtoken_work_queue),
+	EVENT(bgtoken_work_refuse),
+	EVENT(bgtoken_work_start),
+	EVENT(bgtoken_work_end),
+	EVENT(bgtoken_work_drop),
+	EVENT(bgtoken_wq_drain),
+	EVENT(bgcompile_units_add),
+	EVENT(bgcompile_unit_begin),
+	EVENT(bgcompile_unit_end),
+	EVENT(bgcompile_unit_publish),
+	EVENT(bgcompile_unit_drop),
+	EVENT(bgcompile_queue_free),
+	EVENT(bgcompile_task_yield),
+	EVENT(bgcompile_task_stop),
+	EVENT(bgcompile_event),
+};
+
+/* Tracepoints are found by name: the modules export two of them. */
+
+static int nr_tracepoints;	/* of both systems */
+
+static void look_at_tracepoint(struct tracepoint *tracepoint, void *priv)
+{
+	int i;
+
+	if (strncmp(tracepoint->name, "bgtoken_", 8) &&
+	    strncmp(tracepoint->name, "bgcompile_", 10))
+		return;
+	nr_tracepoints++;
+	for (i = 0; i < ARRAY_SIZE(events); i++)
+		if (!strcmp(events[i].name, tracepoint->name))
+			events[i].tracepoint = tracepoint;
+}
+
+#if defined(CONFIG_MODULES) && defined(CONFIG_TRACEPOINTS)
+static int look_at_module(struct notifier_block *nb, unsigned long state,
+			  void *data)
+{
+	struct module *mod = ((struct tp_module *)data)->mod;
+	int i;
+
+	if (state == MODULE_STATE_COMING)
+		for (i = 0; i < mod->num_tracepoints; i++)
+			look_at_tracepoint(tracepoint_ptr_deref(&mod->tracepoints_ptrs[i]),
+					   NULL);
+	return NOTIFY_OK;
+}
+
+/* It is told at once of the modules that there are. */
+static void look_at_modules(void)
+{
+	static struct notifier_block nb = { .notifier_call = look_at_module };
+
+	if (!register_tracepoint_module_notifier(&nb))
+		unregister_tracepoint_module_notifier(&nb);
+}
+#else
+static void look_at_modules(void)
+{
+}
+#endif
+
+static int trace_suite_init(struct kunit_suite *suite)
+{
+	int i;
+
+	if (!IS_ENABLED(CONFIG_TRACEPOINTS))
+		return 0;
+	nr_tracepoints = 0;
+	for_each_kernel_tracepoint(look_at_tracepoint, NULL);
+	look_at_modules();
+	for (i = 0; i < ARRAY_SIZE(events); i++)
+		if (events[i].tracepoint &&
+		    tracepoint_probe_register(events[i].tracepoint,
+					      events[i].probe, NULL))
+			events[i].tracepoint = NULL;
+	return 0;
+}
+
+static void trace_suite_exit(struct kunit_suite *suite)
+{
+	int i;
+
+	if (!IS_ENABLED(CONFIG_TRACEPOINTS))
+		return;
+	for (i = 0; i < ARRAY_SIZE(events); i++)
+		if (events[i].tracepoint)
+			tracepoint_probe_unregister(events[i].tracepoint,
+						    events[i].probe, NULL);
+	tracepoint_synchronize_unregister();
+}
+
+static void trace_begin(void)
+{
+	memset(trace_log.records, 0, sizeof(trace_log.records));
+	atomic_set(&trace_log.nr, 0);
+}
+
+static int trace_test_init(struct kunit *test)
+{
+	mock_init(test);
+	if (!IS_ENABLED(CONFIG_TRACEPOINTS))
+		kunit_skip(test, "needs CONFIG_TRACEPOINTS");
+	trace_begin();
+	return 0;
+}
+
+/* Lines */
+
+/* A reader of those lines that have a key in them. */
+struct reader {
+	const char *system;		/* what their names begin with */
+	char key[40];
+	int next;
+};
+
+static struct reader read_of(const char *system, const char *what, const void *who)
+{
+	struct reader reader = { .system = system };
+
+	snprintf(reader.key, sizeof(reader.key), "%s=%p", what, who);
+	return reader;
+}
+
+static struct record *read_next(struct reader *reader)
+{
+	while (reader->next < MOST_RECORDS) {
+		struct record *r = &trace_log.records[reader->next];
+		const char *name = smp_load_acquire(&r->name);
+
+		if (!name)
+			return NULL;
+		if (!strncmp(name, reader->system, strlen(reader->system)) &&
+		    strstr(r->text, reader->key))
+			return r;
+		reader->next++;
+	}
+	return NULL;
+}
+
+static __printf(4, 5) void expect_event(struct kunit *test, struct reader *reader,
+					const char *name, const char *fmt, ...)
+{
+	struct record *r = NULL;
+	char text[sizeof(r->text)];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (!test_until((r = read_next(reader)))) {
+		KUNIT_FAIL(test, "no %s: %s", name, text);
+		return;
+	}
+	KUNIT_EXPECT_STREQ(test, r->name, name);
+	KUNIT_EXPECT_STREQ(test, r->text, text);
+	reader->next++;
+}
+
+static void expect_no_more(struct kunit *test, struct reader *reader)
+{
+	struct record *r = read_next(reader);
+
+	if (r)
+		KUNIT_FAIL(test, "one more: %s: %s", r->name, r->text);
+	KUNIT_EXPECT_LE(test, atomic_read(&trace_log.nr), MOST_RECORDS);
+}
+
+/* Cases: tokens */
+
+static void trace_every_event_there_is_has_a_case(struct kunit *test)
+{
+	int i;
+
+	KUNIT_EXPECT_EQ(test, nr_tracepoints, (int)ARRAY_SIZE(events));
+	for (i = 0; i < ARRAY_SIZE(events); i++)
+		KUNIT_EXPECT_NOT_NULL_MSG(test, events[i].tracepoint, "%s",
+					  events[i].name);
+}
+
+static void trace_tells_the_life_of_a_token(struct kunit *test)
+{
+	const struct test_kind *kind = test->param_value;
+	struct reader reader;
+	struct bgtoken *token;
+
+	token = test_token_create(test, kind->kind);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	if (bgtoken_enter(token))
+		bgtoken_exit(token);
+	bgtoken_cancel(token);
+	bgtoken_cancel(token);
+	bgtoken_put(token);
+
+	reader = read_of("bgtoken_", "token", token);
+	expect_event(test, &reader, "bgtoken_create", "token=%p owner=%p kind=%s",
+		     token, test, kind->name);
+	expect_event(test, &reader, "bgtoken_enter", "token=%p", token);
+	expect_event(test, &reader, "bgtoken_exit", "token=%p", token);
+	expect_event(test, &reader, "bgtoken_cancel", "token=%p first=1", token);
+	expect_event(test, &reader, "bgtoken_cancel_done", "token=%p", token);
+	expect_event(test, &reader, "bgtoken_cancel", "token=%p first=0", token);
+	expect_event(test, &reader, "bgtoken_cancel_done", "token=%p", token);
+	expect_event(test, &reader, "bgtoken_free", "token=%p", token);
+	expect_no_more(test, &reader);
+}
+
+/* Cases: works */
+
+struct trace_work {
+	struct bgtoken_delayed_work dwork;
+	struct test_gate hold;
+};
+
+static void trace_work_fn(struct bgtoken_work *work)
+{
+	struct trace_work *tw = container_of(work, struct trace_work, dwork.work);
+
+	test_gate_pass(&tw->hold);
+}
+
+static void trace_work_release(struct bgtoken_work *work)
+{
+}
+
+static void trace_tells_the_way_of_a_work(struct kunit *test)
+{
+	struct bgtoken *token = bgtoken_create(test, BGTOKEN_MUTEX, GFP_KERNEL);
+	struct bgtoken_wq *wq = bgtoken_wq_create("bgtoken_test", WQ_UNBOUND, 0);
+	struct bgtoken_work *work;
+	struct trace_work *tw;
+	struct reader reader;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	KUNIT_ASSERT_FALSE(test, IS_ERR(wq));
+	tw = kunit_kzalloc(test, sizeof(*tw), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, tw);
+	test_gate_init(&tw->hold);
+	work = &tw->dwork.work;
+	bgtoken_delayed_work_init(&tw->dwork, token, trace_work_fn,
+				  trace_work_release);
+
+	/* Queued, and again as it runs; pending then; dropped by a cancel. */
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work(wq, work));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&tw->hold, 1));
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_delayed_work(wq, &tw->dwork, AN_HOUR));
+	KUNIT_EXPECT_FALSE(test, bgtoken_queue_work(wq, work));
+	test_gate_open(&tw->hold);
+	reader = read_of("bgtoken_work", "work", work);
+	expect_event(test, &reader, "bgtoken_work_queue",
+		     "work=%p function=%ps token=%p delay=0", work, trace_work_fn,
+		     token);
+	expect_event(test, &reader, "bgtoken_work_start",
+		     "work=%p function=%ps token=%p", work, trace_work_fn,
+		     token);
+	expect_event(test, &reader, "bgtoken_work_queue",
+		     "work=%p function=%ps token=%p delay=%lu", work, trace_work_fn,
+		     token, AN_HOUR);
+	expect_event(test, &reader, "bgtoken_work_refuse",
+		     "work=%p function=%ps token=%p reason=pending", work,
+		     trace_work_fn, token);
+	expect_event(test, &reader, "bgtoken_work_end",
+		     "work=%p function=%ps token=%p", work, trace_work_fn,
+		     token);
+	bgtoken_cancel(token);
+	expect_event(test, &reader, "bgtoken_work_drop",
+		     "work=%p function=%ps token=%p", work, trace_work_fn,
+		     token);
+	KUNIT_EXPECT_FALSE(test, bgtoken_queue_work(wq, work));
+	expect_event(test, &reader, "bgtoken_work_refuse",
+		     "work=%p function=%ps token=%p reason=cancelled", work,
+		     trace_work_fn, token);
+	bgtoken_wq_destroy(wq);
+	bgtoken_work_put(work);
+	bgtoken_put(token);
+	expect_no_more(test, &reader);
+	reader = read_of("bgtoken_", "wq", wq);
+	expect_event(test, &reader, "bgtoken_wq_drain", "wq=%p begin", wq);
+	expect_event(test, &reader, "bgtoken_wq_drain", "wq=%p done", wq);
+	expect_no_more(test, &reader);
+}
+
+/* Cases: what comes between an event and what follows it */
+
+struct window {
+	struct bgtoken *token;
+	struct bgtoken_wq *wq;
+	struct trace_work *tw;
+	unsigned long delay;
+	bool go;
+	bool cancelled;
+	bool queued;
+};
+
+static void window_canceller(void *arg)
+{
+	struct window *w = arg;
+
+	test_spin_until(READ_ONCE(w->go));
+	bgtoken_cancel(w->token);
+	WRITE_ONCE(w->cancelled, true);
+}
+
+static void window_queuer(void *arg)
+{
+	struct window *w = arg;
+
+	w->queued = bgtoken_queue_delayed_work(w->wq, &w->tw->dwork, w->delay);
+}
+
+#define WINDOW_MS	50
+
+/* The cancel begins, and gets as far as it can, while a work is being queued. */
+static void window_open(void *arg)
+{
+	struct window *w = arg;
+	u64 end;
+
+	WRITE_ONCE(w->go, true);
+	test_spin_until(bgtoken_cancelled(w->token));
+	/* It may have to wait for who is queueing; if not, it is soon done. */
+	end = ktime_get_ns() + WINDOW_MS * NSEC_PER_MSEC;
+	while (!READ_ONCE(w->cancelled) && ktime_get_ns() < end)
+		cpu_relax();
+}
+
+static const struct window_param {
+	const char *name;
+	unsigned long delay;
+} window_params[] = {
+	{ "at once", 0 },
+	{ "for later", AN_HOUR },
+};
+
+static void window_desc(const struct window_param *param, char *desc)
+{
+	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(window, window_params, window_desc);
+
+/*
+ * It was not cancelled when the work was claimed, and is when it goes onto its
+ * queue or timer.  The queuer is on CPU 1, maybe with interrupts off, the cancel
+ * on CPU 2.
+ */
+static void trace_work_claimed_just_before_a_cancel_is_dropped(struct kunit *test)
+{
+	const struct window_param *param = test->param_value;
+	struct test_thread queuer = {}, canceller = {};
+	struct window w = { .delay = param->delay };
+	struct bgtoken_work *work;
+	struct reader reader;
+
+	test_own_cpu(test, 2);
+	w.token = bgtoken_create(test, BGTOKEN_MUTEX, GFP_KERNEL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(w.token));
+	w.wq = bgtoken_wq_create("bgtoken_test", WQ_UNBOUND, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(w.wq));
+	w.tw = kunit_kzalloc(test, sizeof(*w.tw), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, w.tw);
+	test_gate_init(&w.tw->hold);
+	test_gate_open(&w.tw->hold);
+	work = &w.tw->dwork.work;
+	bgtoken_delayed_work_init(&w.tw->dwork, w.token, trace_work_fn,
+				  trace_work_release);
+	test_thread_create(test, &queuer, 1);
+	test_thread_create(test, &canceller, 2);
+
+	trace_hook.fn = window_open;
+	trace_hook.arg = &w;
+	trace_hook.event = "bgtoken_work_queue";
+	test_thread_run(&canceller, window_canceller, &w);
+	test_thread_run(&queuer, window_queuer, &w);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&queuer));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&canceller));
+	trace_hook.event = NULL;
+	KUNIT_EXPECT_TRUE(test, w.queued);
+	reader = read_of("bgtoken_work", "work", work);
+	expect_event(test, &reader, "bgtoken_work_queue",
+		     "work=%p function=%ps token=%p delay=%lu", work, trace_work_fn,
+		     w.token, w.delay);
+	expect_event(test, &reader, "bgtoken_work_drop",
+		     "work=%p function=%ps token=%p", work, trace_work_fn,
+		     w.token);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&w.tw->hold), 0);
+	bgtoken_wq_destroy(w.wq);
+	bgtoken_work_put(work);
+	bgtoken_put(w.token);
+	expect_no_more(test, &reader);
+}
+
+static void destroy_wq(void *arg)
+{
+	bgtoken_wq_destroy(arg);
+}
+
+static void trace_tells_of_a_workqueue_that_closes(struct kunit *test)
+{
+	struct bgtoken *token = bgtoken_create(test, BGTOKEN_MUTEX, GFP_KERNEL);
+	struct bgtoken_wq *wq = bgtoken_wq_create("bgtoken_test", WQ_UNBOUND, 0);
+	struct test_thread destroyer = {};
+	struct bgtoken_work *work;
+	struct trace_work *tw;
+	struct reader reader;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	KUNIT_ASSERT_FALSE(test, IS_ERR(wq));
+	tw = kunit_kzalloc(test, sizeof(*tw), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, tw);
+	test_gate_init(&tw->hold);
+	work = &tw->dwork.work;
+	bgtoken_work_init(work, token, trace_work_fn, trace_work_release);
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work(wq, work));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&tw->hold, 1));
+	test_thread_start(test, &destroyer, -1, destroy_wq, wq);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&destroyer));
+
+	reader = read_of("bgtoken_", "wq", wq);
+	expect_event(test, &reader, "bgtoken_wq_drain", "wq=%p begin", wq);
+	expect_no_more(test, &reader);
+	KUNIT_EXPECT_FALSE(test, bgtoken_queue_work(wq, work));
+	test_gate_open(&tw->hold);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&destroyer));
+	expect_event(test, &reader, "bgtoken_wq_drain", "wq=%p done", wq);
+	expect_no_more(test, &reader);
+
+	reader = read_of("bgtoken_work", "work", work);
+	expect_event(test, &reader, "bgtoken_work_queue",
+		     "work=%p function=%ps token=%p delay=0", work, trace_work_fn,
+		     token);
+	expect_event(test, &reader, "bgtoken_work_start",
+		     "work=%p function=%ps token=%p", work, trace_work_fn,
+		     token);
+	expect_event(test, &reader, "bgtoken_work_refuse",
+		     "work=%p function=%ps token=%p reason=closing", work,
+		     trace_work_fn, token);
+	expect_event(test, &reader, "bgtoken_work_end",
+		     "work=%p function=%ps token=%p", work, trace_work_fn,
+		     token);
+	expect_no_more(test, &reader);
+	bgtoken_work_put(work);
+	bgtoken_put(token);
+}
+
+/* Cases: compile states, with one task */
+
+/* The last unit added. */
+static struct bgcompile_unit *last_of(struct list_head *units)
+{
+	return list_last_entry(units, struct bgcompile_unit, node);
+}
+
+static void expect_unit(struct kunit *test, struct reader *reader,
+			const char *event, struct mock *mock,
+			struct bgcompile_unit *unit, const char *tier, int error)
+{
+	expect_event(test, reader, event, "token=%p unit=%p tier=%s error=%d",
+		     mock->token, unit, tier, error);
+}
+
+/* A unit that was held at the gate, and comes to an end with an error or 0. */
+static void expect_whole_unit(struct kunit *test, struct reader *reader,
+			      struct mock *mock, struct bgcompile_unit *unit,
+			      const char *tier, int error)
+{
+	expect_unit(test, reader, "bgcompile_unit_begin", mock, unit, tier, 0);
+	expect_unit(test, reader, "bgcompile_unit_end", mock, unit, tier, error);
+	expect_unit(test, reader, "bgcompile_unit_publish", mock, unit, tier, error);
+}
+
+static void trace_tells_how_a_state_is_compiled(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 3, .max_tasks = 1, .slice_ms = 60000);
+	struct bgcompile_unit *first, *second, *top;
+	struct bgcompile_queue *queue = mock_state(mock)->queue;
+	struct bgtoken *token = mock->token;
+	struct reader reader;
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units);
+	first = last_of(&units);
+	mock_unit_sized(mock, &units, BGCOMPILE_TOP, 1)->publish_error = -EIO;
+	top = last_of(&units);
+	mock_unit(mock, &units);
+	second = last_of(&units);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
+	mock_drain(mock);
+
+	reader = read_of("bgcompile_", "token", token);
+	expect_event(test, &reader, "bgcompile_units_add",
+		     "token=%p baseline=2 top=1", token);
+	expect_whole_unit(test, &reader, mock, first, "baseline", 0);
+	expect_whole_unit(test, &reader, mock, second, "baseline", 0);
+	expect_event(test, &reader, "bgcompile_event",
+		     "token=%p event=baseline-finished error=0", token);
+	expect_unit(test, &reader, "bgcompile_unit_begin", mock, top, "top", 0);
+	expect_unit(test, &reader, "bgcompile_unit_end", mock, top, "top", 0);
+	expect_unit(test, &reader, "bgcompile_unit_publish", mock, top, "top", -EIO);
+	expect_event(test, &reader, "bgcompile_event",
+		     "token=%p event=top-finished error=0", token);
+	expect_event(test, &reader, "bgcompile_task_stop", "token=%p tasks=0",
+		     token);
+	expect_no_more(test, &reader);
+	reader = read_of("bgcompile_", "queue", queue);
+	expect_event(test, &reader, "bgcompile_queue_free", "queue=%p dropped=0",
+		     queue);
+	expect_no_more(test, &reader);
+}
+
+/* The second of a batch fails; the third, compiled too, is dropped for that. */
+static void trace_tells_how_a_state_fails(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 4, .max_tasks = 1, .batch = 3,
+					.slice_ms = 60000);
+	struct bgcompile_unit *unit[3];
+	struct bgtoken *token = mock->token;
+	struct reader reader;
+	LIST_HEAD(units);
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		mock_unit(mock, &units);
+		unit[i] = last_of(&units);
+	}
+	mock_unit(mock, &units);
+	mock->plans[1].publish_error = -ENOSPC;
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_FAILED));
+
+	reader = read_of("bgcompile_", "token", token);
+	expect_event(test, &reader, "bgcompile_units_add",
+		     "token=%p baseline=4 top=0", token);
+	for (i = 0; i < 3; i++) {
+		expect_unit(test, &reader, "bgcompile_unit_begin", mock, unit[i],
+			    "baseline", 0);
+		expect_unit(test, &reader, "bgcompile_unit_end", mock, unit[i],
+			    "baseline", 0);
+	}
+	expect_unit(test, &reader, "bgcompile_unit_publish", mock, unit[0],
+		    "baseline", 0);
+	expect_unit(test, &reader, "bgcompile_unit_publish", mock, unit[1],
+		    "baseline", -ENOSPC);
+	expect_unit(test, &reader, "bgcompile_unit_drop", mock, unit[2],
+		    "baseline", -ENOSPC);
+	expect_event(test, &reader, "bgcompile_event",
+		     "token=%p event=failed error=%d", token, -ENOSPC);
+	expect_event(test, &reader, "bgcompile_task_stop", "token=%p tasks=0",
+		     token);
+	expect_no_more(test, &reader);
+}
+
+static void trace_tells_how_a_state_is_cancelled(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 6, .max_tasks = 1, .slice_ms = 60000);
+	struct bgcompile_queue *queue = mock_state(mock)->queue;
+	struct bgtoken *token = mock->token;
+	struct bgcompile_unit *unit;
+	struct reader reader;
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 1, &mock->gate);
+	unit = last_of(&units);
+	mock->plans[0].compile_error = -EINTR;
+	mock_units(mock, &units, 5, NULL);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
+	test_gate_open(&mock->gate);
+	mock_drain(mock);
+
+	reader = read_of("bgcompile_", "token", token);
+	expect_event(test, &reader, "bgcompile_units_add",
+		     "token=%p baseline=6 top=0", token);
+	expect_unit(test, &reader, "bgcompile_unit_begin", mock, unit, "baseline", 0);
+	expect_unit(test, &reader, "bgcompile_unit_end", mock, unit, "baseline",
+		    -EINTR);
+	expect_unit(test, &reader, "bgcompile_unit_drop", mock, unit, "baseline",
+		    -ECANCELED);
+	expect_no_more(test, &reader);
+	reader = read_of("bgcompile_", "queue", queue);
+	expect_event(test, &reader, "bgcompile_queue_free", "queue=%p dropped=5",
+		     queue);
+	expect_no_more(test, &reader);
+}
+
+static void trace_tells_of_a_task_that_yields(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 2, .max_tasks = 1, .slice_ms = 1);
+	struct bgtoken *token = mock->token;
+	struct bgcompile_unit *first, *second;
+	struct reader reader;
+	LIST_HEAD(units);
+
+	mock_unit(mock, &units)->compile_ms = 3;
+	first = last_of(&units);
+	mock_units(mock, &units, 1, &mock->gate);
+	second = last_of(&units);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+
+	reader = read_of("bgcompile_", "token", token);
+	expect_event(test, &reader, "bgcompile_units_add",
+		     "token=%p baseline=2 top=0", token);
+	expect_whole_unit(test, &reader, mock, first, "baseline", 0);
+	expect_event(test, &reader, "bgcompile_task_yield", "token=%p tasks=1",
+		     token);
+	expect_unit(test, &reader, "bgcompile_unit_begin", mock, second,
+		    "baseline", 0);
+	expect_no_more(test, &reader);
+}
+
+/* Two, of which the first finds nothing to do while the other is held. */
+static void trace_tells_how_many_tasks_are_left(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 2, .max_tasks = 2, .slice_ms = 60000);
+	struct bgtoken *token = mock->token;
+	struct reader reader;
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 1, &mock->gate);
+	mock_units(mock, &units, 1, &mock->gate2);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate2, 1));
+	test_gate_open(&mock->gate2);
+	KUNIT_EXPECT_TRUE(test, test_until(mock_progress(mock).tasks == 1));
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	reader = read_of("bgcompile_task", "token", token);
+	expect_event(test, &reader, "bgcompile_task_stop", "token=%p tasks=1",
+		     token);
+	expect_event(test, &reader, "bgcompile_task_stop", "token=%p tasks=0",
+		     token);
+	expect_no_more(test, &reader);
+}
+
+KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
+
+static struct kunit_case trace_test_cases[] = {
+	KUNIT_CASE(trace_every_event_there_is_has_a_case),
+	KUNIT_CASE_PARAM(trace_tells_the_life_of_a_token, test_kind_gen_params),
+	KUNIT_CASE(trace_tells_the_way_of_a_work),
+	KUNIT_CASE(trace_tells_of_a_workqueue_that_closes),
+	KUNIT_CASE_PARAM(trace_work_claimed_just_before_a_cancel_is_dropped,
+			 window_gen_params),
+	KUNIT_CASE(trace_tells_how_a_state_is_compiled),
+	KUNIT_CASE(trace_tells_how_a_state_fails),
+	KUNIT_CASE(trace_tells_how_a_state_is_cancelled),
+	KUNIT_CASE(trace_tells_of_a_task_that_yields),
+	KUNIT_CASE(trace_tells_how_many_tasks_are_left),
+	{}
+};
+
+static struct kunit_suite trace_test_suite = {
+	.name = "bgtoken_trace",
+	.suite_init = trace_suite_init,
+	.suite_exit = trace_suite_exit,
+	.init = trace_test_init,
+	.exit = mock_exit,
+	.test_cases = trace_test_cases,
+};
+
+kunit_test_suite(trace_test_suite);
+
+MODULE_DESCRIPTION("KUnit tests of bgtoken: trace events");
+MODULE_LICENSE("GPL");
