@@ -134,6 +134,7 @@ static struct {
 	EVENT(bgcompile_unit_publish),
 	EVENT(bgcompile_unit_drop),
 	EVENT(bgcompile_queue_free),
+	EVENT(bgcompile_task_begin),
 	EVENT(bgcompile_task_yield),
 	EVENT(bgcompile_task_stop),
 	EVENT(bgcompile_event),
@@ -616,6 +617,8 @@ static void trace_tells_how_a_state_is_compiled(struct kunit *test)
 	reader = read_of("bgcompile_", "token", token);
 	expect_event(test, &reader, "bgcompile_units_add",
 		     "token=%p baseline=2 top=1", token);
+	expect_event(test, &reader, "bgcompile_task_begin",
+		     "token=%p compile=%ps", token, mock_compile);
 	expect_whole_unit(test, &reader, mock, first, "baseline", 0);
 	expect_whole_unit(test, &reader, mock, second, "baseline", 0);
 	expect_event(test, &reader, "bgcompile_event",
@@ -657,6 +660,8 @@ static void trace_tells_how_a_state_fails(struct kunit *test)
 	reader = read_of("bgcompile_", "token", token);
 	expect_event(test, &reader, "bgcompile_units_add",
 		     "token=%p baseline=4 top=0", token);
+	expect_event(test, &reader, "bgcompile_task_begin",
+		     "token=%p compile=%ps", token, mock_compile);
 	for (i = 0; i < 3; i++) {
 		expect_unit(test, &reader, "bgcompile_unit_begin", mock, unit[i],
 			    "baseline", 0);
@@ -698,6 +703,8 @@ static void trace_tells_how_a_state_is_cancelled(struct kunit *test)
 	reader = read_of("bgcompile_", "token", token);
 	expect_event(test, &reader, "bgcompile_units_add",
 		     "token=%p baseline=6 top=0", token);
+	expect_event(test, &reader, "bgcompile_task_begin",
+		     "token=%p compile=%ps", token, mock_compile);
 	expect_unit(test, &reader, "bgcompile_unit_begin", mock, unit, "baseline", 0);
 	expect_unit(test, &reader, "bgcompile_unit_end", mock, unit, "baseline",
 		    -EINTR);
@@ -728,9 +735,13 @@ static void trace_tells_of_a_task_that_yields(struct kunit *test)
 	reader = read_of("bgcompile_", "token", token);
 	expect_event(test, &reader, "bgcompile_units_add",
 		     "token=%p baseline=2 top=0", token);
+	expect_event(test, &reader, "bgcompile_task_begin",
+		     "token=%p compile=%ps", token, mock_compile);
 	expect_whole_unit(test, &reader, mock, first, "baseline", 0);
 	expect_event(test, &reader, "bgcompile_task_yield", "token=%p tasks=1",
 		     token);
+	expect_event(test, &reader, "bgcompile_task_begin",
+		     "token=%p compile=%ps", token, mock_compile);
 	expect_unit(test, &reader, "bgcompile_unit_begin", mock, second,
 		    "baseline", 0);
 	expect_no_more(test, &reader);
@@ -754,6 +765,10 @@ static void trace_tells_how_many_tasks_are_left(struct kunit *test)
 	test_gate_open(&mock->gate);
 	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
 	reader = read_of("bgcompile_task", "token", token);
+	expect_event(test, &reader, "bgcompile_task_begin",
+		     "token=%p compile=%ps", token, mock_compile);
+	expect_event(test, &reader, "bgcompile_task_begin",
+		     "token=%p compile=%ps", token, mock_compile);
 	expect_event(test, &reader, "bgcompile_task_stop", "token=%p tasks=1",
 		     token);
 	expect_event(test, &reader, "bgcompile_task_stop", "token=%p tasks=0",
