@@ -40,6 +40,7 @@ static void record(const char *name, const char *text)
 	if (n < MOST_RECORDS) {
 		strscpy(trace_log.records[n].text, text,
 			sizeof(trace_log.records[n].text));
+		/* After the text: read_next() looks at that when it has found this. */
 		smp_store_release(&trace_log.records[n].name, name);
 	}
 	if (trace_hook.event && !strcmp(name, trace_hook.event))
@@ -251,7 +252,7 @@ static struct record *read_next(struct reader *reader)
 {
 	while (reader->next < MOST_RECORDS) {
 		struct record *r = &trace_log.records[reader->next];
-		const char *name = smp_load_acquire(&r->name);
+		const char *name = smp_load_acquire(&r->name);	/* of record() */
 
 		if (!name)
 			return NULL;
@@ -266,17 +267,18 @@ static struct record *read_next(struct reader *reader)
 static __printf(4, 5) void expect_event(struct kunit *test, struct reader *reader,
 					const char *name, const char *fmt, ...)
 {
-	struct record *r = NULL;
+	struct record *r;
 	char text[sizeof(r->text)];
 	va_list args;
 
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	if (!test_until((r = read_next(reader)))) {
+	if (!test_until(read_next(reader))) {
 		KUNIT_FAIL(test, "no %s: %s", name, text);
 		return;
 	}
+	r = read_next(reader);
 	KUNIT_EXPECT_STREQ(test, r->name, name);
 	KUNIT_EXPECT_STREQ(test, r->text, text);
 	reader->next++;

@@ -1555,7 +1555,7 @@ static bool has_rescuer(const char *name)
 /* Whether there is /sys/devices/virtual/workqueue/NAME; a reference on it goes. */
 static bool is_in_sysfs(const char *name)
 {
-	const char *path[] = { "virtual", "workqueue", name };
+	const char * const path[] = { "virtual", "workqueue", name };
 	struct kernfs_node *node = platform_bus.kobj.parent->sd, *next;
 	int n;
 
