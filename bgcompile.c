@@ -58,8 +58,8 @@
  * ==============
  *
  * progress.events only ever gains bits, in bgcompile_settle(), and none once the
- * token is cancelled; for a failure that is looked at once, as progress.error is
- * set, so that there is no error without its event.  A callback has a mask of what
+ * token is cancelled; for a failure that is checked as progress.error is set, so that
+ * there is no error without its event.  A callback has a mask of what
  * it was told.  Whoever is in a scope and finds a difference tells, with
  * state->telling as the right to do so: with BGTOKEN_SHARED several may find it, and
  * the order of events is kept by letting one of them tell all.
@@ -67,7 +67,8 @@
  * Waiters sleep where bgtoken_sleep() does, on the token, as a cancel of the
  * token by whomever is what wakes them then.  To lockdep a task holds the works' map
  * of its token for as long as it runs, and a waiter takes it: so a wait under a lock
- * that compile, publish or free_unit takes is reported, and one inside a scope.
+ * that compile, publish or free_unit takes is reported, and one inside a scope that
+ * tasks have to wait for.
  *
  * Protection
  * ==========
@@ -284,7 +285,7 @@ static void bgcompile_queue_put(struct bgcompile_queue *queue)
 /*
  * See which events have come; true if some did.  In a scope.  Waiters look
  * under state->lock, too: either they see the events or are seen here.  Being
- * cancelled is no event, and nothing that comes after it is.
+ * cancelled is no event, and no tier finishes after it.
  */
 static bool bgcompile_settle(struct bgcompile *state, struct bgtoken *token)
 	__must_hold(&state->lock)
@@ -517,6 +518,7 @@ static void bgcompile_begin(struct bgcompile *state, struct bgcompile_task *task
 	/* A spare task, without an env, must not fail what others have done. */
 	spin_lock_irqsave(&state->lock, flags);
 	idle = !bgcompile_units_first(&task->queue->units);
+	trace_bgcompile_task_begin(token, ops->compile);
 	if (idle)
 		bgcompile_stop(state, task);
 	spin_unlock_irqrestore(&state->lock, flags);
@@ -855,23 +857,34 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 }
 EXPORT_SYMBOL_GPL(__bgcompile_init);
 
+/* How many tasks more are needed for the units than run and were allocated. */
+static int bgcompile_missing(struct bgcompile *state,
+			     const struct bgcompile_units *units,
+			     struct list_head *tasks)
+	__must_hold(&state->lock)
+{
+	unsigned int count = units->count[BGCOMPILE_BASELINE] +
+			     units->count[BGCOMPILE_TOP];
+	int wanted = min(count, state->params.max_tasks - state->progress.tasks);
+
+	lockdep_assert_held(&state->lock);
+	return wanted - (int)list_count_nodes(tasks);
+}
+
 /*
- * In a scope: take the units over, all or none; none, too, if tasks are missing for
- * that.  Those that run may leave while others are being allocated.
+ * In a scope: take the units over, all or none; none if more tasks are needed first,
+ * as some have left while these were allocated.
  */
 static int bgcompile_take(struct bgcompile *state, struct bgtoken *token,
 			  struct bgcompile_units *units,
 			  struct list_head *tasks, int *missing)
 {
-	unsigned int count = units->count[BGCOMPILE_BASELINE] +
-			     units->count[BGCOMPILE_TOP];
 	struct bgcompile_progress *p = &state->progress;
 	unsigned long flags;
 	int tier, error;
 
 	spin_lock_irqsave(&state->lock, flags);
-	*missing = min(count, state->params.max_tasks - p->tasks);
-	*missing -= list_count_nodes(tasks);
+	*missing = bgcompile_missing(state, units, tasks);
 	if (p->error)
 		error = p->error;
 	else if (bgcompile_final(p->events))
@@ -918,6 +931,7 @@ int bgcompile_add_units(struct bgcompile *state, struct list_head *units)
 {
 	struct bgcompile_units sorted;
 	struct bgtoken *token;
+	unsigned long flags;
 	int error, missing;
 	LIST_HEAD(tasks);
 
@@ -928,15 +942,18 @@ int bgcompile_add_units(struct bgcompile *state, struct list_head *units)
 	if (error)
 		goto put_token;
 
+	spin_lock_irqsave(&state->lock, flags);
+	missing = bgcompile_missing(state, &sorted, &tasks);
+	spin_unlock_irqrestore(&state->lock, flags);
 	do {
+		error = bgcompile_alloc_tasks(&tasks, max(missing, 0), token, GFP_KERNEL);
+		if (error)
+			break;
 		missing = 0;
 		error = -ECANCELED;
 		scoped_bgtoken(token, struct bgcompile *, alive)
 			error = bgcompile_take(alive, token, &sorted, &tasks,
 					       &missing);
-		if (!error && missing > 0)
-			error = bgcompile_alloc_tasks(&tasks, missing, token,
-						      GFP_KERNEL);
 	} while (!error && missing > 0);
 
 	if (error)
@@ -1050,11 +1067,11 @@ static long bgcompile_wait_for(struct bgcompile *state, enum bgcompile_event eve
  * @event:	BGCOMPILE_BASELINE_FINISHED or BGCOMPILE_TOP_FINISHED
  *
  * Waits for compile steps, so the caller holds no lock that they take, or publish or
- * free_unit does; and none that somebody needs who is to be frozen, as the caller
- * may be frozen in here.
+ * free_unit does; lockdep names that.  A task that may be frozen holds no lock at all.
  *
- * Context: Process context; sleeps.  Not inside a scope of this state, nor in one of
- * its tasks; lockdep names both.
+ * Context: Process context; sleeps.  Not inside a scope of this state; nor in a compile
+ * step or callback of a state that was made at the same place, which lockdep takes for
+ * this one; nor in a work of its workqueue, if that has no room for its tasks besides.
  * Return: 0 when the event has come, the state's error if it failed before,
  * -ECANCELED if it was cancelled before, -EINTR if the caller is being killed,
  * -EINVAL for another event.

@@ -126,6 +126,26 @@ TRACE_EVENT(bgcompile_queue_free,
 	TP_printk("queue=%p dropped=%u", __entry->queue, __entry->dropped)
 );
 
+/**
+ * bgcompile_task_begin - a task begins a run, in its first scope
+ * @token:	the state's token
+ * @compile:	the compile step, which tells whose task it is: as works, all tasks
+ *		have the same function
+ */
+TRACE_EVENT(bgcompile_task_begin,
+	TP_PROTO(struct bgtoken *token, void *compile),
+	TP_ARGS(token, compile),
+	TP_STRUCT__entry(
+		__field(void *,	token)
+		__field(void *,	compile)
+	),
+	TP_fast_assign(
+		__entry->token = token;
+		__entry->compile = compile;
+	),
+	TP_printk("token=%p compile=%ps", __entry->token, __entry->compile)
+);
+
 DECLARE_EVENT_CLASS(bgcompile_task,
 	TP_PROTO(struct bgtoken *token, unsigned int tasks),
 	TP_ARGS(token, tasks),

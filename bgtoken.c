@@ -57,9 +57,9 @@
  *    keep its lock for as long as the scope lasts, and a cancel takes it too, so
  *    it stands behind as many hand-overs as there are in line before it
  *
- * A SHARED scope never waits to begin, so lockdep sees it as a lock that is tried
- * for: nothing that is held before it can be part of a deadlock with it.  What is
- * taken inside it can, with a cancel, and that is seen as one that waits.
+ * A SHARED scope never waits to begin, so to lockdep it is a trylock: nothing that is
+ * held before it can be part of a deadlock with it.  What is taken inside it can, with
+ * a cancel, which is a lock that waits.
  *
  * The word lives in the token, not in the owner, and each who uses it holds a
  * reference until it is done.  So (4), and a mutex_unlock() that still touches a
@@ -94,7 +94,7 @@
  * sets CANCELLED, and a drain sets closing, before they take the lock and walk
  * the list, they find it there or it is refused.  A cancel does so only if
  * token->watched says that there ever was such a work, or a sleeper; and so does
- * one that comes second, as what the first has not got to is still on a timer.
+ * one that comes second, since works that the first has not reached are still armed.
  *
  * Who queues looks at the token first, in an RCU read-side section, and at the
  * workqueue only if it was not cancelled.  Either it was cancelled before, or a
@@ -152,7 +152,7 @@
 
 /* What works and their release may rely on: process context. */
 #define BGTOKEN_WQ_FLAGS						\
-	(WQ_UNBOUND | WQ_PERCPU | WQ_FREEZABLE | WQ_MEM_RECLAIM |	\
+	(WQ_UNBOUND | COMPAT_WQ_PERCPU | WQ_FREEZABLE | WQ_MEM_RECLAIM | \
 	 WQ_HIGHPRI | WQ_CPU_INTENSIVE | WQ_SYSFS | WQ_POWER_EFFICIENT)
 
 struct bgtoken_wq {
@@ -184,6 +184,7 @@ struct bgtoken_class {
 	unsigned int file_hash;
 	int line_number;
 	char name[40];
+	char works_name[48];
 };
 
 #define BGTOKEN_CLASSES	256	/* sites after these go unchecked */
@@ -200,10 +201,14 @@ static void bgtoken_class_init(struct bgtoken_class *class,
 
 	if (unchecked && class->name[0])
 		return;		/* in use */
+	if (unchecked)
+		pr_warn_once("bgtoken: lockdep checks the first %d creation sites only\n",
+			     BGTOKEN_CLASSES);
 	strscpy(class->name, unchecked ? "bgtoken" : site->name, sizeof(class->name));
+	snprintf(class->works_name, sizeof(class->works_name), "%s works", class->name);
 	class->file_hash = file_hash;
 	class->line_number = site->line;
-	lockdep_init_map(&class->works_map, "bgtoken_works",
+	lockdep_init_map(&class->works_map, class->works_name,
 			 unchecked ? &__lockdep_no_validate__ : &class->works, 0);
 }
 
@@ -248,8 +253,8 @@ static void bgtoken_set_class(struct bgtoken *token, const struct bgtoken_site *
 }
 
 /*
- * What works of the token hold while they run, and who waits for them takes.  It is
- * one for all tokens of a class.
+ * What those works of the token hold while they run that others wait for, and who
+ * waits for them takes.  It is one for all tokens of a class.
  */
 struct lockdep_map *__bgtoken_works_map(struct bgtoken *token)
 {
@@ -269,7 +274,7 @@ struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
 {
 	struct bgtoken *token;
 
-	if (!owner || kind < 0 || kind >= BGTOKEN_KINDS)
+	if (!owner || kind >= BGTOKEN_KINDS)
 		return ERR_PTR(-EINVAL);
 	token = kzalloc(sizeof(*token), gfp);
 	if (!token)
@@ -382,10 +387,10 @@ static bool bgtoken_over(const struct bgtoken *token, int cancelled)
 /* Where one may not sleep.  Acquire, as bgtoken_over(). */
 static void bgtoken_wait_spinning(struct bgtoken *token, int cancelled)
 {
-	contention_begin(token, LCB_F_SPIN);
+	compat_contention_begin(token, LCB_F_SPIN);
 	atomic_cond_read_acquire(&token->scopes,
 				 !(VAL & BGTOKEN_LIVE) || VAL & cancelled);
-	contention_end(token, 0);
+	compat_contention_end(token, 0);
 }
 
 /*
@@ -398,7 +403,7 @@ static void bgtoken_wait_sleeping(struct bgtoken *token, int cancelled)
 {
 	int spins = SPINS;
 
-	contention_begin(token, LCB_F_MUTEX);
+	compat_contention_begin(token, LCB_F_MUTEX);
 	while (!bgtoken_over(token, cancelled) && spins--)
 		cpu_relax();
 	if (!bgtoken_over(token, cancelled)) {
@@ -406,11 +411,13 @@ static void bgtoken_wait_sleeping(struct bgtoken *token, int cancelled)
 			wake_up_var(&token->scopes);
 		wait_var_event(&token->scopes, bgtoken_over(token, cancelled));
 	}
-	contention_end(token, 0);
+	compat_contention_end(token, 0);
 }
 
 static noinline void bgtoken_wait(struct bgtoken *token, int cancelled)
 {
+	if (bgtoken_over(token, cancelled))
+		return;
 	if (bgtoken_irqs_off(token))
 		bgtoken_wait_spinning(token, cancelled);
 	else
@@ -462,13 +469,32 @@ static bool bgtoken_stand_in_line(struct bgtoken *token, unsigned int subclass)
 	}
 	if (!entered) {
 		atomic_or(BGTOKEN_WAITER, &token->scopes);
-		bgtoken_wait(token, BGTOKEN_CANCELLED);
-		/* Only a cancel can have changed it: the others are behind. */
-		entered = bgtoken_take(token, BGTOKEN_NONE | BGTOKEN_WAITER);
+		do {
+			bgtoken_wait(token, BGTOKEN_CANCELLED);
+			/* The others are behind: it fails for a cancel, or a misuse. */
+			entered = bgtoken_take(token, BGTOKEN_NONE | BGTOKEN_WAITER);
+		} while (!entered && !bgtoken_cancelled(token));
 	}
 	if (!entered || !IS_ENABLED(CONFIG_PREEMPT_RT))
 		bgtoken_line_unlock(token);
 	return entered;
+}
+
+/* Step (1), in parallel. */
+static bool bgtoken_share(struct bgtoken *token)
+{
+	int word = atomic_read(&token->scopes);
+
+	do {
+		/* An exit too many is being taken back: it is a moment. */
+		while (unlikely(!(word & BGTOKEN_NONE))) {
+			cpu_relax();
+			word = atomic_read(&token->scopes);
+		}
+		if (word < 0)
+			return false;
+	} while (!atomic_try_cmpxchg_acquire(&token->scopes, &word, word + 1));
+	return true;
 }
 
 /* When somebody is in a scope, or the token is cancelled. */
@@ -480,15 +506,16 @@ void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass)
 		return NULL;
 	if (token->kind == BGTOKEN_SHARED) {
 		rwsem_acquire_read(&token->dep_map, subclass, 1, _RET_IP_);
-		entered = atomic_inc_unless_negative(&token->scopes);
+		entered = bgtoken_share(token);
 	} else {
 		mutex_acquire(&token->dep_map, subclass, 0, _RET_IP_);
-		lock_contended(&token->dep_map, _RET_IP_);
+		if (atomic_read(&token->scopes) & BGTOKEN_LIVE)
+			lock_contended(&token->dep_map, _RET_IP_);
 		entered = bgtoken_stand_in_line(token, subclass);
+		if (entered)
+			lock_acquired(&token->dep_map, _RET_IP_);
 	}
-	if (entered) {
-		lock_acquired(&token->dep_map, _RET_IP_);
-	} else {
+	if (!entered) {
 		lock_release(&token->dep_map, _RET_IP_);
 		return NULL;
 	}
@@ -499,25 +526,26 @@ EXPORT_SYMBOL_GPL(__bgtoken_enter_slow);
 
 /*
  * Step (4).  @word is what the exit made of token->scopes.  False if there was no
- * scope to end.
+ * scope to end, and so nothing else to undo; but for who meets interrupts off, as
+ * another may have ended its scope.
  */
 bool __bgtoken_exit_slow(struct bgtoken *token, int word)
 {
 	bool ended = word & BGTOKEN_NONE;
 
-	if (WARN_ONCE(!ended, "bgtoken: one exit too many\n"))
+	if (!ended)
 		word = atomic_inc_return(&token->scopes);
-	if (!(word & BGTOKEN_LIVE) && token->kind != BGTOKEN_SPIN)
+	if (!(word & BGTOKEN_LIVE) && !bgtoken_irqs_off(token))
 		wake_up_var(&token->scopes);
-	return ended;
+	WARN_ONCE(!ended, "bgtoken: one exit too many\n");
+	return ended || (bgtoken_irqs_off(token) && irqs_disabled());
 }
 EXPORT_SYMBOL_GPL(__bgtoken_exit_slow);
 
 #ifdef CONFIG_PREEMPT_RT
 void *bgtoken_enter_nested(struct bgtoken *token, unsigned int subclass)
 {
-	if (token->kind != BGTOKEN_SPIN)
-		might_sleep();
+	bgtoken_might_sleep(token);
 	return __bgtoken_enter_slow(token, subclass);
 }
 EXPORT_SYMBOL_GPL(bgtoken_enter_nested);
@@ -698,8 +726,9 @@ EXPORT_SYMBOL_GPL(bgtoken_refuse);
  * in here.  A work of a WQ_FREEZABLE workqueue holds up its freezing until it
  * returns, whatever it does; one that sleeps for long is better off elsewhere.
  *
- * Context: Process context; sleeps, with no lock held and outside of scopes, as
- * others may have to freeze who wait for them.
+ * Context: Process context; sleeps.  A task that may be frozen holds no lock here and
+ * is in no scope; one that may not be, such as a kthread or a work, may be in a scope
+ * that may sleep.
  * Return: 0 when the time is over, else the jiffies that were left, at least 1,
  * when the token was cancelled.
  */
@@ -899,8 +928,9 @@ static void bgtoken_work_setup(struct bgtoken_work *work, struct bgtoken *token,
  *		needs of the owner it reaches through a scope on work->token
  * @release:	called once, in process context, when the last reference on the
  *		work is gone; frees @work, best as the last thing that it does:
- *		to the workqueue the work runs until this returns, so another that
- *		is made in the same memory waits for that
+ *		to the workqueue the work runs until this returns, and a work that
+ *		is recycled into the same memory, whosever it is and wherever it is
+ *		queued, is held back until then
  *
  * The caller has one reference afterwards, and drops it with
  * bgtoken_work_put(); that may be at once after queueing.  A missing argument
@@ -1088,10 +1118,11 @@ static struct bgtoken_wq *bgtoken_wq_wrap(struct workqueue_struct *workqueue)
 struct bgtoken_wq *bgtoken_wq_create(const char *name, unsigned int flags,
 				     int max_active)
 {
-	if (!name || flags & ~BGTOKEN_WQ_FLAGS)
+	if (!name || flags & ~BGTOKEN_WQ_FLAGS ||
+	    (flags & WQ_UNBOUND && flags & COMPAT_WQ_PERCPU))
 		return ERR_PTR(-EINVAL);
-	/* The kernel wants exactly one of the two. */
-	flags = flags & WQ_UNBOUND ? flags & ~WQ_PERCPU : flags | WQ_PERCPU;
+	if (!(flags & WQ_UNBOUND))
+		flags |= COMPAT_WQ_PERCPU;
 	return bgtoken_wq_wrap(alloc_workqueue("%s", flags, max_active, name));
 }
 EXPORT_SYMBOL_GPL(bgtoken_wq_create);

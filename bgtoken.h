@@ -69,9 +69,10 @@ struct device;
  * enum bgtoken_kind - what the scopes of a token may do
  * @BGTOKEN_MUTEX:	one scope at a time; a scope may sleep.  Cancel from
  *			process context.
- * @BGTOKEN_SHARED:	scopes run in parallel and may sleep; what they share
- *			in the owner has a lock of its own.  Cancel from process
- *			context.
+ * @BGTOKEN_SHARED:	scopes run in parallel; what they share in the owner has
+ *			a lock of its own.  Enter from any context but NMI, as it
+ *			never waits; a scope may sleep if its caller may.  Cancel
+ *			from process context.
  * @BGTOKEN_SPIN:	one scope at a time with interrupts off; a scope may not
  *			sleep.  Enter and cancel from any context that may take a
  *			spinlock_t: so not from a raw one, such as a hard irq_work
@@ -94,7 +95,9 @@ struct bgtoken_site {
 
 #define BGTOKEN_SITE(_name)						\
 ({									\
-	static const struct bgtoken_site __site = { _name, __FILE__, __LINE__ }; \
+	static const struct bgtoken_site __site = {			\
+		_name, KBUILD_MODNAME ":" __FILE__, __LINE__		\
+	};								\
 									\
 	&__site;							\
 })
@@ -237,15 +240,24 @@ static __always_inline bool bgtoken_try_enter(struct bgtoken *token,
 	if (unlikely(!atomic_try_cmpxchg_acquire(&token->scopes, &none,
 						 BGTOKEN_NONE + 1)))
 		return false;
-	/* To lockdep a rwsem that is tried for reading, or a mutex or spinlock. */
-	if (token->kind == BGTOKEN_SHARED)
+	/* To lockdep a trylock of a rwsem for reading, or a mutex or spinlock. */
+	if (token->kind == BGTOKEN_SHARED) {
 		rwsem_acquire_read(&token->dep_map, subclass, 1, _THIS_IP_);
-	else
+	} else {
 		mutex_acquire(&token->dep_map, subclass, 0, _THIS_IP_);
+		lock_acquired(&token->dep_map, _THIS_IP_);
+	}
 	return true;
 }
 
-/* After an exit: nobody waits, and it was not one too many. */
+/* The kinds that do not say so never wait; it costs nothing but on debug kernels. */
+static __always_inline void bgtoken_might_sleep(const struct bgtoken *token)
+{
+	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) && token->kind == BGTOKEN_MUTEX)
+		might_sleep();
+}
+
+/* After an exit: nobody waits, and there was a scope to end. */
 static __always_inline bool bgtoken_quiet(int word)
 {
 	return (unsigned int)word - BGTOKEN_NONE <= BGTOKEN_LIVE;
@@ -273,6 +285,7 @@ static __always_inline void bgtoken_exit_spin(struct bgtoken *token)
 	int word;
 
 	lock_release(&token->dep_map, _THIS_IP_);
+	lockdep_assert_irqs_disabled();
 	/* Pairs with the next one's acquire, and a cancel's; who waits spins. */
 	word = atomic_dec_return_release(&token->scopes);
 	if (unlikely(!bgtoken_quiet(word)) && !__bgtoken_exit_slow(token, word))
@@ -302,7 +315,7 @@ static __always_inline void *bgtoken_enter_nested(struct bgtoken *token,
 {
 	if (unlikely(token->kind == BGTOKEN_SPIN))
 		return bgtoken_enter_spin(token, subclass);
-	might_sleep();
+	bgtoken_might_sleep(token);
 	if (!bgtoken_try_enter(token, subclass))
 		return __bgtoken_enter_slow(token, subclass);
 	if (tracepoint_enabled(bgtoken_enter))
@@ -314,8 +327,8 @@ static __always_inline void *bgtoken_enter_nested(struct bgtoken *token,
  * bgtoken_exit() - end a scope
  * @token:	the token that bgtoken_enter() returned an owner for
  *
- * The owner may be gone when this returns, and before.  One exit too many is
- * warned of and taken back.
+ * The owner may be gone when this returns, and before.  An exit without a scope is
+ * warned of and taken back, if nobody else is in one.
  *
  * Context: The one that entered.
  */
@@ -341,10 +354,10 @@ static __always_inline void bgtoken_exit(struct bgtoken *token)
  * bgtoken_enter() - begin a scope
  * @token:	the caller holds a reference until after bgtoken_exit()
  *
- * Context: Process context; may sleep.  For BGTOKEN_SPIN any that may take a
- * spinlock_t, and the scope runs with interrupts off; on PREEMPT_RT, as under a
- * spinlock_t.  BGTOKEN_SHARED never waits for anybody, the others never on a token
- * that was cancelled before the call.
+ * Context: Process context; may sleep.  For BGTOKEN_SHARED any but NMI: it never
+ * waits, and its scope may sleep if its caller may.  For BGTOKEN_SPIN any that may
+ * take a spinlock_t, and the scope runs with interrupts off; on PREEMPT_RT, as under
+ * a spinlock_t.  Nobody waits on a token that was cancelled before the call.
  * Return: The owner, pinned until bgtoken_exit().  NULL if the token is
  * cancelled: then there is no scope, and no bgtoken_exit().
  */

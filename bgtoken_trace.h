@@ -124,7 +124,7 @@ DEFINE_EVENT(bgtoken_token, bgtoken_free,
 
 /**
  * bgtoken_work_queue - a work was queued
- * @work:	the work; its function is told, too
+ * @work:	the work; reported with its function
  * @token:	the token that it carries
  * @delay:	jiffies until it is due
  */
@@ -150,7 +150,7 @@ TRACE_EVENT(bgtoken_work_queue,
 
 /**
  * bgtoken_work_refuse - a work was not queued, and nothing was kept
- * @work:	the work; its function is told, too
+ * @work:	the work; reported with its function
  * @token:	the token that it carries
  * @reason:	which of the three it was
  */

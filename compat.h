@@ -20,28 +20,34 @@
 #define __acquires_if_nonnull(x)	__cond_acquires(x)
 #endif
 
-/* One of the two has to be said, once there is this one. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
-#define WQ_PERCPU			0
-#define system_dfl_wq			system_unbound_wq
+/*
+ * WQ_PERCPU by number: a kernel that has it wants it or WQ_UNBOUND, stable ones got
+ * it in between, and to others it is nothing.
+ */
+#define COMPAT_WQ_PERCPU		(1 << 8)
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#define compat_unbound_wq		system_dfl_wq
+#else
+#define compat_unbound_wq		system_unbound_wq
 #endif
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
-#define platform_driver_register_ownerless(drv)	\
+#define compat_platform_driver_register(drv)	\
 	__platform_driver_register(drv, NULL, KBUILD_MODNAME)
 #else
-#define platform_driver_register_ownerless(drv)	\
+#define compat_platform_driver_register(drv)	\
 	__platform_driver_register(drv, NULL)
 #endif
 
 /* <trace/events/lock.h>: not exported to modules before. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
-#define HAS_TRACE_CONTENTION
-#define contention_begin(lock, flags)	trace_contention_begin(lock, flags)
-#define contention_end(lock, ret)	trace_contention_end(lock, ret)
+#define COMPAT_TRACE_CONTENTION
+#define compat_contention_begin(lock, flags)	trace_contention_begin(lock, flags)
+#define compat_contention_end(lock, ret)	trace_contention_end(lock, ret)
 #else
-static inline void contention_begin(void *lock, unsigned int flags) {}
-static inline void contention_end(void *lock, int ret) {}
+static inline void compat_contention_begin(void *lock, unsigned int flags) {}
+static inline void compat_contention_end(void *lock, int ret) {}
 #endif
 
 #endif /* _BGTOKEN_COMPAT_H */

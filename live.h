@@ -29,29 +29,21 @@ static inline long live_sum(const long __percpu *counter)
 }
 
 /* The variable that counts _name. */
-#define live_counter(_name)		__live_counter(LIVE_PREFIX, _name)
-#define __live_counter(_prefix, _name)	___live_counter(_prefix, _name)
-#define ___live_counter(_prefix, _name)	_prefix##_live_##_name
+#define live_counter(_name)	__PASTE(LIVE_PREFIX, __PASTE(_live_, _name))
 
 /* It, exported, and its read-only parameter. */
 #define LIVE_COUNTER(_name, _desc)					\
-	__LIVE_COUNTER(_name, live_counter(_name), _desc)
-
-#define __LIVE_COUNTER(_name, _counter, _desc)				\
-	___LIVE_COUNTER(_name, _counter, _desc)
-
-#define ___LIVE_COUNTER(_name, _counter, _desc)				\
-DECLARE_PER_CPU(long, _counter);					\
-DEFINE_PER_CPU(long, _counter);						\
-EXPORT_PER_CPU_SYMBOL_GPL(_counter);					\
-static int _counter##_get(char *buffer, const struct kernel_param *kp)	\
+DECLARE_PER_CPU(long, live_counter(_name));				\
+DEFINE_PER_CPU(long, live_counter(_name));				\
+EXPORT_PER_CPU_SYMBOL_GPL(live_counter(_name));				\
+static int live_##_name##_get(char *buffer, const struct kernel_param *kp) \
 {									\
-	return sysfs_emit(buffer, "%ld\n", live_sum(&_counter));	\
+	return sysfs_emit(buffer, "%ld\n", live_sum(&live_counter(_name))); \
 }									\
-static const struct kernel_param_ops _counter##_ops = {			\
-	.get = _counter##_get,						\
+static const struct kernel_param_ops live_##_name##_ops = {		\
+	.get = live_##_name##_get,					\
 };									\
-module_param_cb(_name, &_counter##_ops, NULL, 0444);			\
+module_param_cb(_name, &live_##_name##_ops, NULL, 0444);		\
 MODULE_PARM_DESC(_name, _desc " (read-only)")
 
 #define live_add(_name, _n)	this_cpu_add(live_counter(_name), _n)

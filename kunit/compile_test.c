@@ -921,7 +921,7 @@ static u64 spin_until_tick(void)
 {
 	unsigned long tick = jiffies;
 
-	test_spin_until(jiffies != tick);
+	test_spin_until(time_after(jiffies, tick));
 	return ktime_get_ns();
 }
 

@@ -1286,7 +1286,7 @@ static int token_suite_init(struct kunit_suite *suite)
 	 * Without an owner: on 6.1 suites run before their module is in sysfs.
 	 * The driver is gone before the module is.
 	 */
-	return platform_driver_register_ownerless(&device_driver);
+	return compat_platform_driver_register(&device_driver);
 }
 
 static void token_suite_exit(struct kunit_suite *suite)

@@ -90,13 +90,14 @@ apt_of_suite() {
 		[ "$release" = "$suite" ] || apt_source "$release"
 	} >"$dir/sources.list.new"
 	[ -s "$dir/sources.list.new" ] || {
-		say "apt's sources name no mirror of Debian: run 'apt-get update', and try again"
+		say "apt's sources name no mirror with Origin: Debian: run 'apt-get update', and try again"
 		return 1
 	}
 	cmp -s -- "$dir/sources.list.new" "$dir/sources.list" || fresh=refresh
 	mv -- "$dir/sources.list.new" "$dir/sources.list"
 	: >"$dir/status"
 	cat >"$dir/apt.conf" <<-EOF
+	#clear APT::Update;
 	#clear APT::Architectures;
 	#clear APT::Default-Release;
 	APT::Architecture "$arch";

@@ -5,6 +5,9 @@
 # and which lines in a kernel log mean that a run failed. Source it; it runs
 # nothing by itself.
 
+# What programs say is read, and a locale that the machine has not got is complained of.
+export LC_ALL=C.UTF-8
+
 # Debian keeps depmod, modprobe and the like out of a plain user's PATH.
 PATH=$PATH:/usr/sbin:/sbin
 

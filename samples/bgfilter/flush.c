@@ -125,7 +125,7 @@ int bgfilter_flush_start(struct bgfilter_set *set)
 	for (i = 0; i < nr_tasks; i++) {
 		flush->tasks[i].set = set;
 		INIT_WORK(&flush->tasks[i].work, bgfilter_flush_workfn);
-		queue_work(system_dfl_wq, &flush->tasks[i].work);
+		queue_work(compat_unbound_wq, &flush->tasks[i].work);
 	}
 	return 0;
 }

@@ -18,4 +18,17 @@ static void compile_self_cancel(struct kunit *test)
 	fault_run(test, NULL);
 }
 
-FAULT_SUITE(compile_self_cancel);
+static struct kunit_case fault_cases[] = {
+	KUNIT_CASE(compile_self_cancel),
+	{}
+};
+
+static struct kunit_suite fault_suite = {
+	.name = "fault_compile_self_cancel",
+	.test_cases = fault_cases,
+};
+
+kunit_test_suite(fault_suite);
+
+MODULE_DESCRIPTION("A planted fault");
+MODULE_LICENSE("GPL");

@@ -38,22 +38,6 @@ static const struct bgcompile_ops fault_ops = {
 	.free_unit = fault_free_unit,
 };
 
-#define FAULT_SUITE(_name)						\
-static struct kunit_case fault_cases[] = {				\
-	KUNIT_CASE(_name),						\
-	{}								\
-};									\
-									\
-static struct kunit_suite fault_suite = {				\
-	.name = "fault_" #_name,					\
-	.test_cases = fault_cases,					\
-};									\
-									\
-kunit_test_suite(fault_suite);						\
-									\
-MODULE_DESCRIPTION("A planted fault");					\
-MODULE_LICENSE("GPL")
-
 /* Compile the unit, and call @then when it has finished, before the state goes. */
 static inline void fault_run(struct kunit *test, void (*then)(void))
 {

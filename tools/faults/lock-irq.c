@@ -15,7 +15,7 @@
 static DEFINE_SPINLOCK(lock);
 static struct bgtoken *token;
 
-static void in_interrupt(struct irq_work *work)
+static void in_an_interrupt(struct irq_work *work)
 {
 	if (bgtoken_enter(token)) {
 		spin_lock(&lock);
@@ -26,7 +26,7 @@ static void in_interrupt(struct irq_work *work)
 
 static void lock_irq(struct kunit *test)
 {
-	struct irq_work work = IRQ_WORK_INIT(in_interrupt);
+	struct irq_work work = IRQ_WORK_INIT(in_an_interrupt);
 
 	token = bgtoken_create(test, BGTOKEN_SPIN, GFP_KERNEL);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(token));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * plants: a cancel of one token in a scope of another of its class, with no word to lockdep of which is which
+ * plants: a cancel of one token in a scope of another of its class, in no order
  * caught by: lockdep
  * text: possible recursive locking detected
  * run: debug --suite fault_lock_nested

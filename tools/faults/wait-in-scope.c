@@ -19,4 +19,17 @@ static void wait_in_scope(struct kunit *test)
 	fault_run(test, wait_inside);
 }
 
-FAULT_SUITE(wait_in_scope);
+static struct kunit_case fault_cases[] = {
+	KUNIT_CASE(wait_in_scope),
+	{}
+};
+
+static struct kunit_suite fault_suite = {
+	.name = "fault_wait_in_scope",
+	.test_cases = fault_cases,
+};
+
+kunit_test_suite(fault_suite);
+
+MODULE_DESCRIPTION("A planted fault");
+MODULE_LICENSE("GPL");

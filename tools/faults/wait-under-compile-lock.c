@@ -31,4 +31,17 @@ static void wait_under_compile_lock(struct kunit *test)
 	fault_run(test, wait_under_lock);
 }
 
-FAULT_SUITE(wait_under_compile_lock);
+static struct kunit_case fault_cases[] = {
+	KUNIT_CASE(wait_under_compile_lock),
+	{}
+};
+
+static struct kunit_suite fault_suite = {
+	.name = "fault_wait_under_compile_lock",
+	.test_cases = fault_cases,
+};
+
+kunit_test_suite(fault_suite);
+
+MODULE_DESCRIPTION("A planted fault");
+MODULE_LICENSE("GPL");

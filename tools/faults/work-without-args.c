@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * plants: works without a token, and one without a function, on a kernel that goes on after a warning
+ * plants: works without a token or a function, where the kernel goes on after a warning
  * caught by: the case, which says in the end that each was refused, and released once
  * text: three works were refused and released
  * run: debug --suite fault_work_without_args
@@ -24,10 +24,10 @@ static void work_release(struct bgtoken_work *work)
 
 static void let_warnings_pass(struct kunit *test)
 {
-	static char *argv[] = {
+	static char *argv[4] = {
 		"/bin/sh", "-c", "echo 0 >/proc/sys/kernel/panic_on_warn", NULL
 	};
-	static char *envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	static char *envp[2] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
 
 	KUNIT_ASSERT_EQ(test, call_usermodehelper(argv[0], argv, envp,
 						  UMH_WAIT_PROC), 0);

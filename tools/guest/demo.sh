@@ -155,9 +155,14 @@ check "many filters match something ($matching), and many do not" \
 
 title "3. close() in the middle of compilation, $ROUNDS times each way"
 
-# close_times MODE: the columns of the tool, and a row for the table
+# close_times MODE: the columns of the tool, and a row for the table. Progress comes
+# in lines, through a pipe: who is silent for long is taken to hang.
 close_times() {
-	bgfilter cancel -n 2000 --rounds "$ROUNDS" --tsv >"/run/$1.tsv"
+	{
+		bgfilter cancel -n 2000 --rounds "$ROUNDS" --tsv --progress >"/run/$1.tsv"
+		echo $? >/run/status
+	} 2>&1 | cat
+	[ "$(cat /run/status)" = 0 ]
 }
 
 check "closes with the token" close_times token

@@ -12,7 +12,11 @@ tab=$(printf '\t')
 
 # Said to be well, and of each kind there is a row.
 well() {
-	CLOSE_TURNS=0 sh run.sh /modules cases=cancel,tail length=10 works=16 rounds=2 >bench.txt || return
+	{
+		CLOSE_TURNS=0 sh run.sh /modules cases=cancel,tail length=10 works=16 rounds=2
+		echo $? >status
+	} | tee bench.txt | awk '/^bench: / { print; fflush() }'
+	[ "$(cat status)" = 0 ] || return
 	for kind in mutex shared spin; do
 		grep -q "^tail${tab}token-$kind${tab}16${tab}[1-9]" bench.txt || return
 		grep -q "^cancel${tab}token-$kind${tab}10${tab}[1-9]" bench.txt || return
