@@ -489,9 +489,10 @@ void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
  *
  *	err = bgtoken_wait_event_interruptible(token, foo_ready(token));
  *
- * The waiter may be frozen.  Not disturbed by signals.
+ * Not disturbed by signals.
  *
- * Context: Process context; sleeps, with no lock held and outside of scopes.
+ * Context: Process context; sleeps, outside of scopes.  A task that may be frozen
+ * holds no lock here.
  * Return: 0 if the condition is true, also if the token is cancelled then; else
  * -ECANCELED.
  */
