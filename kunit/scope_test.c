@@ -338,6 +338,68 @@ static void scope_on_a_cancelled_inner_token_leaves_the_outer_one(struct kunit *
 	expect_scope_over(test);
 }
 
+/* Lockdep's silence; what it has to report is in tools/faults/ */
+
+/* A SHARED scope waits for nothing, so nothing held when it begins can deadlock. */
+static void scope_in_parallel_may_begin_under_a_lock_that_it_takes(struct kunit *test)
+{
+	static DEFINE_MUTEX(lock);
+	struct scope_test *t = test->priv;
+	int bodies = 0;
+
+	test_need_lockdep(test);
+	scoped_bgtoken(t->token, struct test_owner *, owner) {
+		mutex_lock(&lock);
+		bodies++;
+		mutex_unlock(&lock);
+	}
+	mutex_lock(&lock);
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		bodies++;
+	mutex_unlock(&lock);
+	/* Nor can it wait for another on the same token. */
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		scoped_bgtoken(t->token, struct test_owner *, again)
+			bodies++;
+	KUNIT_EXPECT_EQ(test, bodies, 3);
+	test_expect_no_lockdep_report(test);
+}
+
+/* As long as no scope takes it. */
+static void scope_may_begin_and_be_waited_for_under_a_lock(struct kunit *test)
+{
+	static DEFINE_MUTEX(lock);
+	struct scope_test *t = test->priv;
+	int bodies = 0;
+
+	test_need_lockdep(test);
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		bodies++;
+	mutex_lock(&lock);
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		bodies++;
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
+	mutex_unlock(&lock);
+	KUNIT_EXPECT_EQ(test, bodies, 2);
+	test_expect_no_lockdep_report(test);
+}
+
+/* One order, and the inner one goes first. */
+static void scope_may_cancel_a_token_that_is_always_inside(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	int bodies = 0;
+
+	test_need_lockdep(test);
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		scoped_bgtoken(t->other, struct test_owner *, other)
+			bodies++;
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		bodies += bgtoken_cancel(t->other);
+	KUNIT_EXPECT_EQ(test, bodies, 2);
+	test_expect_no_lockdep_report(test);
+}
+
 /* Overlap */
 
 static void scope_holder(void *arg)
@@ -763,67 +825,6 @@ static void untrace(struct kunit *test)
 	unregister_trace_bgtoken_exit(probe_exit, t);
 	tracepoint_synchronize_unregister();
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->not_live), 0);
-}
-
-/* Lockdep's silence; what it has to report is in tools/faults/ */
-
-/* Nothing that a SHARED scope begins under can be waited for by it. */
-static void scope_in_parallel_may_begin_under_a_lock_that_it_takes(struct kunit *test)
-{
-	static DEFINE_MUTEX(lock);
-	struct scope_test *t = test->priv;
-	int bodies = 0;
-
-	if (!IS_ENABLED(CONFIG_PROVE_LOCKING) || !debug_locks)
-		kunit_skip(test, "needs CONFIG_PROVE_LOCKING, and nothing reported before");
-	scoped_bgtoken(t->token, struct test_owner *, owner) {
-		mutex_lock(&lock);
-		bodies++;
-		mutex_unlock(&lock);
-	}
-	mutex_lock(&lock);
-	scoped_bgtoken(t->token, struct test_owner *, owner)
-		bodies++;
-	mutex_unlock(&lock);
-	/* Nor can it wait for another on the same token. */
-	scoped_bgtoken(t->token, struct test_owner *, owner)
-		scoped_bgtoken(t->token, struct test_owner *, again)
-			bodies++;
-	KUNIT_EXPECT_EQ(test, bodies, 3);
-	KUNIT_EXPECT_TRUE(test, debug_locks);
-}
-
-/* As long as no scope takes it. */
-static void scope_may_begin_and_be_waited_for_under_a_lock(struct kunit *test)
-{
-	static DEFINE_MUTEX(lock);
-	struct scope_test *t = test->priv;
-	int bodies = 0;
-
-	scoped_bgtoken(t->token, struct test_owner *, owner)
-		bodies++;
-	mutex_lock(&lock);
-	scoped_bgtoken(t->token, struct test_owner *, owner)
-		bodies++;
-	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
-	mutex_unlock(&lock);
-	KUNIT_EXPECT_EQ(test, bodies, 2);
-	test_expect_no_lockdep_report(test);
-}
-
-/* One order, and the inner one goes first. */
-static void scope_may_cancel_a_token_that_is_always_inside(struct kunit *test)
-{
-	struct scope_test *t = test->priv;
-	int bodies = 0;
-
-	scoped_bgtoken(t->token, struct test_owner *, owner)
-		scoped_bgtoken(t->other, struct test_owner *, other)
-			bodies++;
-	scoped_bgtoken(t->token, struct test_owner *, owner)
-		bodies += bgtoken_cancel(t->other);
-	KUNIT_EXPECT_EQ(test, bodies, 2);
-	test_expect_no_lockdep_report(test);
 }
 
 /* What perf lock and lockstat are told of those who wait. */

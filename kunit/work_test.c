@@ -596,9 +596,11 @@ static void body_lock(struct item *item)
 static void work_may_be_queued_and_cancelled_under_a_lock_that_it_takes(struct kunit *test)
 {
 	struct work_test *t = test->priv;
-	struct item *item = new_item(test, body_lock);
-	struct item *delayed = new_delayed(test, body_lock);
+	struct item *item, *delayed;
 
+	test_need_lockdep(test);
+	item = new_item(test, body_lock);
+	delayed = new_delayed(test, body_lock);
 	/* What it takes is known. */
 	KUNIT_EXPECT_TRUE(test, queue(item));
 	KUNIT_EXPECT_TRUE(test, queue_delayed(delayed, 1));
