@@ -770,8 +770,7 @@ static inline void test_kind_desc(const struct test_kind *kind, char *desc)
 
 /**
  * struct test_context_param - where to call, for KUNIT_ARRAY_PARAM()
- * @kind:	BGTOKEN_SPIN, which may be used anywhere; where a struct test_kind
- *		would be
+ * @kind:	one that may be used there; where a struct test_kind would be
  * @context:	the context
  * @name:	how the results call it
  */
