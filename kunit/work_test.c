@@ -42,6 +42,7 @@ struct work_test {
 	struct test_gate inside;	/* holds functions, inside one */
 	struct test_thread canceller, destroyer;
 	struct test_thread queuers[QUEUERS];
+	void *shared;			/* by threads of one case; or NULL */
 	atomic_t inited;
 	atomic_t wrong_context;		/* releases that could not sleep */
 	atomic_t queued, refused;	/* what queueing said, elsewhere */
@@ -182,7 +183,7 @@ static void body_scope(struct item *item)
 			atomic_inc(&item->t->met_owner);
 }
 
-/* Takes its time, so that who does not wait for its end is before it. */
+/* Takes its time, so a drain that does not wait for it returns first. */
 static void body_hold_then_finish(struct item *item)
 {
 	body_hold(item);
@@ -796,6 +797,7 @@ static void work_that_queues_itself_for_ever_ends_with_its_token(struct kunit *t
 static void work_never_runs_twice_at_once(struct kunit *test)
 {
 	struct work_test *t = test->priv;
+	bool joined = true;
 	int n;
 
 	/* Bound: a work would run where it was queued, if it did not run yet. */
@@ -807,7 +809,10 @@ static void work_never_runs_twice_at_once(struct kunit *test)
 		test_thread_start(test, &t->queuers[n], test_cpu(n),
 				  queue_again_and_again, t);
 	for (n = 0; n < 2; n++)
-		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->queuers[n]));
+		joined &= test_thread_join(&t->queuers[n]);
+	KUNIT_EXPECT_TRUE(test, joined);
+	if (!joined)
+		return;
 	put(t->shared_item);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), atomic_read(&t->queued));
@@ -978,7 +983,7 @@ static void delayed_work_queued_while_it_runs_goes_with_its_token(struct kunit *
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 1);
 }
 
-/* For how long, goes from 0 to what delays of a jiffy or two end before. */
+/* The sleep grows from 0 until it outlasts a delay of a jiffy or two. */
 static void sleep_into_expiry(int round, int rounds)
 {
 	unsigned int us = jiffies_to_usecs(3) * round / rounds;
@@ -1028,13 +1033,12 @@ static void delayed_work_is_released_once_if_cancel_and_expiry_meet(struct kunit
 
 /* Each with a token of its own, as it is queued and the token is cancelled. */
 struct meetings {
-	struct work_test *t;
 	struct bgtoken *tokens[MEETINGS];
 	struct item *items[MEETINGS];
 	bool queued[MEETINGS];
 	int round;			/* the queuer is at it */
 	int cancelled;			/* how many are */
-	u32 wait[MEETINGS];		/* turns, of who comes first otherwise */
+	u32 wait[MEETINGS];		/* spins, by whoever would otherwise be first */
 };
 
 static void wait_turns(u32 turns)
@@ -1074,31 +1078,55 @@ static void meeting_canceller(void *arg)
 	}
 }
 
-/*
- * How long to wait is learnt: longer for who was first.  So they keep meeting,
- * whatever each has to go through on this machine.
- */
-static int have_meetings(struct kunit *test, struct meetings *m, int *bias)
+static bool prepare_meetings(struct kunit *test, struct meetings *m, int bias)
 {
-	struct work_test *t = m->t;
-	int n, step, queued = 0;
+	struct work_test *t = test->priv;
+	int n;
 
 	m->round = 0;
 	m->cancelled = 0;
 	for (n = 0; n < MEETINGS; n++) {
-		int turns = *bias + (int)(get_random_u32() % 64) - 32;
+		int turns = bias + (int)(get_random_u32() % 64) - 32;
 
 		m->wait[n] = turns < 0 ? (-turns << 1) | 1 : turns << 1;
 		m->tokens[n] = test_token_create(t, t->kind);
-		KUNIT_ASSERT_FALSE(test, IS_ERR(m->tokens[n]));
+		if (IS_ERR(m->tokens[n])) {
+			KUNIT_FAIL(test, "no memory");
+			break;
+		}
 		m->items[n] = delayed_item_on(test, m->tokens[n], NULL);
 	}
+	if (n == MEETINGS)
+		return true;
+	while (n--) {
+		put(m->items[n]);
+		bgtoken_put(m->tokens[n]);
+	}
+	return false;
+}
+
+/*
+ * The wait is adapted each round: whoever was first waits longer.  So they keep
+ * meeting, whatever each has to go through on this machine.  Returns how many
+ * works were queued, or -1 if it failed.
+ */
+static int have_meetings(struct kunit *test, struct meetings *m, int *bias)
+{
+	struct work_test *t = test->priv;
+	int n, step, queued = 0;
+	bool joined;
+
+	if (!prepare_meetings(test, m, *bias))
+		return -1;
 	test_thread_create(test, &t->queuers[0], 1);
 	test_thread_create(test, &t->canceller, 0);	/* the test just waits */
 	test_thread_run(&t->canceller, meeting_canceller, m);
 	test_thread_run(&t->queuers[0], meeting_queuer, m);
-	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->queuers[0]));
-	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->canceller));
+	joined = test_thread_join(&t->queuers[0]);
+	joined &= test_thread_join(&t->canceller);
+	KUNIT_EXPECT_TRUE(test, joined);
+	if (!joined)
+		return -1;
 	for (n = 0; n < MEETINGS; n++) {
 		queued += m->queued[n];
 		put(m->items[n]);
@@ -1113,17 +1141,18 @@ static int have_meetings(struct kunit *test, struct meetings *m, int *bias)
 static void delayed_work_is_dropped_or_refused_if_cancel_and_queueing_meet(struct kunit *test)
 {
 	struct work_test *t = test->priv;
+	int n, queued, all = 0, bias = 0;
 	unsigned long end;
-	struct meetings *m;
-	int n, queued = 0, bias = 0;
 
 	test_own_cpu(test, 1);
-	m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, m);
-	m->t = t;
+	t->shared = kzalloc(sizeof(struct meetings), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t->shared);
 	end = jiffies + 2 * HZ;
 	test_rounds(n, end) {
-		queued += have_meetings(test, m, &bias);
+		queued = have_meetings(test, t->shared, &bias);
+		if (queued < 0)
+			break;
+		all += queued;
 		if (!test_gate_wait(&t->released, (n + 1) * MEETINGS)) {
 			KUNIT_FAIL(test, "%d works are left on their timers",
 				   (n + 1) * MEETINGS - test_gate_count(&t->released));
@@ -1131,7 +1160,7 @@ static void delayed_work_is_dropped_or_refused_if_cancel_and_queueing_meet(struc
 		}
 	}
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
-	kunit_info(test, "%d works, %d queued, bias %d", n * MEETINGS, queued, bias);
+	kunit_info(test, "%d works, %d queued, bias %d", n * MEETINGS, all, bias);
 }
 
 /* A CPU goes, with timers on it */
@@ -1296,6 +1325,7 @@ static void queue_while_workqueue_closes(struct kunit *test)
 {
 	struct work_test *t = test->priv;
 	int n, round, rounds = 12;
+	bool joined;
 
 	for (round = 0; round < rounds; round++) {
 		test_gate_init(&t->hold);
@@ -1306,10 +1336,12 @@ static void queue_while_workqueue_closes(struct kunit *test)
 					  queue_until_refused, t);
 		udelay(get_random_u32() % 200);
 		test_thread_run(&t->destroyer, destroyer, t);
+		joined = true;
 		for (n = 0; n < QUEUERS; n++)
-			KUNIT_EXPECT_TRUE(test, test_thread_join(&t->queuers[n]));
+			joined &= test_thread_join(&t->queuers[n]);
+		KUNIT_ASSERT_TRUE(test, joined);
 		test_gate_open(&t->hold);
-		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->destroyer));
+		KUNIT_ASSERT_TRUE(test, test_thread_join(&t->destroyer));
 		KUNIT_ASSERT_EQ(test, atomic_read(&t->refused),
 				QUEUERS * (round + 1));
 		KUNIT_ASSERT_EQ(test, test_gate_count(&t->released),
@@ -1554,7 +1586,7 @@ static bool has_rescuer(const char *name)
 	return found;
 }
 
-/* Whether there is /sys/devices/virtual/workqueue/NAME; a reference on it goes. */
+/* True if /sys/devices/virtual/workqueue/NAME exists. */
 static bool is_in_sysfs(const char *name)
 {
 	const char * const path[] = { "virtual", "workqueue", name };
@@ -1637,8 +1669,6 @@ static void wq_without_works_is_destroyed_at_once(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, destroy_returns(test));
 }
 
-/* The suite */
-
 /* What a cancel promises of what it finds pending, or comes after it */
 
 #define CLOSE_CALLS	1000
@@ -1659,7 +1689,9 @@ static void work_pending_at_a_cancel_never_runs(struct kunit *test)
 	test_own_cpu(test, 1);
 	for (n = 0; n < CLOSE_CALLS; n++) {
 		token = test_token_create(t, t->kind);
-		KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+		KUNIT_EXPECT_FALSE(test, IS_ERR(token));
+		if (IS_ERR(token))
+			break;
 		item = item_on(test, token, NULL);
 		calls = test_gate_count(&t->ran);
 		KUNIT_EXPECT_TRUE(test, queue(item));
@@ -1686,7 +1718,7 @@ static void work_pending_at_a_cancel_never_runs(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, violations, 0);
 }
 
-/* There is none any more at that address, and who looks faults. */
+/* Nothing is mapped at that address: touching it faults. */
 static void work_queued_late_leaves_the_workqueue_alone(struct kunit *test)
 {
 	struct bgtoken_wq *gone = ERR_PTR(-EFAULT);
@@ -1732,20 +1764,23 @@ static void delayed_works_are_off_their_timers_after_either_of_two_cancels(struc
 	struct test_thread *other = &t->queuers[0];
 	unsigned long end = jiffies + TEST_TRY;
 	struct timer_cancels *c;
-	bool joined = true;
 	int round, n;
+	bool joined;
 
 	test_own_cpu(test, 1);
-	c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	c = kzalloc(sizeof(*c), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, c);
+	t->shared = c;
 	c->t = t;
-	for (round = 0; round < TIMER_ROUNDS && joined; round++) {
+	for (round = 0; round < TIMER_ROUNDS; round++) {
 		if (round >= TIMER_LEAST_ROUNDS && time_after(jiffies, end))
 			break;	/* on a slow machine */
 		if (round) {
 			bgtoken_put(t->token);
 			t->token = test_token_create(t, t->kind);
-			KUNIT_ASSERT_FALSE(test, IS_ERR(t->token));
+			KUNIT_EXPECT_FALSE(test, IS_ERR(t->token));
+			if (IS_ERR(t->token))
+				break;
 		}
 		test_gate_init(&c->go);
 		for (n = 0; n < TIMERS; n++) {
@@ -1756,13 +1791,18 @@ static void delayed_works_are_off_their_timers_after_either_of_two_cancels(struc
 		test_thread_start(test, other, 1, timer_canceller, c);
 		KUNIT_EXPECT_TRUE(test, test_gate_wait(&c->go, 2));
 		test_gate_open(&c->go);
-		joined = test_thread_join(&t->canceller) && test_thread_join(other);
+		joined = test_thread_join(&t->canceller);
+		joined &= test_thread_join(other);
 		KUNIT_EXPECT_TRUE(test, joined);
-		for (n = 0; n < TIMERS && joined; n++)
+		if (!joined)
+			return;
+		for (n = 0; n < TIMERS; n++)
 			put(c->items[n]);
 	}
 	KUNIT_EXPECT_EQ(test, atomic_read(&c->still_on_timers), 0);
 }
+
+/* The suite */
 
 static int work_test_init(struct kunit *test)
 {
@@ -1822,6 +1862,7 @@ static void work_test_exit(struct kunit *test)
 	test_owner_free(t->owner);
 	test_nothing_left(test, bgtoken_live_tokens, t->live_tokens);
 	test_nothing_left(test, bgtoken_live_works, t->live_works);
+	kfree(t->shared);
 	kfree(t);
 }
 
