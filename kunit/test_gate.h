@@ -749,7 +749,7 @@ struct test_kind {
 	const char *name;
 };
 
-static const struct test_kind test_kinds[] = {
+static const struct test_kind test_kinds[] __maybe_unused = {
 	{ BGTOKEN_MUTEX, "mutex" },
 	{ BGTOKEN_SHARED, "shared" },
 	{ BGTOKEN_SPIN, "spin" },

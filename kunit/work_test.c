@@ -1150,13 +1150,15 @@ static void delayed_work_is_dropped_or_refused_if_cancel_and_queueing_meet(struc
 	struct work_test *t = test->priv;
 	int n, queued, all = 0, bias = 0;
 	unsigned long end;
+	struct meetings *m;
 
 	test_own_cpu(test, 1);
-	t->shared = kzalloc(sizeof(struct meetings), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, t->shared);
+	m = kzalloc(sizeof(*m), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	t->shared = m;
 	end = jiffies + 2 * HZ;
 	test_rounds(n, end) {
-		queued = have_meetings(test, t->shared, &bias);
+		queued = have_meetings(test, m, &bias);
 		if (queued < 0)
 			break;
 		all += queued;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * plants: a shared scope in an interrupt that PREEMPT_RT has no thread for, which a cancel waits for
+ * plants: a shared scope, waited for, in an interrupt that PREEMPT_RT has no thread for
  * caught by: lockdep
  * text: BUG: Invalid wait context
  * run: debug --suite fault_raw_exit_shared
