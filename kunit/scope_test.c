@@ -7,7 +7,6 @@
 #include <linux/irqflags.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/version.h>
 #include <trace/events/lock.h>
 
 #include "test_gate.h"
@@ -827,7 +826,7 @@ static void scope_may_cancel_a_token_that_is_always_inside(struct kunit *test)
 }
 
 /* What perf lock and lockstat are told of those who wait. */
-#if defined(CONFIG_TRACEPOINTS) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#if defined(CONFIG_TRACEPOINTS) && defined(COMPAT_TRACE_CONTENTION)
 static void probe_contention_begin(void *data, void *lock, unsigned int flags)
 {
 	struct scope_test *t = data;
