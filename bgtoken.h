@@ -70,9 +70,10 @@ struct device;
  * @BGTOKEN_MUTEX:	one scope at a time; a scope may sleep.  Cancel from
  *			process context.
  * @BGTOKEN_SHARED:	scopes run in parallel; what they share in the owner has
- *			a lock of its own.  Enter from any context but NMI, as it
- *			never waits; a scope may sleep if its caller may.  Cancel
- *			from process context.
+ *			a lock of its own.  Enter from any context that may take a
+ *			spinlock_t, as an exit may wake a cancel; it never waits.
+ *			A scope may sleep if its caller may.  Cancel from process
+ *			context.
  * @BGTOKEN_SPIN:	one scope at a time with interrupts off; a scope may not
  *			sleep.  Enter and cancel from any context that may take a
  *			spinlock_t: so not from a raw one, such as a hard irq_work
@@ -354,10 +355,11 @@ static __always_inline void bgtoken_exit(struct bgtoken *token)
  * bgtoken_enter() - begin a scope
  * @token:	the caller holds a reference until after bgtoken_exit()
  *
- * Context: Process context; may sleep.  For BGTOKEN_SHARED any but NMI: it never
- * waits, and its scope may sleep if its caller may.  For BGTOKEN_SPIN any that may
- * take a spinlock_t, and the scope runs with interrupts off; on PREEMPT_RT, as under
- * a spinlock_t.  Nobody waits on a token that was cancelled before the call.
+ * Context: Process context; may sleep.  For BGTOKEN_SHARED any that may take a
+ * spinlock_t, and never waits; its scope may sleep if its caller may.  For
+ * BGTOKEN_SPIN any that may take a spinlock_t, and the scope runs with interrupts
+ * off; on PREEMPT_RT, as under a spinlock_t.  Nobody waits on a token that was
+ * cancelled before the call.
  * Return: The owner, pinned until bgtoken_exit().  NULL if the token is
  * cancelled: then there is no scope, and no bgtoken_exit().
  */

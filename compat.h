@@ -24,7 +24,7 @@
  * WQ_PERCPU by number: a kernel that has it wants it or WQ_UNBOUND, stable ones got
  * it in between, and to others it is nothing.
  */
-#define COMPAT_WQ_PERCPU		(1 << 8)
+#define COMPAT_WQ_PERCPU		BIT(8)
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
 #define compat_unbound_wq		system_dfl_wq

@@ -529,7 +529,7 @@ static void compile_init_without_memory_leaves_nothing(struct kunit *test)
 #define ADDED	8
 #define TASKS	4	/* allocated for them, one by one */
 
-/* True if an allocation has failed: of the library's, or one that was coped with. */
+/* True if an allocation failed, whether or not the call coped. */
 static bool add_without_memory(struct kunit *test, int nth, int *failures)
 {
 	struct mock *mock = mock_create(test, ADDED, .kind = mock_kind(test),

@@ -433,10 +433,11 @@ static void take_steps_lock(struct mock *mock)
 /* Neither waits for a compile step; bgcompile_wait() does. */
 static void compile_may_be_added_to_and_cancelled_under_a_lock_that_steps_take(struct kunit *test)
 {
-	struct mock *mock = mock_create(test, 3, .kind = mock_kind(test),
-					.max_tasks = 1);
+	struct mock *mock;
 	LIST_HEAD(units);
 
+	test_need_lockdep(test);
+	mock = mock_create(test, 3, .kind = mock_kind(test), .max_tasks = 1);
 	mock_unit(mock, &units)->compile_hook = take_steps_lock;
 	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
 	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_BASELINE_FINISHED));

@@ -7,7 +7,6 @@
 #include <linux/irqflags.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/version.h>
 #include <trace/events/lock.h>
 
 #include "test_gate.h"
@@ -338,6 +337,68 @@ static void scope_on_a_cancelled_inner_token_leaves_the_outer_one(struct kunit *
 	expect_scope_over(test);
 }
 
+/* Lockdep's silence; what it has to report is in tools/faults/ */
+
+/* A SHARED scope waits for nothing, so nothing held when it begins can deadlock. */
+static void scope_in_parallel_may_begin_under_a_lock_that_it_takes(struct kunit *test)
+{
+	static DEFINE_MUTEX(lock);
+	struct scope_test *t = test->priv;
+	int bodies = 0;
+
+	test_need_lockdep(test);
+	scoped_bgtoken(t->token, struct test_owner *, owner) {
+		mutex_lock(&lock);
+		bodies++;
+		mutex_unlock(&lock);
+	}
+	mutex_lock(&lock);
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		bodies++;
+	mutex_unlock(&lock);
+	/* Nor can it wait for another on the same token. */
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		scoped_bgtoken(t->token, struct test_owner *, again)
+			bodies++;
+	KUNIT_EXPECT_EQ(test, bodies, 3);
+	test_expect_no_lockdep_report(test);
+}
+
+/* As long as no scope takes it. */
+static void scope_may_begin_and_be_waited_for_under_a_lock(struct kunit *test)
+{
+	static DEFINE_MUTEX(lock);
+	struct scope_test *t = test->priv;
+	int bodies = 0;
+
+	test_need_lockdep(test);
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		bodies++;
+	mutex_lock(&lock);
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		bodies++;
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
+	mutex_unlock(&lock);
+	KUNIT_EXPECT_EQ(test, bodies, 2);
+	test_expect_no_lockdep_report(test);
+}
+
+/* One order, and the inner one goes first. */
+static void scope_may_cancel_a_token_that_is_always_inside(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	int bodies = 0;
+
+	test_need_lockdep(test);
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		scoped_bgtoken(t->other, struct test_owner *, other)
+			bodies++;
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		bodies += bgtoken_cancel(t->other);
+	KUNIT_EXPECT_EQ(test, bodies, 2);
+	test_expect_no_lockdep_report(test);
+}
+
 /* Overlap */
 
 static void scope_holder(void *arg)
@@ -619,7 +680,7 @@ static void refuse_in_context(void *arg)
 		bgtoken_refuse(t->token);
 }
 
-static void spin_scope_may_be_entered_in_any_context(struct kunit *test)
+static void scope_may_be_entered_in_any_context(struct kunit *test)
 {
 	const struct test_context_param *param = test->param_value;
 	struct scope_test *t = test->priv;
@@ -628,7 +689,7 @@ static void spin_scope_may_be_entered_in_any_context(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->entered), 1);
 }
 
-static void spin_scope_is_refused_after_cancel_in_any_context(struct kunit *test)
+static void scope_is_refused_after_cancel_in_any_context(struct kunit *test)
 {
 	const struct test_context_param *param = test->param_value;
 	struct scope_test *t = test->priv;
@@ -648,7 +709,7 @@ static void spin_token_may_be_cancelled_in_any_context(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, bgtoken_enter(t->token));
 }
 
-static void spin_token_may_be_cancelled_in_a_scope_in_any_context(struct kunit *test)
+static void token_may_be_cancelled_in_a_scope_in_any_context(struct kunit *test)
 {
 	const struct test_context_param *param = test->param_value;
 	struct scope_test *t = test->priv;
@@ -657,6 +718,48 @@ static void spin_token_may_be_cancelled_in_a_scope_in_any_context(struct kunit *
 					     refuse_in_context, t));
 	KUNIT_EXPECT_TRUE(test, bgtoken_cancelled(t->token));
 	expect_scope_over(test);
+}
+
+/* Begins when the scope is live. */
+static void canceller_of_scope(void *arg)
+{
+	struct scope_test *t = arg;
+
+	if (test_gate_wait(&t->inside, 1))
+		t->cancelled = bgtoken_cancel(t->token);
+}
+
+static bool cancel_sleeps(struct scope_test *t)
+{
+	if (!bgtoken_cancelled(t->token))
+		return false;
+	smp_rmb();	/* pairs with the full barrier in bgtoken_refuse() */
+	return READ_ONCE(t->threads[0].task->__state) & TASK_NORMAL;
+}
+
+/* Ends when the cancel sleeps, so that the exit has to wake it. */
+static void outlast_cancel(void *arg)
+{
+	struct scope_test *t = arg;
+
+	scoped_bgtoken(t->token, struct test_owner *, owner) {
+		test_gate_arrive(&t->inside);
+		t->held = test_spin_until(cancel_sleeps(t));
+	}
+}
+
+static void shared_scope_wakes_the_cancel_in_any_context(struct kunit *test)
+{
+	const struct test_context_param *param = test->param_value;
+	struct scope_test *t = test->priv;
+
+	test_own_cpu(test, 1);
+	if (!test_thread_start(test, &t->threads[0], 0, canceller_of_scope, t))
+		return;
+	KUNIT_EXPECT_TRUE(test, test_call_on(1, param->context, outlast_cancel, t));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_TRUE(test, t->held);
+	KUNIT_EXPECT_TRUE(test, t->cancelled);
 }
 
 static void spinning_visitor(void *arg)
@@ -765,69 +868,8 @@ static void untrace(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->not_live), 0);
 }
 
-/* Lockdep's silence; what it has to report is in tools/faults/ */
-
-/* Nothing that a SHARED scope begins under can be waited for by it. */
-static void scope_in_parallel_may_begin_under_a_lock_that_it_takes(struct kunit *test)
-{
-	static DEFINE_MUTEX(lock);
-	struct scope_test *t = test->priv;
-	int bodies = 0;
-
-	if (!IS_ENABLED(CONFIG_PROVE_LOCKING) || !debug_locks)
-		kunit_skip(test, "needs CONFIG_PROVE_LOCKING, and nothing reported before");
-	scoped_bgtoken(t->token, struct test_owner *, owner) {
-		mutex_lock(&lock);
-		bodies++;
-		mutex_unlock(&lock);
-	}
-	mutex_lock(&lock);
-	scoped_bgtoken(t->token, struct test_owner *, owner)
-		bodies++;
-	mutex_unlock(&lock);
-	/* Nor can it wait for another on the same token. */
-	scoped_bgtoken(t->token, struct test_owner *, owner)
-		scoped_bgtoken(t->token, struct test_owner *, again)
-			bodies++;
-	KUNIT_EXPECT_EQ(test, bodies, 3);
-	KUNIT_EXPECT_TRUE(test, debug_locks);
-}
-
-/* As long as no scope takes it. */
-static void scope_may_begin_and_be_waited_for_under_a_lock(struct kunit *test)
-{
-	static DEFINE_MUTEX(lock);
-	struct scope_test *t = test->priv;
-	int bodies = 0;
-
-	scoped_bgtoken(t->token, struct test_owner *, owner)
-		bodies++;
-	mutex_lock(&lock);
-	scoped_bgtoken(t->token, struct test_owner *, owner)
-		bodies++;
-	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
-	mutex_unlock(&lock);
-	KUNIT_EXPECT_EQ(test, bodies, 2);
-	test_expect_no_lockdep_report(test);
-}
-
-/* One order, and the inner one goes first. */
-static void scope_may_cancel_a_token_that_is_always_inside(struct kunit *test)
-{
-	struct scope_test *t = test->priv;
-	int bodies = 0;
-
-	scoped_bgtoken(t->token, struct test_owner *, owner)
-		scoped_bgtoken(t->other, struct test_owner *, other)
-			bodies++;
-	scoped_bgtoken(t->token, struct test_owner *, owner)
-		bodies += bgtoken_cancel(t->other);
-	KUNIT_EXPECT_EQ(test, bodies, 2);
-	test_expect_no_lockdep_report(test);
-}
-
 /* What perf lock and lockstat are told of those who wait. */
-#if defined(CONFIG_TRACEPOINTS) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#if defined(CONFIG_TRACEPOINTS) && defined(COMPAT_TRACE_CONTENTION)
 static void probe_contention_begin(void *data, void *lock, unsigned int flags)
 {
 	struct scope_test *t = data;
@@ -948,8 +990,13 @@ static void scope_refused_in_line_makes_no_event(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
 	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, visitor));
 	thread = start(test, canceller);
-	KUNIT_EXPECT_TRUE(test, test_thread_join(visitor));
+	/* On PREEMPT_RT the holder has the line's lock, for which it waits. */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		KUNIT_EXPECT_TRUE(test, test_until(bgtoken_cancelled(t->token)));
+	else
+		KUNIT_EXPECT_TRUE(test, test_thread_join(visitor));
 	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(visitor));
 	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->entered), 0);
@@ -1035,6 +1082,26 @@ KUNIT_ARRAY_PARAM(shared, shared_kind, test_kind_desc);
 KUNIT_ARRAY_PARAM(spin, spin_kind, test_kind_desc);
 KUNIT_ARRAY_PARAM(context, test_contexts, test_context_desc);
 
+static const struct test_context_param shared_contexts[] = {
+	{ { BGTOKEN_SHARED }, TEST_PROCESS, "process" },
+	{ { BGTOKEN_SHARED }, TEST_SOFTIRQ, "softirq" },
+	{ { BGTOKEN_SHARED }, TEST_HARDIRQ, "hardirq" },
+};
+
+KUNIT_ARRAY_PARAM(shared_context, shared_contexts, test_context_desc);
+
+/* Of the kinds that never wait, or not by sleeping. */
+static const struct test_context_param kinds_in_contexts[] = {
+	{ { BGTOKEN_SHARED }, TEST_PROCESS, "shared, process" },
+	{ { BGTOKEN_SHARED }, TEST_SOFTIRQ, "shared, softirq" },
+	{ { BGTOKEN_SHARED }, TEST_HARDIRQ, "shared, hardirq" },
+	{ { BGTOKEN_SPIN }, TEST_PROCESS, "spin, process" },
+	{ { BGTOKEN_SPIN }, TEST_SOFTIRQ, "spin, softirq" },
+	{ { BGTOKEN_SPIN }, TEST_HARDIRQ, "spin, hardirq" },
+};
+
+KUNIT_ARRAY_PARAM(kind_in_context, kinds_in_contexts, test_context_desc);
+
 #define KIND_CASE(name)		KUNIT_CASE_PARAM(name, test_kind_gen_params)
 #define SPIN_CASE(name)		KUNIT_CASE_PARAM(name, spin_gen_params)
 #define CONTEXT_CASE(name)	KUNIT_CASE_PARAM(name, context_gen_params)
@@ -1072,10 +1139,15 @@ static struct kunit_case scope_test_cases[] = {
 	SPIN_CASE(spin_scope_leaves_interrupts_off_if_they_were),
 	SPIN_CASE(spin_scopes_nested_restore_interrupts_at_the_outer_end),
 	SPIN_CASE(spin_scope_that_is_refused_leaves_interrupts_alone),
-	CONTEXT_CASE(spin_scope_may_be_entered_in_any_context),
-	CONTEXT_CASE(spin_scope_is_refused_after_cancel_in_any_context),
+	KUNIT_CASE_PARAM(scope_may_be_entered_in_any_context,
+			 kind_in_context_gen_params),
+	KUNIT_CASE_PARAM(scope_is_refused_after_cancel_in_any_context,
+			 kind_in_context_gen_params),
+	KUNIT_CASE_PARAM(token_may_be_cancelled_in_a_scope_in_any_context,
+			 kind_in_context_gen_params),
+	KUNIT_CASE_PARAM(shared_scope_wakes_the_cancel_in_any_context,
+			 shared_context_gen_params),
 	CONTEXT_CASE(spin_token_may_be_cancelled_in_any_context),
-	CONTEXT_CASE(spin_token_may_be_cancelled_in_a_scope_in_any_context),
 	CONTEXT_CASE(spin_scope_is_not_interrupted_by_another),
 	KIND_CASE(scope_makes_an_event_as_it_begins_and_as_it_ends),
 	KIND_CASE(scope_that_comes_to_another_makes_the_same_events),

@@ -440,16 +440,30 @@ static inline bool test_thread_join(struct test_thread *thread)
 }
 
 /**
+ * test_need_lockdep() - begin a case that is about lockdep's silence
+ * @test:	is skipped if this kernel's lockdep does not look for deadlocks, and
+ *		fails if it has reported something: it turns itself off then, and its
+ *		silence says nothing
+ *
+ * Context: Process context, before anything was started.
+ */
+static inline void test_need_lockdep(struct kunit *test)
+{
+	if (!IS_ENABLED(CONFIG_PROVE_LOCKING))
+		kunit_skip(test, "needs CONFIG_PROVE_LOCKING");
+	KUNIT_ASSERT_TRUE_MSG(test, debug_locks, "lockdep has turned itself off before");
+}
+
+/**
  * test_expect_no_lockdep_report() - see that lockdep has found nothing
- * @test:	fails if it has: it turns itself off then
+ * @test:	fails if it has
  *
  * Context: Any.
  */
 static inline void test_expect_no_lockdep_report(struct kunit *test)
 {
-#ifdef CONFIG_LOCKDEP
-	KUNIT_EXPECT_TRUE(test, debug_locks);
-#endif
+	if (IS_ENABLED(CONFIG_LOCKDEP))
+		KUNIT_EXPECT_TRUE_MSG(test, debug_locks, "lockdep has reported something");
 }
 
 /**
@@ -735,7 +749,7 @@ struct test_kind {
 	const char *name;
 };
 
-static const struct test_kind test_kinds[] = {
+static const struct test_kind test_kinds[] __maybe_unused = {
 	{ BGTOKEN_MUTEX, "mutex" },
 	{ BGTOKEN_SHARED, "shared" },
 	{ BGTOKEN_SPIN, "spin" },
@@ -756,8 +770,7 @@ static inline void test_kind_desc(const struct test_kind *kind, char *desc)
 
 /**
  * struct test_context_param - where to call, for KUNIT_ARRAY_PARAM()
- * @kind:	BGTOKEN_SPIN, which may be used anywhere; where a struct test_kind
- *		would be
+ * @kind:	one that may be used there; where a struct test_kind would be
  * @context:	the context
  * @name:	how the results call it
  */
@@ -814,8 +827,8 @@ static inline struct bgtoken *test_token_create(void *owner,
  * @token:	a scope is live on it
  * @thread:	past the last point at which it tells the test anything
  *
- * Who waits for a BGTOKEN_SPIN token does not sleep, so there it is the token
- * that says so, and it does not say who.  With PREEMPT_RT it does, at a lock.
+ * Waiters for a SPIN token do not sleep: the token shows that somebody waits, not
+ * who.  On PREEMPT_RT the thread shows it, at a lock.
  *
  * Context: Process context; sleeps.
  * Return: True once it was seen, false if the thread's function has returned,
@@ -887,7 +900,7 @@ static inline void test_owner_free(struct test_owner *owner)
 	kfree(owner);
 }
 
-/* What there is alive, without a file: on some kernels a kthread can open none. */
+/* Live counts, read without a file: on some kernels a kthread cannot open any. */
 DECLARE_PER_CPU(long, bgtoken_live_tokens);
 DECLARE_PER_CPU(long, bgtoken_live_works);
 

@@ -960,7 +960,7 @@ static void token_sleeper_is_not_disturbed_by_signals(struct kunit *test)
 		send_sig(SIGUSR1, thread->task, 1);
 		send_sig(SIGKILL, thread->task, 1);
 	}
-	/* Whom they woke would not sleep again. */
+	/* A sleeper they had woken would have returned. */
 	KUNIT_EXPECT_TRUE(test, test_thread_asleep(thread));
 	KUNIT_EXPECT_FALSE(test, test_thread_returned(thread));
 	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
@@ -969,7 +969,7 @@ static void token_sleeper_is_not_disturbed_by_signals(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, t->signalled);
 }
 
-/* The freezer goes by that of those that sleep. */
+/* The freezer looks at a sleeper's state. */
 static void token_sleeper_may_be_frozen(struct kunit *test)
 {
 	struct token_test *t = test->priv;

@@ -26,15 +26,19 @@ static struct {
 	struct record records[MOST_RECORDS];
 } trace_log;
 
-/* What a case wants done where an event comes, in its context. */
+/*
+ * What a case wants done where an event comes, in its context.  It is there until
+ * nothing is left that makes events: a kworker may be about to look at it.
+ */
 static struct {
-	const char *event;
+	const char *event;		/* set last */
 	void (*fn)(void *arg);
 	void *arg;
 } trace_hook;
 
 static void record(const char *name, const char *text)
 {
+	const char *hooked = smp_load_acquire(&trace_hook.event);	/* window_hook() */
 	int n = atomic_inc_return(&trace_log.nr) - 1;
 
 	if (n < MOST_RECORDS) {
@@ -43,7 +47,7 @@ static void record(const char *name, const char *text)
 		/* After the text: read_next() looks at that when it has found this. */
 		smp_store_release(&trace_log.records[n].name, name);
 	}
-	if (trace_hook.event && !strcmp(name, trace_hook.event))
+	if (hooked && !strcmp(name, hooked))
 		trace_hook.fn(trace_hook.arg);
 }
 
@@ -409,15 +413,68 @@ static void trace_tells_the_way_of_a_work(struct kunit *test)
 
 /* Cases: what comes between an event and what follows it */
 
-struct window {
+/* Threads use it: it goes when they are joined. */
+static struct window {
 	struct bgtoken *token;
 	struct bgtoken_wq *wq;
-	struct trace_work *tw;
+	struct trace_work tw;
+	struct test_thread threads[2];
 	unsigned long delay;
 	bool go;
 	bool cancelled;
 	bool queued;
-};
+} *window;				/* the case's, or NULL */
+
+static struct window *window_begin(struct kunit *test)
+{
+	struct window *w = kzalloc(sizeof(*w), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, w);
+	w->token = bgtoken_create(test, BGTOKEN_MUTEX, GFP_KERNEL);
+	w->wq = bgtoken_wq_create("bgtoken_test", WQ_UNBOUND, 0);
+	if (IS_ERR(w->token) || IS_ERR(w->wq)) {
+		bgtoken_wq_destroy(w->wq);
+		bgtoken_put(w->token);
+		kfree(w);
+		KUNIT_FAIL(test, "no memory");
+		return NULL;
+	}
+	test_gate_init(&w->tw.hold);
+	bgtoken_delayed_work_init(&w->tw.dwork, w->token, trace_work_fn,
+				  trace_work_release);
+	window = w;
+	return w;
+}
+
+static void window_hook(const char *event, void (*fn)(void *arg), void *arg)
+{
+	trace_hook.fn = fn;
+	trace_hook.arg = arg;
+	smp_store_release(&trace_hook.event, event);	/* record() */
+}
+
+/* By the case, and if that has left early by the suite's exit. */
+static void window_end(struct kunit *test)
+{
+	struct window *w = window;
+	int n;
+
+	if (!w)
+		return;
+	window = NULL;
+	test_gate_open(&w->tw.hold);
+	for (n = 0; n < ARRAY_SIZE(w->threads); n++) {
+		if (!test_thread_join(&w->threads[n])) {
+			KUNIT_FAIL(test, "threads left behind");
+			return;
+		}
+	}
+	bgtoken_wq_destroy(w->wq);
+	WRITE_ONCE(trace_hook.event, NULL);
+	bgtoken_work_put(&w->tw.dwork.work);
+	bgtoken_put(w->token);
+	kfree(w);
+}
 
 static void window_canceller(void *arg)
 {
@@ -432,7 +489,7 @@ static void window_queuer(void *arg)
 {
 	struct window *w = arg;
 
-	w->queued = bgtoken_queue_delayed_work(w->wq, &w->tw->dwork, w->delay);
+	w->queued = bgtoken_queue_delayed_work(w->wq, &w->tw.dwork, w->delay);
 }
 
 #define WINDOW_MS	50
@@ -474,100 +531,94 @@ KUNIT_ARRAY_PARAM(window, window_params, window_desc);
 static void trace_work_claimed_just_before_a_cancel_is_dropped(struct kunit *test)
 {
 	const struct window_param *param = test->param_value;
-	struct test_thread queuer = {}, canceller = {};
-	struct window w = { .delay = param->delay };
+	struct test_thread *queuer, *canceller;
 	struct bgtoken_work *work;
 	struct reader reader;
+	struct window *w;
 
 	test_own_cpu(test, 1);
-	w.token = bgtoken_create(test, BGTOKEN_MUTEX, GFP_KERNEL);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(w.token));
-	w.wq = bgtoken_wq_create("bgtoken_test", WQ_UNBOUND, 0);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(w.wq));
-	w.tw = kunit_kzalloc(test, sizeof(*w.tw), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, w.tw);
-	test_gate_init(&w.tw->hold);
-	test_gate_open(&w.tw->hold);
-	work = &w.tw->dwork.work;
-	bgtoken_delayed_work_init(&w.tw->dwork, w.token, trace_work_fn,
-				  trace_work_release);
-	test_thread_create(test, &queuer, 1);
-	test_thread_create(test, &canceller, 0);
+	w = window_begin(test);
+	if (!w)
+		return;
+	w->delay = param->delay;
+	test_gate_open(&w->tw.hold);
+	work = &w->tw.dwork.work;
+	queuer = &w->threads[0];
+	canceller = &w->threads[1];
+	test_thread_create(test, queuer, 1);
+	test_thread_create(test, canceller, 0);
 
-	trace_hook.fn = window_open;
-	trace_hook.arg = &w;
-	trace_hook.event = "bgtoken_work_queue";
-	test_thread_run(&canceller, window_canceller, &w);
-	test_thread_run(&queuer, window_queuer, &w);
-	KUNIT_EXPECT_TRUE(test, test_thread_join(&queuer));
-	KUNIT_EXPECT_TRUE(test, test_thread_join(&canceller));
-	trace_hook.event = NULL;
-	KUNIT_EXPECT_TRUE(test, w.queued);
+	window_hook("bgtoken_work_queue", window_open, w);
+	test_thread_run(canceller, window_canceller, w);
+	test_thread_run(queuer, window_queuer, w);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(queuer));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(canceller));
+	KUNIT_EXPECT_TRUE(test, w->queued);
 	reader = read_of("bgtoken_work", "work", work);
 	expect_event(test, &reader, "bgtoken_work_queue",
 		     "work=%p function=%ps token=%p delay=%lu", work, trace_work_fn,
-		     w.token, w.delay);
+		     w->token, w->delay);
 	expect_event(test, &reader, "bgtoken_work_drop",
 		     "work=%p function=%ps token=%p", work, trace_work_fn,
-		     w.token);
-	KUNIT_EXPECT_EQ(test, test_gate_count(&w.tw->hold), 0);
-	bgtoken_wq_destroy(w.wq);
-	bgtoken_work_put(work);
-	bgtoken_put(w.token);
+		     w->token);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&w->tw.hold), 0);
+	window_end(test);
 	expect_no_more(test, &reader);
 }
 
-static void destroy_wq(void *arg)
+static void window_destroyer(void *arg)
 {
-	bgtoken_wq_destroy(arg);
+	struct window *w = arg;
+
+	bgtoken_wq_destroy(w->wq);
+	w->wq = NULL;
 }
 
 static void trace_tells_of_a_workqueue_that_closes(struct kunit *test)
 {
-	struct bgtoken *token = bgtoken_create(test, BGTOKEN_MUTEX, GFP_KERNEL);
-	struct bgtoken_wq *wq = bgtoken_wq_create("bgtoken_test", WQ_UNBOUND, 0);
-	struct test_thread destroyer = {};
+	struct window *w = window_begin(test);
+	struct test_thread *destroyer;
 	struct bgtoken_work *work;
-	struct trace_work *tw;
+	struct bgtoken_wq *wq;
 	struct reader reader;
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
-	KUNIT_ASSERT_FALSE(test, IS_ERR(wq));
-	tw = kunit_kzalloc(test, sizeof(*tw), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, tw);
-	test_gate_init(&tw->hold);
-	work = &tw->dwork.work;
-	bgtoken_work_init(work, token, trace_work_fn, trace_work_release);
+	if (!w)
+		return;
+	wq = w->wq;
+	work = &w->tw.dwork.work;
+	destroyer = &w->threads[0];
 	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work(wq, work));
-	KUNIT_EXPECT_TRUE(test, test_gate_wait(&tw->hold, 1));
-	test_thread_start(test, &destroyer, -1, destroy_wq, wq);
-	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&destroyer));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&w->tw.hold, 1));
+	test_thread_start(test, destroyer, -1, window_destroyer, w);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(destroyer));
 
 	reader = read_of("bgtoken_", "wq", wq);
 	expect_event(test, &reader, "bgtoken_wq_drain", "wq=%p begin", wq);
 	expect_no_more(test, &reader);
 	KUNIT_EXPECT_FALSE(test, bgtoken_queue_work(wq, work));
-	test_gate_open(&tw->hold);
-	KUNIT_EXPECT_TRUE(test, test_thread_join(&destroyer));
+	test_gate_open(&w->tw.hold);
+	if (!test_thread_join(destroyer)) {
+		KUNIT_FAIL(test, "the workqueue is not destroyed");
+		return;
+	}
 	expect_event(test, &reader, "bgtoken_wq_drain", "wq=%p done", wq);
 	expect_no_more(test, &reader);
 
 	reader = read_of("bgtoken_work", "work", work);
 	expect_event(test, &reader, "bgtoken_work_queue",
 		     "work=%p function=%ps token=%p delay=0", work, trace_work_fn,
-		     token);
+		     w->token);
 	expect_event(test, &reader, "bgtoken_work_start",
 		     "work=%p function=%ps token=%p", work, trace_work_fn,
-		     token);
+		     w->token);
 	expect_event(test, &reader, "bgtoken_work_refuse",
 		     "work=%p function=%ps token=%p reason=closing", work,
-		     trace_work_fn, token);
+		     trace_work_fn, w->token);
 	expect_event(test, &reader, "bgtoken_work_end",
 		     "work=%p function=%ps token=%p", work, trace_work_fn,
-		     token);
+		     w->token);
 	expect_no_more(test, &reader);
-	bgtoken_work_put(work);
-	bgtoken_put(token);
+	window_end(test);
 }
 
 /* Cases: compile states, with one task */
@@ -795,12 +846,18 @@ static struct kunit_case trace_test_cases[] = {
 	{}
 };
 
+static void trace_test_exit(struct kunit *test)
+{
+	window_end(test);
+	mock_exit(test);
+}
+
 static struct kunit_suite trace_test_suite = {
 	.name = "bgtoken_trace",
 	.suite_init = trace_suite_init,
 	.suite_exit = trace_suite_exit,
 	.init = trace_test_init,
-	.exit = mock_exit,
+	.exit = trace_test_exit,
 	.test_cases = trace_test_cases,
 };
 

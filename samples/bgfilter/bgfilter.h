@@ -82,6 +82,7 @@ void bgfilter_count_result(void);
 void bgfilter_free_result(enum bgcompile_tier tier, void *result);
 struct bgfilter_results *bgfilter_results_alloc(u32 nr);
 void bgfilter_results_leave(struct bgfilter_results *results);
+int bgfilter_results_wait(void);
 void bgfilter_results_exit(void);
 
 /* set.c */

@@ -75,7 +75,8 @@ struct bgfilter_prog {
  * @insn:	out: index of its instruction that is to blame, from its first
  * @reason:	out: enum bgfilter_reason, BGFILTER_OK if it was not for one program
  *
- * On any error the set that was there before stays in use.  A very long program
+ * Sleeps while more than BGFILTER_MAX_FILTERS programs of earlier sets are still to
+ * be freed.  On any error the set that was there before stays in use.  A very long program
  * may be more than the kernel's own compiler takes: it runs in the baseline tier
  * for good, and counts as failed in the top tier.
  */
@@ -149,9 +150,12 @@ struct bgfilter_progress {
 #define BGFILTER_GET_PROGRESS	_IOR('F', 0xb2, struct bgfilter_progress)
 /*
  * Sleeps until the event has come whose mask is the argument itself, EVENT_BASELINE
- * or EVENT_TOP.  EINTR on a signal, ECANCELED if the set is replaced meanwhile,
- * the set's own error if it failed, ENODATA if nothing was loaded, EINVAL for
- * another event.
+ * or EVENT_TOP.  EINTR on a signal that is caught, ECANCELED if the set is
+ * replaced meanwhile, the set's own error if it failed, ENODATA if nothing was
+ * loaded, EINVAL for another event.
+ *
+ * A stop and SIGCONT, a freeze, and a handler with SA_RESTART begin the wait again,
+ * for the set that is there then.  So it is with the other calls.
  */
 #define BGFILTER_WAIT		_IO('F', 0xb3)
 

@@ -78,6 +78,9 @@ static int bgfilter_load(struct bgfilter_file *file, void __user *argp)
 
 	if (copy_from_user(&load, uload, sizeof(load)))
 		return -EFAULT;
+	err = bgfilter_results_wait();
+	if (err)
+		return err;
 	set = bgfilter_set_create(file, &load);
 	if (put_user(load.failed, &uload->failed) ||
 	    put_user(load.insn, &uload->insn) ||
@@ -88,9 +91,10 @@ static int bgfilter_load(struct bgfilter_file *file, void __user *argp)
 	if (IS_ERR(set))
 		return PTR_ERR(set);
 
-	err = mutex_lock_interruptible(&file->lock);
-	if (err)
+	if (mutex_lock_interruptible(&file->lock)) {
+		err = -ERESTARTSYS;
 		goto destroy;
+	}
 	err = bgfilter_set_start(set);
 	if (!err)
 		set = bgfilter_exchange(file, set);
@@ -148,9 +152,8 @@ static int bgfilter_run(struct bgfilter_file *file, const void __user *argp)
 
 	if (copy_from_user(&run, argp, sizeof(run)))
 		return -EFAULT;
-	err = mutex_lock_interruptible(&file->lock);
-	if (err)
-		return err;
+	if (mutex_lock_interruptible(&file->lock))
+		return -ERESTARTSYS;
 	err = bgfilter_run_set(file->set, &run);
 	mutex_unlock(&file->lock);
 	return err;
@@ -185,11 +188,10 @@ static void bgfilter_fill_progress(struct bgfilter_file *file,
 static int bgfilter_get_progress(struct bgfilter_file *file, void __user *argp)
 {
 	struct bgfilter_progress progress;
-	int err;
+	int err = 0;
 
-	err = mutex_lock_interruptible(&file->lock);
-	if (err)
-		return err;
+	if (mutex_lock_interruptible(&file->lock))
+		return -ERESTARTSYS;
 	if (file->set)
 		bgfilter_fill_progress(file, &progress);
 	else
@@ -236,7 +238,7 @@ static int bgfilter_wait(struct bgfilter_file *file, unsigned long event)
 	err = wait_event_interruptible(file->waitq,
 				       (ret = bgfilter_waited(file, load, event)) !=
 				       -EAGAIN);
-	return err ? -EINTR : ret;
+	return err ?: ret;
 }
 
 static long bgfilter_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)

@@ -17,7 +17,10 @@
  *  - a turn on another worker: it sleeps.  Nothing goes for a while, and for twice
  *    as long each time that this is so again.
  *
- * It may be wrong now and then, when other works mix in; neither way does harm.
+ * A worker that other works have put to sleep looks the same, and may do so for as
+ * long as another set is being compiled.  So the delay has a bound, which keeps it
+ * from hours, if not from minutes; and what is to go does not pile up, as loads wait
+ * while there is more of it than one set can have.
  */
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -31,7 +34,7 @@
 #define LIVE_PREFIX	bgfilter
 #include "live.h"
 
-#define MAX_DELAY	HZ	/* jiffies */
+#define MAX_DELAY	msecs_to_jiffies(20)
 #define SLOTS_A_TURN	64	/* of those that leave nothing to the kernel */
 
 LIVE_COUNTER(results, "how many compiled programs are alive, both tiers");
@@ -40,7 +43,8 @@ static void bgfilter_free_some(struct work_struct *work);
 
 static LIST_HEAD(leaving);		/* L */
 static DEFINE_SPINLOCK(leaving_lock);	/* L */
-static DECLARE_WAIT_QUEUE_HEAD(all_left);
+static unsigned int leaving_progs;	/* L: programs still to be freed */
+static DECLARE_WAIT_QUEUE_HEAD(some_left);
 static DECLARE_DELAYED_WORK(free_work, bgfilter_free_some);
 
 /* The work's own. */
@@ -91,12 +95,14 @@ struct bgfilter_results *bgfilter_results_alloc(u32 nr)
 	return results;
 }
 
-/* Frees slots up to one with native code.  Return: whether any is left. */
-static bool bgfilter_free_slots(struct bgfilter_results *results)
+/*
+ * Frees slots up to one with native code, and says how many.  Return: whether any is
+ * left.
+ */
+static bool bgfilter_free_slots(struct bgfilter_results *results,
+				unsigned int *freed)
 {
-	unsigned int turn;
-
-	for (turn = 0; turn < SLOTS_A_TURN; turn++) {
+	for (*freed = 0; *freed < SLOTS_A_TURN; ++*freed) {
 		u32 i = find_next_bit(results->published, results->nr,
 				      results->next);
 		struct bgfilter_slot *slot = &results->slots[i];
@@ -106,8 +112,10 @@ static bool bgfilter_free_slots(struct bgfilter_results *results)
 		results->next = i + 1;
 		bgfilter_free_result(BGCOMPILE_BASELINE, slot->baseline);
 		bgfilter_free_result(BGCOMPILE_TOP, slot->top);
-		if (slot->top)
+		if (slot->top) {
+			++*freed;
 			break;
+		}
 	}
 	return true;
 }
@@ -117,7 +125,7 @@ static bool bgfilter_is_behind(void)
 {
 	if (last_worker && last_worker != current) {
 		last_worker = NULL;
-		delay = clamp(2 * delay, 1UL, (unsigned long)MAX_DELAY);
+		delay = clamp(2 * delay, 1UL, MAX_DELAY);
 		return true;
 	}
 	if (last_worker)
@@ -130,7 +138,8 @@ static bool bgfilter_is_behind(void)
 static void bgfilter_free_some(struct work_struct *work)
 {
 	struct bgfilter_results *results;
-	bool more;
+	unsigned int freed;
+	bool more, empty;
 
 	if (bgfilter_is_behind()) {
 		schedule_delayed_work(&free_work, delay);
@@ -140,21 +149,22 @@ static void bgfilter_free_some(struct work_struct *work)
 	results = list_first_entry(&leaving, struct bgfilter_results, list);
 	spin_unlock(&leaving_lock);
 
-	more = bgfilter_free_slots(results);
-	if (!more) {
-		spin_lock(&leaving_lock);
+	more = bgfilter_free_slots(results, &freed);
+	spin_lock(&leaving_lock);
+	leaving_progs -= freed;
+	if (!more)
 		list_del(&results->list);
-		more = !list_empty(&leaving);
-		spin_unlock(&leaving_lock);
+	empty = list_empty(&leaving);
+	spin_unlock(&leaving_lock);
+	if (!more)
 		kvfree(results);
-	}
-	if (more) {
+	if (empty) {
+		last_worker = NULL;
+		delay = 0;
+	} else {
 		schedule_delayed_work(&free_work, 0);
-		return;
 	}
-	last_worker = NULL;
-	delay = 0;
-	wake_up_all(&all_left);
+	wake_up_all(&some_left);
 }
 
 /**
@@ -165,16 +175,42 @@ static void bgfilter_free_some(struct work_struct *work)
  */
 void bgfilter_results_leave(struct bgfilter_results *results)
 {
+	unsigned int progs;
 	bool first;
 
 	if (!results)
 		return;
+	progs = bitmap_weight(results->published, results->nr);
 	spin_lock(&leaving_lock);
 	first = list_empty(&leaving);
 	list_add_tail(&results->list, &leaving);
+	leaving_progs += progs;
 	spin_unlock(&leaving_lock);
 	if (first)
 		schedule_delayed_work(&free_work, 0);
+}
+
+static unsigned int bgfilter_leaving(void)
+{
+	unsigned int progs;
+
+	spin_lock(&leaving_lock);
+	progs = leaving_progs;
+	spin_unlock(&leaving_lock);
+	return progs;
+}
+
+/**
+ * bgfilter_results_wait() - before more is loaded
+ *
+ * Context: Process context; sleeps while more than BGFILTER_MAX_FILTERS programs are
+ * still to be freed.
+ * Return: 0, or -ERESTARTSYS on a signal.
+ */
+int bgfilter_results_wait(void)
+{
+	return wait_event_interruptible(some_left, bgfilter_leaving() <=
+						   BGFILTER_MAX_FILTERS);
 }
 
 static bool bgfilter_have_left(void)
@@ -190,7 +226,7 @@ static bool bgfilter_have_left(void)
 /* For the module's exit: no set is left.  Waits for as many turns as it takes. */
 void bgfilter_results_exit(void)
 {
-	wait_event_idle(all_left, bgfilter_have_left());
+	wait_event_idle(some_left, bgfilter_have_left());
 	flush_delayed_work(&free_work);
 	live_check_none(results);
 }

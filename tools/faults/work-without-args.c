@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * plants: works without a token or a function, where the kernel goes on after a warning
+ * plants: works without a token, a function or a release, where the kernel goes on after a warning
  * caught by: the case, which says in the end that each was refused, and released once
- * text: three works were refused and released
+ * text: four works were refused, and three released
  * run: debug --suite fault_work_without_args
  */
-#include <kunit/test.h>
-#include <linux/kmod.h>
 #include <linux/module.h>
 
-#include "bgtoken.h"
+#include "fault_warn.h"
 
 static int released;
 
@@ -22,20 +20,9 @@ static void work_release(struct bgtoken_work *work)
 	released++;
 }
 
-static void let_warnings_pass(struct kunit *test)
-{
-	static char *argv[4] = {
-		"/bin/sh", "-c", "echo 0 >/proc/sys/kernel/panic_on_warn", NULL
-	};
-	static char *envp[2] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
-
-	KUNIT_ASSERT_EQ(test, call_usermodehelper(argv[0], argv, envp,
-						  UMH_WAIT_PROC), 0);
-}
-
 /* Initialised already, queued if it can be, and put. */
 static void expect_refused(struct kunit *test, struct bgtoken_wq *wq,
-			   struct bgtoken_delayed_work *dwork)
+			   struct bgtoken_delayed_work *dwork, int releases)
 {
 	int before = released;
 
@@ -43,29 +30,32 @@ static void expect_refused(struct kunit *test, struct bgtoken_wq *wq,
 	KUNIT_EXPECT_FALSE(test, bgtoken_queue_delayed_work(wq, dwork, 1));
 	KUNIT_EXPECT_EQ(test, released, before);
 	bgtoken_work_put(&dwork->work);
-	KUNIT_EXPECT_EQ(test, released, before + 1);
+	KUNIT_EXPECT_EQ(test, released, before + releases);
 }
 
 static void work_without_args(struct kunit *test)
 {
-	static struct bgtoken_delayed_work dwork[3];
+	static struct bgtoken_delayed_work dwork[4];
 	struct bgtoken *token = bgtoken_create(test, BGTOKEN_MUTEX, GFP_KERNEL);
 	struct bgtoken_wq *wq = bgtoken_wq_create("fault", WQ_UNBOUND, 0);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
 	KUNIT_ASSERT_FALSE(test, IS_ERR(wq));
-	let_warnings_pass(test);
+	fault_let_warnings_pass(test);
 	bgtoken_delayed_work_init(&dwork[0], NULL, work_fn, work_release);
-	expect_refused(test, wq, &dwork[0]);
+	expect_refused(test, wq, &dwork[0], 1);
 	bgtoken_delayed_work_init(&dwork[1], ERR_PTR(-ENOMEM), work_fn, work_release);
-	expect_refused(test, wq, &dwork[1]);
+	expect_refused(test, wq, &dwork[1], 1);
 	bgtoken_delayed_work_init(&dwork[2], token, NULL, work_release);
-	expect_refused(test, wq, &dwork[2]);
+	expect_refused(test, wq, &dwork[2], 1);
+	bgtoken_delayed_work_init(&dwork[3], token, work_fn, NULL);
+	expect_refused(test, wq, &dwork[3], 0);
+	fault_expect_warned(test);
 	KUNIT_EXPECT_EQ(test, kref_read(&token->kref), 1U);
 	bgtoken_wq_destroy(wq);
 	bgtoken_put(token);
 	if (test->status == KUNIT_SUCCESS)
-		kunit_info(test, "three works were refused and released");
+		kunit_info(test, "four works were refused, and three released");
 }
 
 static struct kunit_case fault_cases[] = {

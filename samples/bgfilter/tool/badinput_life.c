@@ -127,14 +127,13 @@ static void *wait_for_top(void *arg)
 	return NULL;
 }
 
-/* The letter of a thread's state in /proc, or 0. */
-static char thread_state(pid_t tid)
+/* The letter of a state in /proc, or 0. */
+static char state_in(const char *path)
 {
-	char path[64], text[256] = "";
+	char text[256] = "";
 	char *name_end;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
 	f = fopen(path, "r");
 	if (!f)
 		return 0;
@@ -143,6 +142,22 @@ static char thread_state(pid_t tid)
 	fclose(f);
 	name_end = strrchr(text, ')');
 	return name_end && name_end[1] ? name_end[2] : 0;
+}
+
+static char thread_state(pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	return state_in(path);
+}
+
+static char process_state(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	return state_in(path);
 }
 
 /* Between the store of its id and its return there is one sleep: the wait. */
@@ -190,6 +205,64 @@ static bool replace(int fd)
 static bool replaced_wait(void)
 {
 	return wait_ended_by(replace, ECANCELED);
+}
+
+/* Waits until a child sleeps, or is gone. */
+static bool child_sleeps(pid_t pid)
+{
+	uint64_t deadline = now_ms() + DEADLINE_MS;
+	char state;
+
+	while ((state = process_state(pid)) != 'S') {
+		if (!state || state == 'Z')
+			return fail("the wait was over too soon");
+		if (now_ms() > deadline)
+			return fail("the child does not sleep");
+		poll(NULL, 0, 1);
+	}
+	return true;
+}
+
+/* Stops a child that waits for @fd, lets it go on, and replaces the set. */
+static bool goes_on(int fd, pid_t pid)
+{
+	struct bgfilter_progress progress;
+	int status = 0;
+	bool ok;
+
+	ok = child_sleeps(pid);
+	kill(pid, SIGSTOP);
+	if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status))
+		return fail("the child did not stop");
+	ok = ok && expect("the call", get_progress(fd, &progress), 0);
+	if (ok && progress.events & BGFILTER_EVENT_TOP)
+		ok = fail("all was compiled before the stop");
+	kill(pid, SIGCONT);
+	ok = ok && child_sleeps(pid);
+	ok = replace(fd) && ok;
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return fail("the child ended with status %#x", status);
+	return ok && expect("the wait", -WEXITSTATUS(status), -ECANCELED);
+}
+
+static bool stopped_wait(void)
+{
+	int fd = open_device();
+	bool ok;
+	pid_t pid;
+
+	if (fd < 0)
+		return expect("the open", fd, 0);
+	ok = expect("the load", load_long(fd, MANY_LONG, 0), 0);
+	pid = ok ? fork() : 0;
+	if (ok && pid == 0)
+		_exit(-wait_event(fd, BGFILTER_EVENT_TOP));
+	if (pid < 0)
+		ok = fail("no process");
+	if (ok)
+		ok = goes_on(fd, pid);
+	close(fd);
+	return ok;
 }
 
 /*
@@ -381,6 +454,7 @@ const struct test life_tests[] = {
 	{ "an unprivileged user may not open the device", open_as_nobody },
 	{ "root without CAP_NET_ADMIN may not open the device", open_without_net_admin },
 	{ "a signal ends a wait, and the set finishes all the same", interrupted_wait },
+	{ "a stop and SIGCONT do not end a wait", stopped_wait },
 	{ "a load ends a wait for the set that it replaces", replaced_wait },
 	{ "close() frees a set that is still compiling", closed_while_compiling },
 	{ "an exit frees a set that is still compiling", exits_while_compiling },

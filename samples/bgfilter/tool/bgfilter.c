@@ -47,8 +47,7 @@ static const char help[] =
 "  1    --check found a difference, or a filter has no code of a forced tier\n"
 "  2    bad usage, a bad expression or capture file\n"
 "  3    the device, the interface or the system failed\n"
-"  130  ended by a signal\n"
-"Counts and times so far are printed, whatever ends it.\n";
+"  130  ended by a signal; run and cancel print what they have so far\n";
 
 int bad_option(const char *command)
 {
@@ -74,14 +73,17 @@ static const char dump_help[] =
 "      --progress       show how far things are, on stderr\n"
 "  -h, --help           this text\n";
 
-static void dump_filter(const struct filters *filters, uint32_t i, bool code)
+/* Return: whether there is any use in going on. */
+static bool dump_filter(const struct filters *filters, uint32_t i, bool code)
 {
 	const struct filter *f = &filters->filters[i];
 	const struct bgfilter_prog *prog = &filters->set.progs[i];
+	bool more = print("%u\t%u\t%s\n", f->line, prog->len, f->text);
 
-	printf("%u\t%u\t%s\n", f->line, prog->len, f->text);
-	for (uint32_t pc = 0; code && pc < prog->len; pc++)
-		printf("\t%s\n", bpf_image(filter_insns(filters, i) + pc, pc));
+	for (uint32_t pc = 0; more && code && pc < prog->len; pc++)
+		more = print("\t%s\n",
+			     bpf_image(filter_insns(filters, i) + pc, pc));
+	return more;
 }
 
 static int dump_filters(const struct source *source, bool code)
@@ -90,11 +92,11 @@ static int dump_filters(const struct source *source, bool code)
 	int ret;
 
 	ret = filters_read(&filters, source);
-	leave_at_once = 0;
 	if (ret)
 		return ret;
 	for (uint32_t i = 0; i < filters.set.nr_progs; i++)
-		dump_filter(&filters, i, code);
+		if (!dump_filter(&filters, i, code))
+			break;
 	if (filters.skipped)
 		fprintf(stderr, "skipped %u of %u expressions\n",
 			filters.skipped, filters.read);
@@ -170,15 +172,15 @@ int cmd_dump(int argc, char **argv)
 /* What was said is there, or this was no success. */
 static int end(int ret)
 {
-	if (!flush_stdout()) {
-		say_stdout_failed();
-		return EXIT_SYSTEM;
-	}
+	if (!flush_stdout())
+		return stdout_failed();
 	/* A file system may put off an error until then. */
 	if (close(STDOUT_FILENO) && errno != EBADF)
 		return bad_system("cannot write to standard output: %s",
 				  strerror(errno));
-	return ferror(stderr) ? EXIT_SYSTEM : ret;
+	if (ferror(stderr))
+		return interrupted ? EXIT_INTERRUPTED : EXIT_SYSTEM;
+	return ret;
 }
 
 int main(int argc, char **argv)

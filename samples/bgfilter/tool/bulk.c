@@ -98,8 +98,6 @@ static int compile(struct bulk *bulk, int fd)
 	meter_init(&meter, true);
 	ret = meter_wait(&meter, fd, BGFILTER_EVENT_TOP);
 	bulk->compile_ns = now_ns() - start;
-	if (ret == -EINTR)
-		return EXIT_INTERRUPTED;
 	if (!ret)
 		ret = device_progress(fd, &bulk->at_end);
 	return ret ? bad_system("compiling: %s", strerror(-ret)) : EXIT_OK;
@@ -219,7 +217,6 @@ static int run_bulk(struct bulk *bulk)
 	uint64_t start, before, after;
 	int fd, ret;
 
-	leave_at_once = 0;
 	fd = device_open(bulk->device);
 	if (fd < 0)
 		return EXIT_SYSTEM;

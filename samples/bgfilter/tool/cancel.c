@@ -91,6 +91,8 @@ static int get_progress(struct cancel *cancel, int fd,
 {
 	int ret = device_progress(fd, p);
 
+	if (ret == -EINTR)
+		return EXIT_INTERRUPTED;
 	if (ret)
 		return bad_system("%s: %s", cancel->device, strerror(-ret));
 	if (p->error)
@@ -111,6 +113,8 @@ static int open_and_load(struct cancel *cancel, int *fd)
 	if (!ret)
 		return EXIT_OK;
 	close(*fd);
+	if (ret == -EINTR)
+		return EXIT_INTERRUPTED;
 	return bad_system("cannot load %u filters: %s", cancel->set.nr_progs,
 			  strerror(-ret));
 }
@@ -220,7 +224,7 @@ static int all_rounds(struct cancel *cancel)
 		if (ret < 0)
 			ret = EXIT_OK;
 	}
-	meter_end(&meter);
+	end_bar();
 	return ret;
 }
 

@@ -10,6 +10,7 @@
 #include "common.h"
 
 #define LIVE_TIMEOUT_MS	100
+#define DRAIN_TURNS	1024	/* each takes what the ring has, or a block of it */
 
 /* libpcap goes back to its poll() after EINTR unless it is told to leave. */
 static pcap_t *live;
@@ -75,8 +76,12 @@ static int set_link(struct capture *capture, const char *name)
 {
 	int link;
 
-	if (!name)
+	/* As tcpdump does: it says more than the default, and may not be there. */
+	if (!name) {
+		if (!strcmp(capture->name, "any"))
+			pcap_set_datalink(capture->pcap, DLT_LINUX_SLL2);
 		return EXIT_OK;
+	}
 	link = link_by_name(name);
 	if (link < 0)
 		return EXIT_BAD_INPUT;
@@ -97,12 +102,11 @@ int capture_open_live(struct capture *capture,
 		return bad_system("%s: %s", options->interface, error);
 	pcap_set_snaplen(capture->pcap, options->snaplen);
 	pcap_set_timeout(capture->pcap, LIVE_TIMEOUT_MS);
+	pcap_set_promisc(capture->pcap, !options->not_promiscuous);
 	pcap_set_immediate_mode(capture->pcap, 1);
 	ret = activate(capture);
 	if (!ret)
 		ret = set_link(capture, options->link);
-	if (!ret && pcap_setnonblock(capture->pcap, 0, error) < 0)
-		ret = bad_system("%s: %s", options->interface, error);
 	if (ret) {
 		capture_close(capture);
 		return ret;
@@ -110,6 +114,57 @@ int capture_open_live(struct capture *capture,
 	live = capture->pcap;
 	on_interrupt = break_live;
 	return EXIT_OK;
+}
+
+static int next_error(struct capture *capture)
+{
+	const char *error = pcap_geterr(capture->pcap);
+
+	if (capture->live)
+		return -bad_system("%s: %s", capture->name, error);
+	return -bad_input("%s: %s", capture->name, error);
+}
+
+static void throw_away(u_char *user, const struct pcap_pkthdr *header,
+		       const u_char *data)
+{
+	(void)user;
+	(void)header;
+	(void)data;
+}
+
+static uint32_t dropped(struct capture *capture)
+{
+	struct pcap_stat stat;
+
+	return pcap_stats(capture->pcap, &stat) ? 0 : stat.ps_drop;
+}
+
+/* What comes meanwhile need not be waited for: that might go on for ever. */
+int capture_begin(struct capture *capture)
+{
+	char error[PCAP_ERRBUF_SIZE] = "";
+	unsigned int turns = DRAIN_TURNS;
+	int ret;
+
+	if (!capture->live)
+		return EXIT_OK;
+	if (pcap_setnonblock(capture->pcap, 1, error) < 0)
+		return bad_system("%s: %s", capture->name, error);
+	do
+		ret = pcap_dispatch(capture->pcap, -1, throw_away, NULL);
+	while (ret > 0 && --turns);
+	if (ret < 0 && ret != PCAP_ERROR_BREAK)
+		return -next_error(capture);
+	capture->dropped_before = dropped(capture);
+	if (pcap_setnonblock(capture->pcap, 0, error) < 0)
+		return bad_system("%s: %s", capture->name, error);
+	return EXIT_OK;
+}
+
+uint32_t capture_dropped(struct capture *capture)
+{
+	return capture->live ? dropped(capture) - capture->dropped_before : 0;
 }
 
 int capture_write(struct capture *capture, const char *path)
@@ -136,15 +191,6 @@ bpf_u_int32 capture_netmask(const struct capture *capture)
 	return ntohl(mask);
 }
 
-static int next_error(struct capture *capture)
-{
-	const char *error = pcap_geterr(capture->pcap);
-
-	if (capture->live)
-		return -bad_system("%s: %s", capture->name, error);
-	return -bad_input("%s: %s", capture->name, error);
-}
-
 static int dump_error(const struct capture *capture, int err)
 {
 	return bad_system("cannot write %s: %s", capture->write_path,
@@ -152,11 +198,12 @@ static int dump_error(const struct capture *capture, int err)
 }
 
 /* libpcap does not say whether it could write: its file does. */
-static int dump(struct capture *capture, const struct pcap_pkthdr *header,
-		const u_char *data)
+int capture_dump(struct capture *capture, const struct packet *packet)
 {
+	if (!capture->dumper)
+		return EXIT_OK;
 	errno = 0;
-	pcap_dump((u_char *)capture->dumper, header, data);
+	pcap_dump((u_char *)capture->dumper, packet->header, packet->data);
 	if (!ferror(pcap_dump_file(capture->dumper)))
 		return EXIT_OK;
 	return dump_error(capture, errno);
@@ -178,12 +225,8 @@ int capture_next(struct capture *capture, struct packet *packet)
 	if (ret < 0)
 		return interrupted ? 0 : next_error(capture);
 
-	if (capture->dumper) {
-		ret = dump(capture, header, data);
-		if (ret)
-			return -ret;
-	}
 	*packet = (struct packet){
+		.header = header,
 		.data = data,
 		.cap_len = header->caplen,
 		.wire_len = header->len,
@@ -193,13 +236,16 @@ int capture_next(struct capture *capture, struct packet *packet)
 
 static int close_dump(struct capture *capture)
 {
-	bool said = ferror(pcap_dump_file(capture->dumper));
+	FILE *file = pcap_dump_file(capture->dumper);
 	int ret = EXIT_OK;
 
-	if (pcap_dump_flush(capture->dumper) < 0 && !said)
-		ret = dump_error(capture, errno);
-	else if (said)
+	if (ferror(file))	/* that was said */
 		ret = EXIT_SYSTEM;
+	else if (pcap_dump_flush(capture->dumper) < 0)
+		ret = dump_error(capture, errno);
+	/* A file system may put off an error until then; a pipe has none. */
+	else if (fsync(fileno(file)) && errno != EINVAL && errno != EROFS)
+		ret = dump_error(capture, errno);
 	pcap_dump_close(capture->dumper);
 	return ret;
 }

@@ -18,6 +18,7 @@ struct capture {
 	pcap_dumper_t *dumper;	/* -w, or NULL */
 	const char *write_path;
 	bool live;
+	uint32_t dropped_before;	/* while nobody was to listen yet */
 };
 
 /* What to open an interface with. */
@@ -25,10 +26,12 @@ struct live_options {
 	const char *interface;
 	const char *link;	/* -y, or NULL */
 	uint64_t snaplen;
+	bool not_promiscuous;
 };
 
 /* One packet as libpcap has it, valid until the next. */
 struct packet {
+	const struct pcap_pkthdr *header;
 	const uint8_t *data;
 	uint32_t cap_len;
 	uint32_t wire_len;	/* any number: a file may say anything */
@@ -39,14 +42,26 @@ int capture_open_file(struct capture *capture, const char *path);
 int capture_open_live(struct capture *capture,
 		      const struct live_options *options);
 
-/* Writes what comes to @path as well, from now on.  Return: EXIT_*. */
+/* Makes the file of -w.  Return: EXIT_*. */
 int capture_write(struct capture *capture, const char *path);
+
+/*
+ * Throws away what an interface had while the filters were compiled, and has begun to
+ * drop.  Return: EXIT_*.
+ */
+int capture_begin(struct capture *capture);
+
+/* How many packets of an interface the kernel had no room for; 0 for a file. */
+uint32_t capture_dropped(struct capture *capture);
 
 /* The netmask of the interface, in host byte order; 0 if it has none, or a file. */
 bpf_u_int32 capture_netmask(const struct capture *capture);
 
 /* Return: 1 with *@packet, 0 at the end or on a signal, -EXIT_* on an error. */
 int capture_next(struct capture *capture, struct packet *packet);
+
+/* Writes it to the file of -w, if there is one.  Return: EXIT_*. */
+int capture_dump(struct capture *capture, const struct packet *packet);
 
 /* Return: EXIT_*; the file of -w may have failed. */
 int capture_close(struct capture *capture);

@@ -38,6 +38,18 @@ void catch_signals(void)
 /* The first error, since stdio forgets which it was. */
 static int stdout_error;
 
+bool print(const char *fmt, ...)
+{
+	va_list args;
+
+	errno = 0;
+	va_start(args, fmt);
+	if (vprintf(fmt, args) < 0 && !stdout_error)
+		stdout_error = errno ? errno : EIO;
+	va_end(args);
+	return !stdout_error;
+}
+
 bool flush_stdout(void)
 {
 	errno = 0;
@@ -46,9 +58,22 @@ bool flush_stdout(void)
 	return !stdout_error;
 }
 
-void say_stdout_failed(void)
+int stdout_failed(void)
 {
-	say("cannot write to standard output: %s", strerror(stdout_error));
+	/* A signal has ended the wait for a reader. */
+	if (stdout_error == EINTR && interrupted)
+		return EXIT_INTERRUPTED;
+	return bad_system("cannot write to standard output: %s",
+			  strerror(stdout_error));
+}
+
+volatile sig_atomic_t bar_drawn;
+
+void end_bar(void)
+{
+	if (bar_drawn)
+		fputc('\n', stderr);
+	bar_drawn = 0;
 }
 
 static void vsay(const char *fmt, va_list args)
@@ -56,6 +81,7 @@ static void vsay(const char *fmt, va_list args)
 	int err = errno;
 
 	flush_stdout();
+	end_bar();
 	errno = err;
 	fprintf(stderr, "%s: ", program_invocation_short_name);
 	vfprintf(stderr, fmt, args);

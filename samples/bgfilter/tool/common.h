@@ -43,10 +43,16 @@ extern void (*volatile on_interrupt)(void);
  */
 extern volatile sig_atomic_t leave_at_once;
 
+/* Like printf(); remembers the first error.  Return: whether there was none so far. */
+bool print(const char *fmt, ...) __printf(1, 2);
 /* Writes what was printed.  Return: whether all that was before could be, too. */
 bool flush_stdout(void);
-/* Says that it could not, and why. */
-void say_stdout_failed(void);
+/* Says that it could not, and why.  Return: EXIT_SYSTEM, or EXIT_INTERRUPTED. */
+int stdout_failed(void);
+
+/* Set while the cursor is behind a bar on the terminal, which any message ends. */
+extern volatile sig_atomic_t bar_drawn;
+void end_bar(void);
 
 /* Prints a line with the program's name in front to stderr. */
 void say(const char *fmt, ...) __printf(1, 2);

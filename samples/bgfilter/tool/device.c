@@ -24,7 +24,7 @@ static const char *open_hint(int err)
 		return "; is the module bgfilter loaded?";
 	case EACCES:
 	case EPERM:
-		return "; it takes root with CAP_NET_ADMIN";
+		return "; this needs root and CAP_NET_ADMIN";
 	default:
 		return "";
 	}
@@ -40,9 +40,13 @@ int device_open(const char *path)
 	return fd;
 }
 
-static int device_ioctl(int fd, unsigned long cmd, void *arg)
+/* A signal that does not end the program ends no call, either. */
+static int device_ioctl(int fd, unsigned long cmd, unsigned long arg)
 {
-	return ioctl(fd, cmd, arg) < 0 ? -errno : 0;
+	while (ioctl(fd, cmd, arg) < 0)
+		if (errno != EINTR || interrupted)
+			return -errno;
+	return 0;
 }
 
 int device_load(int fd, const struct set *set, uint32_t tiers,
@@ -57,22 +61,22 @@ int device_load(int fd, const struct set *set, uint32_t tiers,
 		.failed = ~0U,
 	};
 
-	return device_ioctl(fd, BGFILTER_LOAD, load);
+	return device_ioctl(fd, BGFILTER_LOAD, (uintptr_t)load);
 }
 
 int device_progress(int fd, struct bgfilter_progress *progress)
 {
-	return device_ioctl(fd, BGFILTER_GET_PROGRESS, progress);
+	return device_ioctl(fd, BGFILTER_GET_PROGRESS, (uintptr_t)progress);
 }
 
 int device_wait(int fd, uint32_t event)
 {
-	return ioctl(fd, BGFILTER_WAIT, (unsigned long)event) < 0 ? -errno : 0;
+	return device_ioctl(fd, BGFILTER_WAIT, event);
 }
 
 int device_run(int fd, struct bgfilter_run *run)
 {
-	return device_ioctl(fd, BGFILTER_RUN, run);
+	return device_ioctl(fd, BGFILTER_RUN, (uintptr_t)run);
 }
 
 uint32_t units_outstanding(const struct bgfilter_progress *progress)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * /dev/bgfilter, as calls that return 0 or a negative errno.
+ * /dev/bgfilter, as calls that return 0 or a negative errno: -EINTR once there was
+ * a signal that ends the program, and not before.
  */
 #ifndef BGFILTER_DEVICE_H
 #define BGFILTER_DEVICE_H

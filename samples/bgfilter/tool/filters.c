@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,12 @@
 #define SNAPLEN		262144
 
 #define SHOWN		120
+
+/* The name of a file as it was given, and the number of a line. */
+#define MAX_PLACE	(PATH_MAX + 16)
+
+/* Bytes of a line.  4096 instructions take far less. */
+#define MAX_LINE	(1U << 20)
 
 /* When libpcap takes longer than that over one expression, it is named. */
 #define SLOW_S		5
@@ -74,7 +81,7 @@ static const char *source_name(const struct source *source)
 const char *filter_place(const struct filters *filters,
 			 const struct filter *filter)
 {
-	static char text[SHOWN * 2];
+	static char text[MAX_PLACE];
 	const char *name = source_name(filters->source);
 
 	if (!filters->source->path)
@@ -95,15 +102,20 @@ const char *filter_shown(const struct filter *filter)
 
 /* Expressions */
 
-static void add_expression(struct filters *filters, const char *text,
-			   unsigned int line)
+static int add_expression(struct filters *filters, const char *text,
+			  unsigned int line)
 {
+	if (filters->read == BGFILTER_MAX_FILTERS)
+		return bad_input("%s:%u: more than %u filters",
+				 source_name(filters->source), line,
+				 BGFILTER_MAX_FILTERS);
 	filters->filters = grow(filters->filters, filters->read, 1,
 				sizeof(*filters->filters));
 	filters->filters[filters->read++] = (struct filter){
 		.text = must_strdup(text),
 		.line = line,
 	};
+	return EXIT_OK;
 }
 
 /* One line, of @len bytes. */
@@ -117,30 +129,54 @@ static int take_line(struct filters *filters, char *line, size_t len,
 				 source_name(filters->source), number);
 	text = trim(line);
 	if (*text && *text != '#')
-		add_expression(filters, text, number);
+		return add_expression(filters, text, number);
 	return EXIT_OK;
+}
+
+/*
+ * Like getline(), into @line, which has room for MAX_LINE and a NUL.  Return: its
+ * length, which is more if the line is longer; -1 at the end, or on an error.
+ */
+static ssize_t read_line(char *line, FILE *file)
+{
+	size_t len = 0;
+	int c = 0;
+
+	while (c != '\n' && len <= MAX_LINE) {
+		c = getc(file);
+		if (c == EOF)
+			break;
+		if (len < MAX_LINE)
+			line[len] = c;
+		len++;
+	}
+	if (ferror(file) || !len)
+		return -1;
+	line[len < MAX_LINE ? len : MAX_LINE] = '\0';
+	return len;
 }
 
 static int read_lines(struct filters *filters, FILE *file)
 {
 	const char *name = source_name(filters->source);
 	unsigned int number = 0;
-	size_t room = 0;
-	char *line = NULL;
+	char *line = must_calloc(MAX_LINE + 1, 1);
 	int ret = EXIT_OK;
 
 	while (!ret) {
 		ssize_t len;
 
 		errno = 0;
-		len = getline(&line, &room, file);
-		if (len >= 0)
+		len = read_line(line, file);
+		if (len > MAX_LINE)
+			ret = bad_input("%s:%u: longer than %u bytes", name,
+					number + 1, MAX_LINE);
+		else if (len >= 0)
 			ret = take_line(filters, line, len, ++number);
-		else if (feof(file) && !ferror(file))
+		else if (!ferror(file))
 			break;
-		else if (errno == ENOMEM)	/* sets neither flag */
-			ret = bad_system("%s:%u: out of memory", name,
-					 number + 1);
+		else if (errno == ENOMEM)
+			ret = bad_system("%s: %s", name, strerror(errno));
 		else
 			ret = bad_input("%s: %s", name, strerror(errno));
 	}
@@ -177,9 +213,6 @@ static int add_program(struct filters *filters, uint32_t from,
 	if (prog->bf_len > BGFILTER_MAX_PROG)
 		return bad_input("%s: the filter has %u instructions, and %u are the limit",
 				 place, prog->bf_len, BGFILTER_MAX_PROG);
-	if (n == BGFILTER_MAX_FILTERS)
-		return bad_input("%s: more than %u filters", place,
-				 BGFILTER_MAX_FILTERS);
 	if (prog->bf_len > BGFILTER_MAX_INSNS - set->nr_insns)
 		return bad_input("%s: more than %u instructions in all",
 				 place, BGFILTER_MAX_INSNS);
@@ -196,13 +229,15 @@ static int add_program(struct filters *filters, uint32_t from,
 	return EXIT_OK;
 }
 
-static char slow_notice[512];
+static char slow_notice[MAX_PLACE + 512];
 
 static void on_alarm(int sig)
 {
 	int err = errno;
 
 	(void)sig;
+	if (bar_drawn && write(STDERR_FILENO, "\n", 1) == 1)
+		bar_drawn = 0;
 	if (write(STDERR_FILENO, slow_notice, strlen(slow_notice)) < 0)
 		slow_notice[0] = '\0';
 	errno = err;
@@ -279,7 +314,7 @@ static int compile_all(struct filters *filters, pcap_t *pcap)
 		}
 		meter_count(&meter, "expressions", i + 1, filters->read);
 	}
-	meter_end(&meter);
+	end_bar();
 	if (!ret && !filters->set.nr_progs)
 		ret = bad_input("%s: no filter is left",
 				source_name(filters->source));
@@ -295,7 +330,7 @@ int filters_read(struct filters *filters, const struct source *source)
 	if (source->path)
 		ret = read_file(filters, source->path);
 	else
-		add_expression(filters, source->expression, 1);
+		ret = add_expression(filters, source->expression, 1);
 	/*
 	 * Not the handle of an interface, for which libpcap makes loads that
 	 * only a socket of Linux's can do.
@@ -335,7 +370,7 @@ static const char *reason_text(uint32_t reason)
 		[BGFILTER_BAD_TOTAL] = "there are too many in all",
 		[BGFILTER_BAD_OPCODE] = "not an instruction of classic BPF",
 		[BGFILTER_BAD_OFFSET] =
-			"an offset of 2^31 or more, which stands for what only a socket of Linux's knows of a packet",
+			"an offset of 2^31 or more: on Linux that means data that only a socket has",
 		[BGFILTER_BAD_CELL] = "there is no such word of scratch memory",
 		[BGFILTER_BAD_UNWRITTEN] =
 			"a word of scratch memory that may not have been written",
@@ -357,11 +392,15 @@ static int refused(const struct filters *filters,
 {
 	const struct filter *filter = &filters->filters[load->failed];
 	const struct bgfilter_prog *prog = &filters->set.progs[load->failed];
-	const char *image = "";
+	const char *image = "", *end;
 
 	if (load->insn < prog->len)
 		image = bpf_image(filter_insns(filters, load->failed) + load->insn,
 				  load->insn);
+	/* It begins with the number in parentheses, which was said. */
+	end = *image == '(' ? strchr(image, ')') : NULL;
+	if (end)
+		image = end + 1 + strspn(end + 1, " ");
 	return bad_input("%s: the kernel cannot run instruction %u: %s: %s: %s",
 			 filter_place(filters, filter), load->insn, image,
 			 reason_text(load->reason), filter_shown(filter));
@@ -391,6 +430,8 @@ int filters_load(struct filters *filters, int fd, uint32_t tiers)
 
 		if (!ret)
 			return EXIT_OK;
+		if (ret == -EINTR)
+			break;
 		if ((ret != -EINVAL && ret != -E2BIG) ||
 		    load.failed >= filters->set.nr_progs)
 			return bad_system("cannot load the filters: %s",

@@ -36,7 +36,7 @@ static bool due(const struct meter *meter, unsigned int percent)
 	if (!meter->on)
 		return false;
 	if (meter->tty)
-		return !meter->drawn || since >= TTY_INTERVAL ||
+		return !bar_drawn || since >= TTY_INTERVAL ||
 		       (percent == 100 && meter->step != 10);
 	return (int)(percent / 10) != meter->step ||
 	       (percent < 100 && since >= LINE_INTERVAL);
@@ -50,7 +50,7 @@ static void say_line(struct meter *meter, const char *text,
 	else
 		fprintf(stderr, "%s\n", text);
 	fflush(stderr);
-	meter->drawn = meter->tty;
+	bar_drawn = meter->tty;
 	meter->step = percent / 10;
 	meter->drawn_ns = now_ns();
 }
@@ -116,13 +116,6 @@ void meter_count(struct meter *meter, const char *what, uint64_t done,
 	say_line(meter, text, percent(done, total));
 }
 
-void meter_end(struct meter *meter)
-{
-	if (meter->drawn)
-		fputc('\n', stderr);
-	meter->drawn = false;
-}
-
 static int wait_shown(struct meter *meter, int fd, uint32_t event)
 {
 	struct bgfilter_progress p;
@@ -155,6 +148,6 @@ int meter_wait(struct meter *meter, int fd, uint32_t event)
 	if (!meter->on)
 		return device_wait(fd, event);
 	ret = wait_shown(meter, fd, event);
-	meter_end(meter);
+	end_bar();
 	return ret;
 }

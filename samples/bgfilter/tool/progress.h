@@ -11,7 +11,6 @@
 struct meter {
 	bool on;
 	bool tty;
-	bool drawn;		/* the cursor is behind a bar */
 	int step;		/* the tenth that was said last, -1: none */
 	uint64_t drawn_ns;	/* when something was said last */
 	uint64_t asked_ns;	/* when the kernel was asked last */
@@ -23,8 +22,6 @@ void meter_compile(struct meter *meter, int fd, uint64_t packets);
 /* Says that @done of @total @what are done. */
 void meter_count(struct meter *meter, const char *what, uint64_t done,
 		 uint64_t total);
-/* Ends the bar's line. */
-void meter_end(struct meter *meter);
 
 /*
  * Waits until @event has come for the set of @fd, and shows the way there.

@@ -26,18 +26,22 @@ static const char help[] =
 "\n"
 "Compiles tcpdump expressions with libpcap, loads them into the kernel as one\n"
 "set, runs every filter on every packet, and prints COUNT<TAB>EXPRESSION in the\n"
-"order of the file.  A summary goes to stderr.  Runs start while the kernel is\n"
-"still compiling, with the best code that a filter has at that moment.\n"
+"order in which they were given.  A summary goes to stderr.  Runs start while the\n"
+"kernel is still compiling, with the best code that a filter has at that moment.\n"
 "\n"
 "As tcpdump has them:\n"
 "  -r, --read=FILE         take the packets from a capture file; - is stdin\n"
 "  -i, --interface=NAME    take them from an interface, or from any\n"
-"  -w, --write=FILE        with -i: write the packets to FILE as well\n"
-"  -c, --count=N           stop after N packets\n"
-"  -s, --snapshot-length=N with -i: capture up to N bytes of a packet (262144)\n"
-"  -y, --linktype=TYPE     with -i: the link type, such as LINUX_SLL2 with any\n"
+"  -w, --write=FILE        with -i: write the packets that match to FILE as well\n"
+"  -c, --count=N           stop after N packets that match; with -F, any filter\n"
+"                          of the set\n"
+"  -s, --snapshot-length=N with -i: capture up to N bytes of a packet (262144,\n"
+"                          which 0 stands for, too)\n"
+"  -p, --no-promiscuous-mode\n"
+"                          with -i: leave the interface as it is\n"
+"  -y, --linktype=TYPE     with -i: the link type (with any: LINUX_SLL2)\n"
 "  -O, --no-optimize       leave out libpcap's optimizer, which may take long\n"
-"  -n                      nothing: no address is ever looked up for printing\n"
+"  -n                      ignored: names are never looked up\n"
 "Not as tcpdump has it:\n"
 "  -F, --filters=FILE      a file of expressions, one a line; # starts a comment;\n"
 "                          - is stdin\n"
@@ -58,16 +62,16 @@ static const char help[] =
 "\n"
 "Counts are those of \"tcpdump --count\", with these exceptions.  An expression\n"
 "is not run at all, and the message says which of its instructions is to blame,\n"
-"if it has a jump backwards (protochain, over IPv6 or with an index), or loads\n"
-"what only a socket knows (with -i: inbound, ifindex and the like on link types\n"
-"whose header does not say it; an offset of 2^31 or more).  Of a packet of which\n"
-"more than 262144 bytes were captured (D-Bus, USBPcap) the rest is cut off: the\n"
-"summary says how many there were.\n"
+"if it has a jump backwards (protochain), or loads data that only a socket has\n"
+"(with -i: inbound, ifindex and the like on link types whose header does not say\n"
+"it; an offset of 2^31 or more).  Of a packet of which more than 262144 bytes\n"
+"were captured (D-Bus, USBPcap) the rest is cut off: the summary says how many\n"
+"there were.\n"
 "\n"
 "Exit codes: 0 done; 1 a difference, or a filter has no code of the tier that\n"
 "was asked for; 2 bad usage, a bad expression or FILE; 3 the device, the\n"
-"interface or the system failed; 130 ended by a signal.  Whatever ends it, the\n"
-"counts so far are printed.\n";
+"interface or the system failed; 130 ended by a signal.  Whatever ends it once\n"
+"packets are run, the counts so far are printed.\n";
 
 struct run {
 	/* From the command line. */
@@ -93,6 +97,7 @@ struct run {
 	/* What came of it. */
 	uint64_t *counts;	/* matches, each filter */
 	uint64_t packets;
+	uint64_t matched;	/* of those: by any filter */
 	uint64_t cut;		/* of those: longer than the kernel takes */
 	uint64_t retries;	/* BGFILTER_RUN calls beyond one a packet */
 	uint64_t comparisons;
@@ -136,6 +141,8 @@ static int may_come(struct run *run, bool *may)
 	struct bgfilter_progress p;
 	int ret = device_progress(run->fd, &p);
 
+	if (ret == -EINTR)
+		return EXIT_INTERRUPTED;
 	if (ret)
 		return bad_system("%s: %s", run->device, strerror(-ret));
 	if (p.events & BGFILTER_EVENT_FAILED)
@@ -164,11 +171,8 @@ static int run_once(const struct run *run, const struct packet *packet)
 		.nr_verdicts = run->filters.set.nr_progs,
 		.tier = run->tier,
 	};
-	int ret;
+	int ret = device_run(run->fd, &arg);
 
-	do
-		ret = device_run(run->fd, &arg);
-	while (ret == -EINTR && !interrupted);
 	if (ret == -EINTR)
 		return EXIT_INTERRUPTED;
 	if (ret)
@@ -217,7 +221,7 @@ static int check_verdict(struct run *run, const struct packet *packet,
 	run->comparisons++;
 	if (match == expected)
 		return EXIT_OK;
-	meter_end(&run->meter);
+	end_bar();
 	say("%s: packet %" PRIu64 ": the kernel's %s code says %s, bpf_filter() says %s: %s",
 	    filter_place(&run->filters, f), run->packets + 1,
 	    result & BGFILTER_RAN_TOP ? "top-tier" : "baseline",
@@ -234,6 +238,7 @@ static int tier_of(uint8_t result)
 static int account(struct run *run, const struct packet *packet)
 {
 	uint32_t n = run->filters.set.nr_progs;
+	bool matched = false;
 
 	for (uint32_t i = 0; run->check && i < n; i++) {
 		int ret = check_verdict(run, packet, i);
@@ -242,18 +247,22 @@ static int account(struct run *run, const struct packet *packet)
 			return ret;
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		run->counts[i] += !!(run->results[i] & BGFILTER_MATCH);
+		bool match = run->results[i] & BGFILTER_MATCH;
+
+		matched |= match;
+		run->counts[i] += match;
 		run->ran[tier_of(run->results[i])]++;
 	}
 	run->packets++;
+	run->matched += matched;
 	run->cut += kernel_cap_len(packet) < packet->cap_len;
-	return EXIT_OK;
+	return matched ? capture_dump(&run->capture, packet) : EXIT_OK;
 }
 
 static void show_packets(struct run *run)
 {
 	if (run->capture.live && run->max_packets)
-		meter_count(&run->meter, "packets", run->packets,
+		meter_count(&run->meter, "packets", run->matched,
 			    run->max_packets);
 	else
 		meter_compile(&run->meter, run->fd, run->packets);
@@ -264,7 +273,7 @@ static int run_packets(struct run *run)
 	struct packet packet;
 	int ret = EXIT_OK;
 
-	while (!ret && (!run->max_packets || run->packets < run->max_packets)) {
+	while (!ret && (!run->max_packets || run->matched < run->max_packets)) {
 		ret = capture_next(&run->capture, &packet);
 		if (ret <= 0) {
 			ret = -ret;
@@ -276,7 +285,7 @@ static int run_packets(struct run *run)
 		if (!ret)
 			show_packets(run);
 	}
-	meter_end(&run->meter);
+	end_bar();
 	return !ret && interrupted ? EXIT_INTERRUPTED : ret;
 }
 
@@ -303,8 +312,9 @@ static int wait_for_code(struct run *run)
 static void print_counts(const struct run *run)
 {
 	for (uint32_t i = 0; i < run->filters.set.nr_progs; i++)
-		printf("%" PRIu64 "\t%s\n", run->counts[i],
-		       run->filters.filters[i].text);
+		if (!print("%" PRIu64 "\t%s\n", run->counts[i],
+			   run->filters.filters[i].text))
+			break;
 	flush_stdout();
 }
 
@@ -339,8 +349,12 @@ static void print_summary(struct run *run)
 		fprintf(stderr, "skipped    %u of %u expressions\n",
 			filters->skipped, filters->read);
 	fprintf(stderr,
-		"packets    %" PRIu64 ", of which %" PRIu64 " cut to %u bytes\n",
+		"packets    %" PRIu64 ", of which %" PRIu64 " cut to %u bytes",
 		run->packets, run->cut, BGFILTER_MAX_PACKET);
+	if (run->capture.live)
+		fprintf(stderr, "; %" PRIu32 " dropped by the kernel",
+			capture_dropped(&run->capture));
+	fputc('\n', stderr);
 	if (!device_progress(run->fd, &run->at_end)) {
 		print_tier(run, BASELINE, "baseline");
 		print_tier(run, TOP, "top");
@@ -376,6 +390,8 @@ static int load_and_run(struct run *run)
 	if (ret)
 		return ret;
 	ret = wait_for_code(run);
+	if (!ret)
+		ret = capture_begin(&run->capture);
 	if (!ret) {
 		say_listening(run);
 		start = now_ns();
@@ -481,9 +497,9 @@ static bool arguments_fit(const struct run *run, const char *words)
 	else if (run->read_path && interface)
 		say("run: -r and -i exclude each other");
 	else if (run->write_path && !interface)
-		say("run: -w takes -i");
+		say("run: -w needs -i");
 	else if (run->live.link && !interface)
-		say("run: -y takes -i: a file says its link type itself");
+		say("run: -y needs -i: a file says its link type itself");
 	else if (is_standard(run->write_path))
 		say("run: -w takes a file: standard output is for the counts");
 	else if (is_standard(run->read_path) && is_standard(run->source.path))
@@ -510,6 +526,7 @@ static const struct option options[] = {
 	{ "count", required_argument, NULL, 'c' },
 	{ "write", required_argument, NULL, 'w' },
 	{ "snapshot-length", required_argument, NULL, 's' },
+	{ "no-promiscuous-mode", no_argument, NULL, 'p' },
 	{ "linktype", required_argument, NULL, 'y' },
 	{ "no-optimize", no_argument, NULL, 'O' },
 	{ "netmask", required_argument, NULL, OPT_NETMASK },
@@ -531,7 +548,7 @@ int cmd_run(int argc, char **argv)
 	};
 	int c, ret;
 
-	while ((c = getopt_long(argc, argv, "F:r:i:c:w:s:y:Onh", options,
+	while ((c = getopt_long(argc, argv, "F:r:i:c:w:s:py:Onh", options,
 				NULL)) >= 0)
 		switch (c) {
 		case 'F':
@@ -552,9 +569,14 @@ int cmd_run(int argc, char **argv)
 			run.write_path = optarg;
 			break;
 		case 's':
-			if (!parse_number("-s", optarg, 1, MAX_SNAPLEN,
+			if (!parse_number("-s", optarg, 0, MAX_SNAPLEN,
 					  &run.live.snaplen))
 				return bad_option("run");
+			if (!run.live.snaplen)
+				run.live.snaplen = MAX_SNAPLEN;
+			break;
+		case 'p':
+			run.live.not_promiscuous = true;
 			break;
 		case 'y':
 			run.live.link = optarg;

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * For faults that are warned of, and after which the kernel is to go on: the run
+ * fails by the warning, and the case says last that the rest is sound.
+ */
+#ifndef _BGTOKEN_FAULT_WARN_H
+#define _BGTOKEN_FAULT_WARN_H
+
+#include <kunit/test.h>
+#include <linux/kmod.h>
+#include <linux/panic.h>
+
+#include "bgtoken.h"
+
+/* Warnings no longer panic, and none has come so far. */
+static inline void fault_let_warnings_pass(struct kunit *test)
+{
+	static char *argv[4] = {
+		"/bin/sh", "-c", "echo 0 >/proc/sys/kernel/panic_on_warn", NULL
+	};
+	static char *envp[2] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+
+	KUNIT_ASSERT_EQ(test, call_usermodehelper(argv[0], argv, envp,
+						  UMH_WAIT_PROC), 0);
+	KUNIT_ASSERT_FALSE(test, test_taint(TAINT_WARN));
+}
+
+/* By WARN(), which is the library's own: lockdep's reports leave no such taint. */
+static inline void fault_expect_warned(struct kunit *test)
+{
+	KUNIT_EXPECT_TRUE(test, test_taint(TAINT_WARN));
+}
+
+/* A token with a reference, of which nothing is live; puts it. */
+static inline void fault_expect_token_works(struct kunit *test, struct bgtoken *token)
+{
+	void *owner;
+	int n;
+
+	for (n = 0; n < 3; n++) {
+		owner = bgtoken_enter(token);
+		KUNIT_EXPECT_NOT_NULL(test, owner);
+		if (owner)
+			bgtoken_exit(token);
+		KUNIT_EXPECT_FALSE(test, irqs_disabled());
+		KUNIT_EXPECT_EQ(test, preempt_count(), 0);
+	}
+	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(token));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(token));
+	KUNIT_EXPECT_NULL(test, bgtoken_enter(token));
+	KUNIT_EXPECT_FALSE(test, bgtoken_cancel(token));
+	bgtoken_put(token);
+}
+
+#endif /* _BGTOKEN_FAULT_WARN_H */
