@@ -17,7 +17,10 @@
 #include "test_gate.h"
 
 /* The sample's module counts what is alive, and has the parameter for it. */
-#define _BGTOKEN_LIVE_H
+#undef LIVE_COUNTER
+#undef live_inc
+#undef live_dec
+#undef live_check_none
 #define LIVE_COUNTER(_name, ...)	static int live_##_name
 #define live_inc(_name)			((void)live_##_name++)
 #define live_dec(_name)			((void)live_##_name--)
