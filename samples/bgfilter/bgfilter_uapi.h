@@ -75,10 +75,10 @@ struct bgfilter_prog {
  * @insn:	out: index of its instruction that is to blame, from its first
  * @reason:	out: enum bgfilter_reason, BGFILTER_OK if it was not for one program
  *
- * Sleeps while more than BGFILTER_MAX_FILTERS programs of earlier sets are still to
- * be freed.  On any error the set that was there before stays in use.  A very long program
- * may be more than the kernel's own compiler takes: it runs in the baseline tier
- * for good, and counts as failed in the top tier.
+ * Sleeps while more than BGFILTER_MAX_FILTERS programs of earlier sets are still
+ * to be freed.  On any error the set that was there before stays in use.  A very
+ * long program may be more than the kernel's own compiler takes: it runs in the
+ * baseline tier for good, and counts as failed in the top tier.
  */
 struct bgfilter_load {
 	__u64 progs;

@@ -121,15 +121,34 @@ workers_idle() {
 		awk '$2 ~ /^\(kworker\/[0-9]*:/ && $3 != "I" { busy = 1 } END { exit busy }'
 }
 
+# The works by which the kernel frees a program: "MOST COUNT", how many were queued
+# and had not ended at one time, and how many there were. How many workers they make
+# is by how many of them sleep, which is not the same on every machine.
+frees() {
+	awk '!/bpf_prog_free_deferred/ { next }
+		/workqueue_queue_work:/ { count++; if (++queued > most) most = queued }
+		/workqueue_execute_end:/ { queued-- }
+		END { print most + 0, count + 0 }' $tracing/trace
+}
+
 # Whatever makes workers counts: nothing has gone before that could.
 before=$(workers)
 check "three modules go in" insert
 if [ "$BULK" -gt 0 ]; then
+	echo 8192 >$tracing/buffer_size_kb
+	echo 1 >$tracing/events/workqueue/workqueue_queue_work/enable
+	echo 1 >$tracing/events/workqueue/workqueue_execute_end/enable
 	# As many as there can be, and short, since it is their number that counts.
 	check "16384 filters of 100 instructions load, compile and free" \
 		bgfilter bulk -n 16384 --length 100 --no-run 2>/dev/null
 	settles bgfilter results 0
 	until_so workers_idle
+	echo 0 >$tracing/events/workqueue/enable
+	frees >/run/frees
+	echo >$tracing/trace
+	read -r most freed </run/frees
+	check "their programs are freed one by one ($freed, $most at most at a time)" \
+		test "$freed" -ge 10000 -a "$most" -le 100
 	more=$(($(workers) - before))
 	check "their close does not flood the kernel with workers ($more more)" \
 		test "$more" -le 32

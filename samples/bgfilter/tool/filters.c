@@ -24,7 +24,7 @@
 #define MAX_PLACE	(PATH_MAX + 16)
 
 /* Bytes of a line.  4096 instructions take far less. */
-#define MAX_LINE	(1U << 20)
+#define MAX_LINE	1048576U
 
 /* When libpcap takes longer than that over one expression, it is named. */
 #define SLOW_S		5

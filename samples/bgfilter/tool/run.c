@@ -352,7 +352,7 @@ static void print_summary(struct run *run)
 		"packets    %" PRIu64 ", of which %" PRIu64 " cut to %u bytes",
 		run->packets, run->cut, BGFILTER_MAX_PACKET);
 	if (run->capture.live)
-		fprintf(stderr, "; %" PRIu32 " dropped by the kernel",
+		fprintf(stderr, "; %u dropped by the kernel",
 			capture_dropped(&run->capture));
 	fputc('\n', stderr);
 	if (!device_progress(run->fd, &run->at_end)) {
