@@ -3,6 +3,7 @@
 #ifndef _BGTOKEN_COMPAT_H
 #define _BGTOKEN_COMPAT_H
 
+#include <linux/bits.h>
 #include <linux/compiler.h>
 #include <linux/version.h>
 #include <linux/workqueue.h>
