@@ -90,8 +90,8 @@ captured() { [ "$(tcpdump -nn -r /run/lo.pcap 2>/dev/null | wc -l)" -ge "$1" ]; 
 listens() { cat /proc/net/tcp /proc/net/tcp6 | grep -q "$(printf ':%04X [0-9A-F]*:0000 0A' "$1")"; }
 
 make_traffic() {
-	ping -q -c 20 -i 0.05 127.0.0.1
-	ping -q -c 20 -i 0.05 -s 1400 ::1
+	ping -q -c 40 -i 0.05 127.0.0.1
+	ping -q -c 40 -i 0.05 -s 1400 ::1
 	mkdir -p /run/www
 	seq 1 2000 >/run/www/index.html
 	httpd -p 80 -h /run/www
@@ -161,7 +161,7 @@ title "2. Real packets: ping, TCP, UDP, IPv4 and IPv6 over loopback"
 bgfilter run -F "$FILTERS" -i lo -w /run/lo.pcap --check \
 	>/run/live.txt 2>/run/live.err &
 capture=$!
-until_so grep -q listening /run/live.err
+until_so grep -qs listening /run/live.err
 make_traffic
 until_so captured 100
 kill -INT $capture
