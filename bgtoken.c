@@ -131,6 +131,7 @@
  * line, which has a spinlock for one kind only; __release() and __acquire() tell
  * it to look away.
  */
+#include <linux/debug_locks.h>
 #include <linux/device.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
@@ -324,6 +325,7 @@ static void bgtoken_free(struct kref *kref)
 	trace_bgtoken_free(token);
 	if (token->kind == BGTOKEN_MUTEX)
 		mutex_destroy(&token->mutex);
+	debug_check_no_locks_freed(token, sizeof(*token));	/* in its own scope? */
 	kfree_rcu(token, rcu);	/* bgtoken_get_unless_zero() may look at kref */
 	live_dec(tokens);
 }
