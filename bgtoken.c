@@ -1220,8 +1220,8 @@ static void bgtoken_wq_expedite(struct bgtoken_wq *wq)
  *
  * For module exit: when it returns, no function of a work that was queued here
  * is running or will run, and the last reference that the queue held on a work
- * is gone, so that the text of functions may be unloaded.  It is the only call
- * that waits for works, for as long as the slowest one that is running; cancel
+ * is gone, so that the text of functions may be unloaded.  Only this and a flush
+ * wait for works: this for as long as the slowest one that is running; cancel
  * the owners first, so that works see it and leave.  From one of its own works
  * it is a deadlock, which lockdep names.
  *
