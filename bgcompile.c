@@ -818,7 +818,8 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 		return -EINVAL;
 	if (params && (params->tiers & ~all_tiers ||
 		       params->max_tasks > MAX_TASKS ||
-		       params->batch > MAX_BATCH))
+		       params->batch > MAX_BATCH ||
+		       params->kind == BGTOKEN_SPIN))
 		return -EINVAL;
 
 	memset(state, 0, sizeof(*state));
@@ -831,8 +832,6 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 		state->params.slice_ms = SLICE_MS;
 	if (!state->params.tiers)
 		state->params.tiers = all_tiers;
-	if (state->params.kind == BGTOKEN_SPIN && !state->params.batch)
-		state->params.batch = 1;	/* interrupts are off in publish */
 
 	queue = kzalloc(sizeof(*queue), GFP_KERNEL);
 	if (!queue)

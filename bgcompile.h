@@ -98,19 +98,17 @@ struct bgcompile_unit {
 /**
  * struct bgcompile_ops - what a state's owner does
  * @get_env:	pin what the compile steps of one task need, apart from the
- *		owner.  Inside a scope; may sleep unless the token's kind is
- *		BGTOKEN_SPIN.  Returns the env, or NULL or an ERR_PTR, which
- *		fails the state (NULL with -ENOMEM), unless the task was started
- *		only to help others that are still at it.  Optional, together
- *		with @put_env; the env is NULL then.
+ *		owner.  Inside a scope; may sleep.  Returns the env, or NULL or an
+ *		ERR_PTR, which fails the state (NULL with -ENOMEM), unless the task
+ *		was started only to help others that are still at it.  Optional,
+ *		together with @put_env; the env is NULL then.
  * @put_env:	unpin it.  Outside of scopes; the owner may be gone.
  * @compile:	compile a unit.  Outside of scopes; may sleep and take long, and
  *		may ask bgtoken_cancelled(@token) or bgtoken_sleep() so as to
  *		leave early, or bgtoken_cancel() it.  Keeps its result in the unit.
  *		Returns 0 or a negative errno.
- * @publish:	hand the unit's result to the owner.  Inside a scope; may sleep
- *		unless the token's kind is BGTOKEN_SPIN.  Returns 0 or a negative
- *		errno, as @compile.
+ * @publish:	hand the unit's result to the owner.  Inside a scope; may sleep.
+ *		Returns 0 or a negative errno, as @compile.
  * @free_unit:	free a unit and what is left of its result, published or not.
  *		Exactly once for each unit added.  Process context, outside of
  *		scopes; the owner may be gone.
@@ -128,7 +126,7 @@ struct bgcompile_ops {
 
 /**
  * struct bgcompile_params - how a state is to work; 0 means the default
- * @kind:	the token's kind (default BGTOKEN_MUTEX)
+ * @kind:	the token's kind: BGTOKEN_MUTEX (the default) or BGTOKEN_SHARED
  * @max_tasks:	tasks at a time (default: the online CPUs)
  * @slice_ms:	how long a task runs before it queues itself again, in ms
  *		(default 50); later ones get 5 ms more each, so that they do not
@@ -142,7 +140,7 @@ struct bgcompile_ops {
  *		than the first; a big unit goes alone.  By default (0) it takes
  *		one, and twice as many each time if all went within a ms, and
  *		begins none after the tick; so long units go one by one, and tiny
- *		ones cost no scope each.  With BGTOKEN_SPIN the default is 1.
+ *		ones cost no scope each.
  *		What is done, and what is behind it in its batch, waits for a unit
  *		that is slow and does not say so by its size: 1 is for those whose
  *		units are of unlike length, or who want each result at once.  A
@@ -184,10 +182,9 @@ struct bgcompile_progress {
  * struct bgcompile_callback - told of each event
  * @fn:		called inside a scope, with no other lock of this library held, by
  *		a task or in the call of whoever adds units or callbacks.  @error is
- *		0 but for BGCOMPILE_FAILED.  May free the callback when the event is
- *		final.  May not sleep if the token's kind is BGTOKEN_SPIN; may not
- *		call functions of this state, but bgcompile_progress(); to cancel,
- *		see bgcompile_refuse()
+ *		0 but for BGCOMPILE_FAILED.  May sleep, and may free the callback when
+ *		the event is final.  May not call functions of this state, but
+ *		bgcompile_progress(); to cancel, see bgcompile_refuse()
  */
 struct bgcompile_callback {
 	void (*fn)(struct bgcompile_callback *cb, enum bgcompile_event event,

@@ -2,7 +2,9 @@
 /*
  * bgtoken: background work whose owner can be freed at once.
  *
- * The contract is in bgtoken.h; here is why it holds.
+ * The contract is in bgtoken.h; here is why it holds.  This file is about tokens and
+ * their scopes; it includes bgtoken_work.c, which is about works, timers and background
+ * workqueues, as one module cannot be made of an object of its own name and another.
  *
  * Tokens
  * ======
@@ -44,11 +46,10 @@
  * stand in line: it waits for the scopes that were live at (a), and for nobody
  * else.  A cancel whose wait is short leaves it to (4) to wake the first in line.
  *
- * Why not just the mutex and the spinlock, held for the scope?  A cancel had to
- * stand in line with the crowd, two looks at the owner and two at the kind made
- * each scope twice the instructions of its lock (now: less than its lock), and
- * SHARED needed this count anyway.  The figures are in performance.rst.  The page
- * lock and kernfs' active count are of the same making.  What is lost:
+ * Why not just the mutex and the spinlock, held for the scope?  A cancel would have to
+ * stand in line with the crowd, a scope took twice the instructions of its lock (now:
+ * as many or fewer), and SHARED needs this count anyway.  The figures are in
+ * performance.rst.  The page lock and kernfs' active count work the same way.  What is lost:
  *
  *  - a newcomer waits for a first in line that has been woken and does not get a
  *    CPU; a mutex lets those who run go first, once
@@ -66,63 +67,24 @@
  * mutex that the next one already has (see its kernel-doc), are no danger,
  * whoever drops the last reference.
  *
- * Works
+ * Pause
  * =====
  *
- * References on a work: the caller's from init, and one for each time that it
- * is queued, from the claim of work->pending in a queueing function to the end
- * of bgtoken_work_run().  The last put calls release, and then drops the
- * work's reference on the token.
- *
- *	idle ---- queue ----> queued --------------------> running ---> idle
- *	   \                    ^                        /   |
- *	    queue_delayed       | expires, cancel, drain     queue (itself)
- *	      \---> on a timer -/
- *
- * work->pending is 1 from the claim until just before the function is called,
- * so that the function can queue its own work again.  Only then does the run look
- * whether it is to be dropped: a cancel that finds the work pending comes before
- * that look, and so such a work never calls its function.  Whoever sets it owns the
- * queue step, and the reference travels with it: to the timer, from there to
- * the workqueue, from there to bgtoken_work_run().  From the timer it is taken
- * by one of three: the timer's function, a cancel, or a drain.  The one for
- * which the timer was still pending, which timer_delete() decides, queues it.
- *
- * A delayed work that is not yet running is on two lists, its token's and its
- * background workqueue's, so that a cancel and a drain find it.  It is added
- * under both locks together with the check that neither is over; as a cancel
- * sets CANCELLED, and a drain sets closing, before they take the lock and walk
- * the list, they find it there or it is refused.  A cancel does so only if
- * token->watched says that there ever was such a work, or a sleeper; and so does
- * one that comes second, since works that the first has not reached are still armed.
- *
- * Who queues looks at the token first, in an RCU read-side section, and at the
- * workqueue only if it was not cancelled.  Either it was cancelled before, or a
- * drain that comes after the cancel waits for that section: see (3).
- *
- * Draining
- * ========
- *
- * (1) closing is set: no new work is queued by who looks from now on.
- * (2) Delayed works are expedited.
- * (3) synchronize_rcu(): who looked before (1) has queued by now, and a timer
- *     function or a cancel that took a work off its timer has queued it.
- *     All of them are RCU read-side sections.
- * (4) destroy_workqueue(): what is queued is dropped without its function
- *     being called, what runs is waited for.  Nothing can be queued any more.
+ * A pause is a cancel that can be taken back: (a) sets PAUSED, and (1) and those in
+ * line take it for CANCELLED.  (d) leaves the owner where it is, and a resume clears
+ * PAUSED.  What was queued before is told from what is queued after by the number of
+ * pauses in token->marks, of which each work keeps a copy; it is 29 bits wide, and
+ * would have to wrap while one work is on its way from the workqueue to its CPU.
  *
  * Protection
  * ==========
  *
  * I: set at init, then only read.
- * A: read by anyone without a lock, and changed by atomic operations, watched by
- *    smp_store_mb().
+ * A: read by anyone without a lock, and changed by atomic operations.
  * C: set at init, read in scopes, and cleared by the cancel that returns true,
  *    when it has waited for them.
- * S: belongs to the scope.
- * T: token->lock, taken inside W.
- * W: wq->lock.
- * P: belongs to whoever claimed work->pending.
+ * T: token->lock.
+ * W: wq->lock, taken inside T.
  * K: bgtoken_classes_lock to find or add one; it is only read afterwards.
  *
  * sparse cannot follow a scope that is there if a pointer is not NULL, so it
@@ -150,18 +112,6 @@
 #include "bgtoken_trace.h"
 
 #define SPINS	200	/* of each wait for scopes, before it changes its manner */
-
-/* What works and their release may rely on: process context. */
-#define BGTOKEN_WQ_FLAGS						\
-	(WQ_UNBOUND | COMPAT_WQ_PERCPU | WQ_FREEZABLE | WQ_MEM_RECLAIM | \
-	 WQ_HIGHPRI | WQ_CPU_INTENSIVE | WQ_SYSFS | WQ_POWER_EFFICIENT)
-
-struct bgtoken_wq {
-	struct workqueue_struct *wq;	/* I */
-	struct hlist_head delayed;	/* W: works that may be on a timer */
-	spinlock_t lock;
-	bool closing;			/* W to write */
-};
 
 LIVE_COUNTER(tokens, "how many tokens are alive");
 LIVE_COUNTER(works, "how many works are alive");
@@ -236,8 +186,9 @@ static struct bgtoken_class *bgtoken_class_of(const struct bgtoken_site *site)
 static void bgtoken_set_class(struct bgtoken *token, const struct bgtoken_site *site)
 {
 	struct bgtoken_class *class = bgtoken_class_of(site);
-	struct lock_class_key *scope = &class->scope[token->kind];
-	struct lock_class_key *line = &class->line[token->kind];
+	enum bgtoken_kind kind = bgtoken_kind(token);
+	struct lock_class_key *scope = &class->scope[kind];
+	struct lock_class_key *line = &class->line[kind];
 
 	if (class == &bgtoken_classes[BGTOKEN_CLASSES]) {
 		scope = &__lockdep_no_validate__;
@@ -245,11 +196,11 @@ static void bgtoken_set_class(struct bgtoken *token, const struct bgtoken_site *
 	}
 	token->class = class;
 	lockdep_init_map_wait(&token->dep_map, class->name, scope, 0,
-			      token->kind == BGTOKEN_SPIN ? LD_WAIT_CONFIG :
+			      kind == BGTOKEN_SPIN ? LD_WAIT_CONFIG :
 							    LD_WAIT_SLEEP);
-	if (token->kind == BGTOKEN_MUTEX)
+	if (kind == BGTOKEN_MUTEX)
 		lockdep_set_class_and_name(&token->mutex, line, "bgtoken_line");
-	else if (token->kind == BGTOKEN_SPIN)
+	else if (kind == BGTOKEN_SPIN)
 		lockdep_set_class_and_name(&token->spin, line, "bgtoken_line");
 }
 
@@ -270,6 +221,9 @@ static void bgtoken_set_class(struct bgtoken *token, const struct bgtoken_site *
 
 /* Tokens */
 
+static void bgtoken_expedite_token(struct bgtoken *token);
+static void bgtoken_drop_pending(struct bgtoken *token);
+
 struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
 				 const struct bgtoken_site *site)
 {
@@ -282,8 +236,9 @@ struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
 		return ERR_PTR(-ENOMEM);
 
 	token->owner = owner;
-	token->kind = kind;
-	atomic_set(&token->scopes, BGTOKEN_NONE);
+	atomic_set(&token->marks, kind);
+	atomic_set(&token->scopes, BGTOKEN_NONE |
+				   (kind == BGTOKEN_SPIN ? BGTOKEN_IRQS : 0));
 	kref_init(&token->kref);	/* put by the creator */
 	spin_lock_init(&token->lock);
 	if (kind == BGTOKEN_MUTEX)
@@ -323,7 +278,7 @@ static void bgtoken_free(struct kref *kref)
 	struct bgtoken *token = container_of(kref, struct bgtoken, kref);
 
 	trace_bgtoken_free(token);
-	if (token->kind == BGTOKEN_MUTEX)
+	if (bgtoken_kind(token) == BGTOKEN_MUTEX)
 		mutex_destroy(&token->mutex);
 	debug_check_no_locks_freed(token, sizeof(*token));	/* in its own scope? */
 	kfree_rcu(token, rcu);	/* bgtoken_get_unless_zero() may look at kref */
@@ -372,26 +327,40 @@ EXPORT_SYMBOL_GPL(devm_bgtoken_get);
 
 static bool bgtoken_irqs_off(const struct bgtoken *token)
 {
-	return !IS_ENABLED(CONFIG_PREEMPT_RT) && token->kind == BGTOKEN_SPIN;
+	return !IS_ENABLED(CONFIG_PREEMPT_RT) && bgtoken_kind(token) == BGTOKEN_SPIN;
+}
+
+/* What ends the wait of those in line. */
+#define BGTOKEN_SHUT	(BGTOKEN_CANCELLED | BGTOKEN_PAUSED)
+
+static bool bgtoken_shut(const struct bgtoken *token)
+{
+	return atomic_read(&token->scopes) & BGTOKEN_SHUT;
+}
+
+/* token->scopes, when nobody is in a scope or waits for one. */
+static int bgtoken_idle(const struct bgtoken *token)
+{
+	return BGTOKEN_NONE | (atomic_read(&token->scopes) & BGTOKEN_IRQS);
 }
 
 /*
  * Nobody is in a scope any more; or, for who stands in line, the token is
- * cancelled.  Acquire: what was done in the scopes comes before.
+ * @shut.  Acquire: what was done in the scopes comes before.
  */
-static bool bgtoken_over(const struct bgtoken *token, int cancelled)
+static bool bgtoken_over(const struct bgtoken *token, int shut)
 {
 	int word = atomic_read_acquire(&token->scopes);
 
-	return !(word & BGTOKEN_LIVE) || word & cancelled;
+	return !(word & BGTOKEN_LIVE) || word & shut;
 }
 
 /* Where one may not sleep.  Acquire, as bgtoken_over(). */
-static void bgtoken_wait_spinning(struct bgtoken *token, int cancelled)
+static void bgtoken_wait_spinning(struct bgtoken *token, int shut)
 {
 	compat_contention_begin(token, LCB_F_SPIN);
 	atomic_cond_read_acquire(&token->scopes,
-				 !(VAL & BGTOKEN_LIVE) || VAL & cancelled);
+				 !(VAL & BGTOKEN_LIVE) || VAL & shut);
 	compat_contention_end(token, 0);
 }
 
@@ -401,36 +370,36 @@ static void bgtoken_wait_spinning(struct bgtoken *token, int cancelled)
  * Before a cancel sleeps, it lets the line leave; else whoever leaves the scope
  * does.
  */
-static void bgtoken_wait_sleeping(struct bgtoken *token, int cancelled)
+static void bgtoken_wait_sleeping(struct bgtoken *token, int shut)
 {
 	int spins = SPINS;
 
 	compat_contention_begin(token, LCB_F_MUTEX);
-	while (!bgtoken_over(token, cancelled) && spins--)
+	while (!bgtoken_over(token, shut) && spins--)
 		cpu_relax();
-	if (!bgtoken_over(token, cancelled)) {
-		if (!cancelled)
+	if (!bgtoken_over(token, shut)) {
+		if (!shut)
 			wake_up_var(&token->scopes);
-		wait_var_event(&token->scopes, bgtoken_over(token, cancelled));
+		wait_var_event(&token->scopes, bgtoken_over(token, shut));
 	}
 	compat_contention_end(token, 0);
 }
 
-static noinline void bgtoken_wait(struct bgtoken *token, int cancelled)
+static noinline void bgtoken_wait(struct bgtoken *token, int shut)
 {
-	if (bgtoken_over(token, cancelled))
+	if (bgtoken_over(token, shut))
 		return;
 	if (bgtoken_irqs_off(token))
-		bgtoken_wait_spinning(token, cancelled);
+		bgtoken_wait_spinning(token, shut);
 	else
-		bgtoken_wait_sleeping(token, cancelled);
+		bgtoken_wait_sleeping(token, shut);
 }
 
 static void bgtoken_line_lock(struct bgtoken *token, unsigned int subclass)
 {
-	if (token->kind == BGTOKEN_MUTEX) {
+	if (bgtoken_kind(token) == BGTOKEN_MUTEX) {
 		mutex_lock_nested(&token->mutex, subclass);
-	} else if (token->kind == BGTOKEN_SPIN) {
+	} else if (bgtoken_kind(token) == BGTOKEN_SPIN) {
 		spin_lock_nested(&token->spin, subclass);
 		__release(&token->spin);
 	}
@@ -438,19 +407,19 @@ static void bgtoken_line_lock(struct bgtoken *token, unsigned int subclass)
 
 static void bgtoken_line_unlock(struct bgtoken *token)
 {
-	if (token->kind == BGTOKEN_MUTEX) {
+	if (bgtoken_kind(token) == BGTOKEN_MUTEX) {
 		mutex_unlock(&token->mutex);
-	} else if (token->kind == BGTOKEN_SPIN) {
+	} else if (bgtoken_kind(token) == BGTOKEN_SPIN) {
 		__acquire(&token->spin);
 		spin_unlock(&token->spin);
 	}
 }
 
 /* Step (1), as bgtoken_try_enter(), if the word is @word. */
-static bool bgtoken_take(struct bgtoken *token, int word)
+static bool bgtoken_take(struct bgtoken *token, int word, int idle)
 {
 	return atomic_read(&token->scopes) == word &&
-	       atomic_try_cmpxchg_acquire(&token->scopes, &word, BGTOKEN_NONE + 1);
+	       atomic_try_cmpxchg_acquire(&token->scopes, &word, idle + 1);
 }
 
 /*
@@ -459,23 +428,26 @@ static bool bgtoken_take(struct bgtoken *token, int word)
  */
 static bool bgtoken_stand_in_line(struct bgtoken *token, unsigned int subclass)
 {
+	int idle = bgtoken_idle(token);
 	int spins = SPINS;
 	bool entered;
 
 	bgtoken_line_lock(token, subclass);
 	for (;;) {
-		entered = bgtoken_take(token, BGTOKEN_NONE);
-		if (entered || !--spins || bgtoken_cancelled(token))
+		entered = bgtoken_take(token, idle, idle);
+		if (entered || !--spins || bgtoken_shut(token))
 			break;
 		cpu_relax();
 	}
-	if (!entered) {
+	if (!entered && !bgtoken_shut(token)) {
 		atomic_or(BGTOKEN_WAITER, &token->scopes);
 		do {
-			bgtoken_wait(token, BGTOKEN_CANCELLED);
-			/* The others are behind: it fails for a cancel, or a misuse. */
-			entered = bgtoken_take(token, BGTOKEN_NONE | BGTOKEN_WAITER);
-		} while (!entered && !bgtoken_cancelled(token));
+			bgtoken_wait(token, BGTOKEN_SHUT);
+			/* The others are behind: it fails if shut, or for a misuse. */
+			entered = bgtoken_take(token, idle | BGTOKEN_WAITER, idle);
+		} while (!entered && !bgtoken_shut(token));
+		if (!entered)
+			atomic_andnot(BGTOKEN_WAITER, &token->scopes);
 	}
 	if (!entered || !IS_ENABLED(CONFIG_PREEMPT_RT))
 		bgtoken_line_unlock(token);
@@ -488,50 +460,71 @@ static bool bgtoken_share(struct bgtoken *token)
 	int word = atomic_read(&token->scopes);
 
 	do {
-		/* An exit too many is being taken back: it is a moment. */
+		/* An exit too many is being taken back, elsewhere: it is a moment. */
 		while (unlikely(!(word & BGTOKEN_NONE))) {
 			cpu_relax();
 			word = atomic_read(&token->scopes);
 		}
-		if (word < 0)
+		if (word & BGTOKEN_SHUT)
 			return false;
 	} while (!atomic_try_cmpxchg_acquire(&token->scopes, &word, word + 1));
 	return true;
 }
 
-/* When somebody is in a scope, or the token is cancelled. */
-void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass)
+/* Is the name that is used, with interrupts off or not, for tokens of this kind? */
+static bool bgtoken_misnamed(const struct bgtoken *token, int irqs)
+{
+	bool misnamed = (bgtoken_kind(token) == BGTOKEN_SPIN) != !!irqs;
+
+#ifdef CONFIG_LOCKDEP
+	WARN_ONCE(misnamed, "bgtoken: a token of %s:%d wants %s\n", token->class->name,
+		  token->class->line_number, irqs ? "bgtoken_enter()" :
+						    "bgtoken_enter_irqsave()");
+#else
+	WARN_ONCE(misnamed, "bgtoken: a token wants %s\n", irqs ? "bgtoken_enter()" :
+							     "bgtoken_enter_irqsave()");
+#endif
+	return misnamed;
+}
+
+/* When somebody is in a scope, or the token is shut, or it is of another kind. */
+static void *bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass, int irqs,
+				unsigned long ip)
 {
 	bool entered;
 
-	if (bgtoken_cancelled(token))
+	if (bgtoken_shut(token) || bgtoken_misnamed(token, irqs))
 		return NULL;
-	if (token->kind == BGTOKEN_SHARED) {
-		rwsem_acquire_read(&token->dep_map, subclass, 1, _RET_IP_);
+	if (bgtoken_kind(token) == BGTOKEN_SHARED) {
+		rwsem_acquire_read(&token->dep_map, subclass, 1, ip);
 		entered = bgtoken_share(token);
 	} else {
-		mutex_acquire(&token->dep_map, subclass, 0, _RET_IP_);
+		mutex_acquire(&token->dep_map, subclass, 0, ip);
 		if (atomic_read(&token->scopes) & BGTOKEN_LIVE)
-			lock_contended(&token->dep_map, _RET_IP_);
+			lock_contended(&token->dep_map, ip);
 		entered = bgtoken_stand_in_line(token, subclass);
 		if (entered)
-			lock_acquired(&token->dep_map, _RET_IP_);
+			lock_acquired(&token->dep_map, ip);
 	}
 	if (!entered) {
-		lock_release(&token->dep_map, _RET_IP_);
+		lock_release(&token->dep_map, ip);
 		return NULL;
 	}
 	trace_bgtoken_enter(token);
 	return token->owner;
 }
+
+void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass)
+{
+	return bgtoken_enter_slow(token, subclass, 0, _RET_IP_);
+}
 EXPORT_SYMBOL_GPL(__bgtoken_enter_slow);
 
 /*
  * Step (4).  @word is what the exit made of token->scopes.  False if there was no
- * scope to end, and so nothing else to undo; but for who meets interrupts off, as
- * another may have ended its scope.
+ * scope to end.
  */
-bool __bgtoken_exit_slow(struct bgtoken *token, int word)
+static bool bgtoken_exit_slow(struct bgtoken *token, int word, int irqs)
 {
 	bool ended = word & BGTOKEN_NONE;
 
@@ -540,7 +533,13 @@ bool __bgtoken_exit_slow(struct bgtoken *token, int word)
 	if (!(word & BGTOKEN_LIVE) && !bgtoken_irqs_off(token))
 		wake_up_var(&token->scopes);
 	WARN_ONCE(!ended, "bgtoken: one exit too many\n");
-	return ended || (bgtoken_irqs_off(token) && irqs_disabled());
+	bgtoken_misnamed(token, irqs);
+	return ended;
+}
+
+void __bgtoken_exit_slow(struct bgtoken *token, int word)
+{
+	bgtoken_exit_slow(token, word, 0);
 }
 EXPORT_SYMBOL_GPL(__bgtoken_exit_slow);
 
@@ -548,9 +547,17 @@ EXPORT_SYMBOL_GPL(__bgtoken_exit_slow);
 void *bgtoken_enter_nested(struct bgtoken *token, unsigned int subclass)
 {
 	bgtoken_might_sleep(token);
-	return __bgtoken_enter_slow(token, subclass);
+	return bgtoken_enter_slow(token, subclass, 0, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(bgtoken_enter_nested);
+
+void *__bgtoken_enter_irqsave(struct bgtoken *token, unsigned int subclass,
+			      unsigned long *flags)
+{
+	*flags = 0;
+	return bgtoken_enter_slow(token, subclass, BGTOKEN_IRQS, _RET_IP_);
+}
+EXPORT_SYMBOL_GPL(__bgtoken_enter_irqsave);
 
 void bgtoken_exit(struct bgtoken *token)
 {
@@ -559,28 +566,92 @@ void bgtoken_exit(struct bgtoken *token)
 	trace_bgtoken_exit(token);
 	lock_release(&token->dep_map, _RET_IP_);
 	word = atomic_dec_return(&token->scopes);
-	if (!bgtoken_quiet(word) && !__bgtoken_exit_slow(token, word))
+	if (!bgtoken_quiet(word, BGTOKEN_NONE) && !bgtoken_exit_slow(token, word, 0))
 		return;
 	bgtoken_line_unlock(token);	/* bgtoken_stand_in_line() */
 }
 EXPORT_SYMBOL_GPL(bgtoken_exit);
 #else
-/* When bgtoken_try_enter() has failed, with interrupts off, as they were before. */
-void *__bgtoken_enter_spin(struct bgtoken *token, unsigned int subclass,
-			   unsigned long flags)
+/* When bgtoken_try_enter() has failed, with interrupts off; @flags are as before. */
+void *__bgtoken_enter_irqsave_slow(struct bgtoken *token, unsigned int subclass,
+				   unsigned long flags)
 {
-	void *owner = __bgtoken_enter_slow(token, subclass);
+	void *owner = bgtoken_enter_slow(token, subclass, BGTOKEN_IRQS, _RET_IP_);
 
-	if (owner) {
-		token->irqflags = flags;
-	} else {
+	if (!owner) {
 		local_irq_restore(flags);
 		preempt_enable();
 	}
 	return owner;
 }
-EXPORT_SYMBOL_GPL(__bgtoken_enter_spin);
+EXPORT_SYMBOL_GPL(__bgtoken_enter_irqsave_slow);
+#endif /* CONFIG_PREEMPT_RT */
+
+/* What is left of the end of a scope with interrupts off. */
+static __always_inline void bgtoken_irqrestore(struct bgtoken *token, unsigned long flags)
+{
+#ifdef CONFIG_PREEMPT_RT
+	bgtoken_line_unlock(token);	/* bgtoken_stand_in_line() */
+#else
+	local_irq_restore(flags);
+	preempt_enable();
 #endif
+}
+
+static noinline void bgtoken_exit_irqs_slow(struct bgtoken *token, unsigned long flags,
+					    int word)
+{
+	bool ended = bgtoken_exit_slow(token, word, BGTOKEN_IRQS);
+
+	/*
+	 * Nobody has saved them for an exit too many, or for a scope of another kind;
+	 * but for whoever meets them off, another may have ended its scope.
+	 */
+	if (bgtoken_irqs_off(token) ? ended || irqs_disabled() :
+	    ended && IS_ENABLED(CONFIG_PREEMPT_RT))
+		bgtoken_irqrestore(token, flags);
+}
+
+static __always_inline void bgtoken_exit_irqs(struct bgtoken *token, unsigned long flags)
+{
+	int word;
+
+	/* Pairs with the next one's acquire, and a cancel's; whoever waits spins. */
+	word = IS_ENABLED(CONFIG_PREEMPT_RT) ? atomic_dec_return(&token->scopes) :
+					       atomic_dec_return_release(&token->scopes);
+	if (likely(bgtoken_quiet(word, BGTOKEN_NONE | BGTOKEN_IRQS)))
+		bgtoken_irqrestore(token, flags);
+	else
+		bgtoken_exit_irqs_slow(token, flags, word);
+}
+
+static noinline void bgtoken_exit_irqs_traced(struct bgtoken *token, unsigned long flags)
+{
+	trace_bgtoken_exit(token);
+	bgtoken_exit_irqs(token, flags);
+}
+
+/**
+ * bgtoken_exit_irqrestore() - end a scope that bgtoken_enter_irqsave() began
+ * @token:	the token that it returned an owner for
+ * @flags:	as it saved them
+ *
+ * Otherwise as bgtoken_exit().  Not inline, as a scope would take 160 bytes of text
+ * then; and without a frame of its own, as all that needs one is elsewhere.
+ *
+ * Context: The one that entered.
+ */
+void bgtoken_exit_irqrestore(struct bgtoken *token, unsigned long flags)
+{
+	lock_release(&token->dep_map, _RET_IP_);
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		lockdep_assert_irqs_disabled();
+	if (trace_bgtoken_exit_enabled())
+		bgtoken_exit_irqs_traced(token, flags);
+	else
+		bgtoken_exit_irqs(token, flags);
+}
+EXPORT_SYMBOL_GPL(bgtoken_exit_irqrestore);
 
 /* For the scopes that begin and end inline. */
 void __bgtoken_trace_enter(struct bgtoken *token)
@@ -604,7 +675,7 @@ static void bgtoken_may_wait(struct bgtoken *token, unsigned int subclass)
 	unsigned long flags = 0;
 
 	/* It may give the CPU away, too, which is for those who do wait. */
-	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) && token->kind != BGTOKEN_SPIN)
+	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) && bgtoken_kind(token) != BGTOKEN_SPIN)
 		might_sleep();
 	if (irqs_off)
 		local_irq_save(flags);
@@ -612,37 +683,6 @@ static void bgtoken_may_wait(struct bgtoken *token, unsigned int subclass)
 	lock_release(&token->dep_map, _RET_IP_);
 	if (irqs_off)
 		local_irq_restore(flags);
-}
-
-/*
- * Have a delayed work run now, unless its timer has already seen to that.  The
- * caller holds the lock of the list that it was found on, so that the work
- * cannot run, and go, before this is done with it.
- */
-static void bgtoken_expedite(struct bgtoken_delayed_work *dwork)
-{
-	rcu_read_lock();	/* see Draining (3) */
-	if (timer_delete(&dwork->timer))
-		queue_work(dwork->work.wq->wq, &dwork->work.work);
-	rcu_read_unlock();
-}
-
-/* Drops the lock after each work, so that interrupts are not off for long. */
-static void bgtoken_expedite_token(struct bgtoken *token)
-{
-	struct bgtoken_delayed_work *dwork;
-	unsigned long flags;
-
-	spin_lock_irqsave(&token->lock, flags);
-	while (!hlist_empty(&token->delayed)) {
-		dwork = hlist_entry(token->delayed.first,
-				    struct bgtoken_delayed_work, token_node);
-		hlist_del_init(&dwork->token_node);
-		bgtoken_expedite(dwork);
-		spin_unlock_irqrestore(&token->lock, flags);
-		spin_lock_irqsave(&token->lock, flags);
-	}
-	spin_unlock_irqrestore(&token->lock, flags);
 }
 
 static noinline void bgtoken_notify(struct bgtoken *token)
@@ -662,9 +702,22 @@ static int bgtoken_close(struct bgtoken *token, int flags)
 
 	trace_bgtoken_cancel(token, word >= 0);
 	/* Not the first only: it may still be at it. */
-	if (READ_ONCE(token->watched))
+	if (atomic_read(&token->marks) & BGTOKEN_WATCHED)
 		bgtoken_notify(token);
 	return word;
+}
+
+/* Step (c), if the word was @word at (a). */
+static void bgtoken_wait_scopes(struct bgtoken *token, int word, unsigned int subclass)
+{
+	bgtoken_may_wait(token, subclass);
+	if (!(word & BGTOKEN_LIVE))
+		return;
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		bgtoken_line_lock(token, subclass);
+		bgtoken_line_unlock(token);
+	}
+	bgtoken_wait(token, 0);
 }
 
 /**
@@ -680,17 +733,9 @@ static int bgtoken_close(struct bgtoken *token, int flags)
  */
 bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass)
 {
-	int word;
+	int word = bgtoken_close(token, BGTOKEN_CANCELLED | BGTOKEN_CLAIMED);
 
-	word = bgtoken_close(token, BGTOKEN_CANCELLED | BGTOKEN_CLAIMED);
-	bgtoken_may_wait(token, subclass);
-	if (word & BGTOKEN_LIVE) {
-		if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
-			bgtoken_line_lock(token, subclass);
-			bgtoken_line_unlock(token);
-		}
-		bgtoken_wait(token, 0);
-	}
+	bgtoken_wait_scopes(token, word, subclass);
 	trace_bgtoken_cancel_done(token);
 	if (word & BGTOKEN_CLAIMED)
 		return false;
@@ -700,11 +745,56 @@ bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass)
 EXPORT_SYMBOL_GPL(bgtoken_cancel_nested);
 
 /**
+ * bgtoken_pause() - end all access to the owner for a while
+ * @token:	the caller holds a reference
+ *
+ * As bgtoken_cancel(), but that bgtoken_resume() takes it back: scopes and queueing
+ * are refused, works and timers that are pending are dropped, and when it returns no
+ * scope is live.  The owner stays the token's.  Sleepers and waiters sleep on, and
+ * bgtoken_cancelled() says nothing of it.  A work that is running may enter again after
+ * the resume.
+ *
+ * Pauses are not counted.  The caller orders them and its resumes: a resume before the
+ * pause has returned may leave that waiting for ever.  A cancel meanwhile works as ever.
+ *
+ * Context: As bgtoken_cancel().
+ */
+void bgtoken_pause(struct bgtoken *token)
+{
+	int word = atomic_fetch_or(BGTOKEN_PAUSED, &token->scopes);
+
+	trace_bgtoken_pause(token);
+	bgtoken_drop_pending(token);
+	bgtoken_wait_scopes(token, word, 0);
+	trace_bgtoken_pause_done(token);
+}
+EXPORT_SYMBOL_GPL(bgtoken_pause);
+
+/**
+ * bgtoken_resume() - end a pause
+ * @token:	the caller holds a reference
+ *
+ * What was dropped stays so: the caller queues what is to run again.  Waiters in
+ * bgtoken_wait_event() look at their condition again, which may have found no scope
+ * meanwhile.  Without a pause, and on a cancelled token, it does nothing.
+ *
+ * Context: Any that may take a spinlock_t.  Never waits.
+ */
+void bgtoken_resume(struct bgtoken *token)
+{
+	/* Release: whoever enters now sees what was done meanwhile. */
+	atomic_fetch_andnot_release(BGTOKEN_PAUSED, &token->scopes);
+	trace_bgtoken_resume(token);
+	bgtoken_wake(token);
+}
+EXPORT_SYMBOL_GPL(bgtoken_resume);
+
+/**
  * bgtoken_refuse() - the first half of a cancel
  * @token:	the caller holds a reference
  *
  * No new scope begins after it; who sleeps in bgtoken_sleep() or waits in
- * bgtoken_wait_event() is woken, and delayed works are taken off their timers.  The
+ * bgtoken_wait_event() is woken, and delayed works and timers are taken off.  The
  * owner stays where it is, as scopes may be live, and still calls bgtoken_cancel()
  * before it is freed.  Between the two it ends what scopes may be waiting for: kills
  * URBs, completes fences, wakes readers of its own.
@@ -817,433 +907,13 @@ long __bgtoken_wait_sleep(struct bgtoken *token, struct bgtoken_waiter *waiter,
 }
 EXPORT_SYMBOL_GPL(__bgtoken_wait_sleep);
 
-/* Works */
-
-static void bgtoken_work_free(struct kref *kref)
-{
-	struct bgtoken_work *work = container_of(kref, struct bgtoken_work, kref);
-	struct bgtoken *token = work->token;
-
-	if (work->release)
-		work->release(work);
-	bgtoken_put(token);	/* taken in bgtoken_work_setup() */
-	live_dec(works);
-}
-
-/**
- * bgtoken_work_put() - drop a reference on a work
- * @work:	the work
- *
- * The last put calls the work's release function.
- *
- * Context: Process context; may sleep if release does.
- */
-void bgtoken_work_put(struct bgtoken_work *work)
-{
-	might_sleep();
-	kref_put(&work->kref, bgtoken_work_free);
-}
-EXPORT_SYMBOL_GPL(bgtoken_work_put);
-
-static void bgtoken_work_run(struct bgtoken_work *work)
-{
-	struct bgtoken *token = work->token;
-	struct bgtoken_wq *wq = work->wq;
-
-	/*
-	 * From here on work->wq may be another's.  A full barrier, like that of
-	 * the claim: who finds the work pending has its stores seen by this run,
-	 * a cancel or a drain that found it so among them.
-	 */
-	atomic_xchg(&work->pending, 0);
-	if (bgtoken_cancelled(token) || READ_ONCE(wq->closing)) {
-		trace_bgtoken_work_drop(work, token);
-	} else {
-		trace_bgtoken_work_start(work, token);
-		work->fn(work);
-		trace_bgtoken_work_end(work, token);
-	}
-	bgtoken_work_put(work);		/* taken in bgtoken_work_claim() */
-}
-
-static void bgtoken_workfn(struct work_struct *work)
-{
-	bgtoken_work_run(container_of(work, struct bgtoken_work, work));
-}
-
-static void bgtoken_delayed_workfn(struct work_struct *ws)
-{
-	struct bgtoken_work *work = container_of(ws, struct bgtoken_work, work);
-	struct bgtoken_delayed_work *dwork =
-		container_of(work, struct bgtoken_delayed_work, work);
-	unsigned long flags;
-
-	spin_lock_irqsave(&work->wq->lock, flags);
-	spin_lock(&work->token->lock);
-	hlist_del_init(&dwork->token_node);
-	hlist_del_init(&dwork->wq_node);
-	spin_unlock(&work->token->lock);
-	spin_unlock_irqrestore(&work->wq->lock, flags);
-	bgtoken_work_run(work);
-}
-
-/* A softirq, and so an RCU read-side section. */
-static void bgtoken_timerfn(struct timer_list *timer)
-{
-	struct bgtoken_delayed_work *dwork =
-		container_of(timer, struct bgtoken_delayed_work, timer);
-
-	queue_work(dwork->work.wq->wq, &dwork->work.work);
-}
-
-static void bgtoken_work_setup(struct bgtoken_work *work, struct bgtoken *token,
-			       void (*fn)(struct bgtoken_work *work),
-			       void (*release)(struct bgtoken_work *work),
-			       work_func_t workfn)
-{
-	bool refused = WARN_ON_ONCE(IS_ERR_OR_NULL(token) || !fn || !release);
-
-	/* Without a token it can never be queued, only put. */
-	work->token = refused ? NULL : bgtoken_get(token);	/* bgtoken_work_free() */
-	work->wq = NULL;
-	work->fn = fn;
-	work->release = release;
-	kref_init(&work->kref);			/* put by the caller */
-	atomic_set(&work->pending, 0);
-	INIT_WORK(&work->work, workfn);
-	/*
-	 * Nobody waits for one work; its workqueue has a class of its own.  The
-	 * class that INIT_WORK() gives would tie all users of works together.
-	 */
-#ifdef CONFIG_LOCKDEP
-	lockdep_init_map(&work->work.lockdep_map, "bgtoken_work",
-			 &__lockdep_no_validate__, 0);
-#endif
-	live_inc(works);
-}
-
-/**
- * bgtoken_work_init() - make a work ready to be queued
- * @work:	memory of the caller's, never part of the owner
- * @token:	the work takes a reference of its own on it
- * @fn:		called in process context each time that the work runs; what it
- *		needs of the owner it reaches through a scope on work->token
- * @release:	called once, in process context, when the last reference on the
- *		work is gone; frees @work, best as the last thing that it does:
- *		to the workqueue the work runs until this returns, and a work that
- *		is recycled into the same memory, whosever it is and wherever it is
- *		queued, is held back until then
- *
- * The caller has one reference afterwards, and drops it with
- * bgtoken_work_put(); that may be at once after queueing.  A missing argument
- * is a bug in the caller: it is warned of, and the work can be put, but never
- * queued.
- *
- * Context: Any but NMI.
- */
-void bgtoken_work_init(struct bgtoken_work *work, struct bgtoken *token,
-		       void (*fn)(struct bgtoken_work *work),
-		       void (*release)(struct bgtoken_work *work))
-{
-	bgtoken_work_setup(work, token, fn, release, bgtoken_workfn);
-}
-EXPORT_SYMBOL_GPL(bgtoken_work_init);
-
-/**
- * bgtoken_delayed_work_init() - make a delayed work ready to be queued
- * @dwork:	memory of the caller's, never part of the owner
- * @token:	the work takes a reference of its own on it
- * @fn:		as for bgtoken_work_init(); it is given &dwork->work
- * @release:	as for bgtoken_work_init(); it is given &dwork->work
- *
- * Put it with bgtoken_work_put(&dwork->work).  Otherwise as
- * bgtoken_work_init().
- *
- * Context: Any but NMI.
- */
-void bgtoken_delayed_work_init(struct bgtoken_delayed_work *dwork,
-			       struct bgtoken *token,
-			       void (*fn)(struct bgtoken_work *work),
-			       void (*release)(struct bgtoken_work *work))
-{
-	bgtoken_work_setup(&dwork->work, token, fn, release,
-			   bgtoken_delayed_workfn);
-	timer_setup(&dwork->timer, bgtoken_timerfn, 0);
-	INIT_HLIST_NODE(&dwork->token_node);
-	INIT_HLIST_NODE(&dwork->wq_node);
-}
-EXPORT_SYMBOL_GPL(bgtoken_delayed_work_init);
-
-/*
- * Take the right to queue a work, and the reference that goes with it.  The
- * caller is in an RCU read-side section until it has queued, and from before it
- * touches the workqueue; see Draining (3).
- */
-static bool bgtoken_work_claim(struct bgtoken_wq *wq, struct bgtoken_work *work,
-			       unsigned long delay)
-{
-	enum bgtoken_refusal reason;
-
-	if (unlikely(!work->token))
-		return false;
-
-	if (bgtoken_cancelled(work->token)) {
-		reason = BGTOKEN_REFUSED_CANCELLED;
-	} else if (READ_ONCE(wq->closing)) {
-		reason = BGTOKEN_REFUSED_CLOSING;
-	} else if (atomic_xchg(&work->pending, 1)) {
-		/* A full barrier, too; see bgtoken_work_run(). */
-		reason = BGTOKEN_REFUSED_PENDING;
-	} else {
-		kref_get(&work->kref);	/* put in bgtoken_work_run() */
-		work->wq = wq;
-		trace_bgtoken_work_queue(work, work->token, delay);
-		return true;
-	}
-	trace_bgtoken_work_refuse(work, work->token, reason);
-	return false;
-}
-
-/**
- * bgtoken_queue_work() - queue a work
- * @wq:		the background workqueue
- * @work:	the caller holds a reference, or is the work's own function
- *
- * If the token is cancelled, or the workqueue closed, before the work starts,
- * its function is not called; either way the reference that the queue holds is
- * dropped.  A work never runs on two CPUs at once, as long as it is always
- * queued on the same background workqueue.
- *
- * Context: Any but NMI; on PREEMPT_RT, as queue_work().
- * Return: True if it was queued.  False, with nothing kept, if the token is
- * cancelled, the workqueue is closing, or the work is pending already: then the
- * run to come sees what the caller stored before.
- */
-bool bgtoken_queue_work(struct bgtoken_wq *wq, struct bgtoken_work *work)
-{
-	bool queued;
-
-	rcu_read_lock();
-	queued = bgtoken_work_claim(wq, work, 0);
-	if (queued)
-		queue_work(wq->wq, &work->work);
-	rcu_read_unlock();
-	return queued;
-}
-EXPORT_SYMBOL_GPL(bgtoken_queue_work);
-
-static bool bgtoken_start_timer(struct bgtoken_wq *wq,
-				struct bgtoken_delayed_work *dwork,
-				unsigned long delay)
-{
-	struct bgtoken *token = dwork->work.token;
-	unsigned long flags;
-	bool queued;
-
-	spin_lock_irqsave(&wq->lock, flags);
-	spin_lock(&token->lock);
-	bgtoken_watch(token);	/* before the claim looks whether it is cancelled */
-	queued = bgtoken_work_claim(wq, &dwork->work, delay);
-	if (queued) {
-		hlist_add_head(&dwork->token_node, &token->delayed);
-		hlist_add_head(&dwork->wq_node, &wq->delayed);
-		dwork->timer.expires = jiffies + delay;
-		add_timer(&dwork->timer);
-	}
-	spin_unlock(&token->lock);
-	spin_unlock_irqrestore(&wq->lock, flags);
-	return queued;
-}
-
-/**
- * bgtoken_queue_delayed_work() - queue a work for later
- * @wq:		the background workqueue
- * @dwork:	the caller holds a reference, or is the work's own function
- * @delay:	jiffies to wait before it is queued; 0 for at once
- *
- * If the token is cancelled, or the workqueue closed, while the timer runs,
- * the work is taken off it then and there, and released without its function
- * being called.  Otherwise as bgtoken_queue_work().
- *
- * Context: Any that may take a spinlock_t.
- * Return: As bgtoken_queue_work().
- */
-bool bgtoken_queue_delayed_work(struct bgtoken_wq *wq,
-				struct bgtoken_delayed_work *dwork,
-				unsigned long delay)
-{
-	struct bgtoken *token = dwork->work.token;
-	bool queued;
-
-	rcu_read_lock();	/* from before the look at the token: Draining (3) */
-	if (!delay || unlikely(!token) || bgtoken_cancelled(token))
-		queued = bgtoken_queue_work(wq, &dwork->work);
-	else
-		queued = bgtoken_start_timer(wq, dwork, delay);
-	rcu_read_unlock();
-	return queued;
-}
-EXPORT_SYMBOL_GPL(bgtoken_queue_delayed_work);
-
-/* Background workqueues */
-
-/* The kernel's is owned by what is returned, or NULL. */
-static struct bgtoken_wq *bgtoken_wq_wrap(struct workqueue_struct *workqueue)
-{
-	struct bgtoken_wq *wq;
-
-	if (!workqueue)
-		return ERR_PTR(-ENOMEM);
-	wq = kzalloc(sizeof(*wq), GFP_KERNEL);
-	if (!wq) {
-		destroy_workqueue(workqueue);
-		return ERR_PTR(-ENOMEM);
-	}
-	spin_lock_init(&wq->lock);
-	wq->wq = workqueue;
-	return wq;
-}
-
-/**
- * bgtoken_wq_create() - make a background workqueue
- * @name:	shown for its kworkers
- * @flags:	WQ_*, as for alloc_workqueue(); WQ_UNBOUND for long work
- * @max_active:	as for alloc_workqueue(); 0 for the default
- *
- * One for each module that uses works, so that its exit can drain them.
- *
- * Context: Process context; may sleep.
- * Return: The background workqueue, for bgtoken_wq_destroy(), or
- * ERR_PTR(-EINVAL) without a name or with a flag that would have works run
- * elsewhere than in process context, ERR_PTR(-ENOMEM).
- */
-struct bgtoken_wq *bgtoken_wq_create(const char *name, unsigned int flags,
-				     int max_active)
-{
-	if (!name || flags & ~BGTOKEN_WQ_FLAGS ||
-	    (flags & WQ_UNBOUND && flags & COMPAT_WQ_PERCPU))
-		return ERR_PTR(-EINVAL);
-	if (!(flags & WQ_UNBOUND))
-		flags |= COMPAT_WQ_PERCPU;
-	return bgtoken_wq_wrap(alloc_workqueue("%s", flags, max_active, name));
-}
-EXPORT_SYMBOL_GPL(bgtoken_wq_create);
-
-/**
- * bgtoken_ordered_wq_create() - make one that runs one work at a time, in order
- * @name:	shown for its kworkers
- * @flags:	WQ_FREEZABLE, WQ_MEM_RECLAIM, WQ_HIGHPRI, or 0
- *
- * As alloc_ordered_workqueue(): works run one after the other, in the order in which
- * they were queued, on any CPU.
- *
- * Context: Process context; may sleep.
- * Return: As bgtoken_wq_create().
- */
-struct bgtoken_wq *bgtoken_ordered_wq_create(const char *name, unsigned int flags)
-{
-	if (!name || flags & ~(WQ_FREEZABLE | WQ_MEM_RECLAIM | WQ_HIGHPRI))
-		return ERR_PTR(-EINVAL);
-	return bgtoken_wq_wrap(alloc_ordered_workqueue("%s", flags, name));
-}
-EXPORT_SYMBOL_GPL(bgtoken_ordered_wq_create);
-
-static void bgtoken_wq_destroy_action(void *wq)
-{
-	bgtoken_wq_destroy(wq);
-}
-
-/**
- * devm_bgtoken_wq_create() - make one that is destroyed when a device unbinds
- * @dev:	the device
- * @name:	as for bgtoken_wq_create()
- * @flags:	as for bgtoken_wq_create()
- * @max_active:	as for bgtoken_wq_create()
- *
- * Managed resources go in reverse order: create it before the tokens whose works it
- * is for, and they are cancelled before it waits for what runs.  A driver whose
- * remove is not to wait for works has one for the module instead.
- *
- * Context: Process context; may sleep.
- * Return: As bgtoken_wq_create().
- */
-struct bgtoken_wq *devm_bgtoken_wq_create(struct device *dev, const char *name,
-					  unsigned int flags, int max_active)
-{
-	struct bgtoken_wq *wq = bgtoken_wq_create(name, flags, max_active);
-	int err;
-
-	if (IS_ERR(wq))
-		return wq;
-	err = devm_add_action_or_reset(dev, bgtoken_wq_destroy_action, wq);
-	return err ? ERR_PTR(err) : wq;
-}
-EXPORT_SYMBOL_GPL(devm_bgtoken_wq_create);
-
-/**
- * bgtoken_wq_flush() - wait for what was queued before
- * @wq:		the background workqueue
- *
- * As flush_workqueue(): for as long as all works take that are queued or running
- * now, whosever they are; not for those on timers.  Under a lock that one of them
- * takes, or from one of them, it is a deadlock, which lockdep names.
- *
- * Context: Process context; sleeps.
- */
-void bgtoken_wq_flush(struct bgtoken_wq *wq)
-{
-	flush_workqueue(wq->wq);
-}
-EXPORT_SYMBOL_GPL(bgtoken_wq_flush);
-
-static void bgtoken_wq_expedite(struct bgtoken_wq *wq)
-{
-	struct bgtoken_delayed_work *dwork;
-
-	spin_lock_irq(&wq->lock);
-	WRITE_ONCE(wq->closing, true);
-	while (!hlist_empty(&wq->delayed)) {
-		dwork = hlist_entry(wq->delayed.first,
-				    struct bgtoken_delayed_work, wq_node);
-		hlist_del_init(&dwork->wq_node);
-		bgtoken_expedite(dwork);
-		spin_unlock_irq(&wq->lock);
-		cond_resched();
-		spin_lock_irq(&wq->lock);
-	}
-	spin_unlock_irq(&wq->lock);
-}
-
-/**
- * bgtoken_wq_destroy() - drop what is pending, wait for what runs
- * @wq:		the background workqueue; NULL or an ERR_PTR is let pass
- *
- * For module exit: when it returns, no function of a work that was queued here
- * is running or will run, and the last reference that the queue held on a work
- * is gone, so that the text of functions may be unloaded.  Only this and a flush
- * wait for works: this for as long as the slowest one that is running; cancel
- * the owners first, so that works see it and leave.  From one of its own works
- * it is a deadlock, which lockdep names.
- *
- * Context: Process context; sleeps.
- */
-void bgtoken_wq_destroy(struct bgtoken_wq *wq)
-{
-	if (IS_ERR_OR_NULL(wq))
-		return;
-	trace_bgtoken_wq_drain(wq, false);
-	bgtoken_wq_expedite(wq);	/* (1), (2) */
-	synchronize_rcu();		/* (3) */
-	destroy_workqueue(wq->wq);	/* (4) */
-	trace_bgtoken_wq_drain(wq, true);
-	kfree(wq);
-}
-EXPORT_SYMBOL_GPL(bgtoken_wq_destroy);
+#include "bgtoken_work.c"
 
 /* The module */
 
 static void __exit bgtoken_module_exit(void)
 {
+	bgtoken_own_wq_exit();
 	live_check_none(tokens);
 	live_check_none(works);
 }
@@ -1251,7 +921,7 @@ module_exit(bgtoken_module_exit);
 
 static int __init bgtoken_module_init(void)
 {
-	return 0;
+	return bgtoken_own_wq_init();
 }
 module_init(bgtoken_module_init);
 

@@ -33,7 +33,7 @@
  *
  *	the creator		from bgtoken_create() to its bgtoken_put()
  *	the device		from devm_bgtoken_create() or devm_bgtoken_get() to unbind
- *	each work		from bgtoken_work_init() to its release
+ *	each work and timer	from bgtoken_work_init() or the like to its release
  *	whoever is in a scope	the caller's own, for the whole scope
  *
  * The idea comes from V8's BackgroundCompileToken (2019); its scope is
@@ -67,7 +67,7 @@ struct device;
 
 /**
  * enum bgtoken_kind - what the scopes of a token may do
- * @BGTOKEN_MUTEX:	one scope at a time; a scope may sleep.  Cancel from
+ * @BGTOKEN_MUTEX:	one scope at a time; a scope may sleep.  Enter and cancel from
  *			process context.
  * @BGTOKEN_SHARED:	scopes run in parallel; what they share in the owner has
  *			a lock of its own.  Enter from any context that may take a
@@ -78,6 +78,9 @@ struct device;
  *			sleep.  Enter and cancel from any context that may take a
  *			spinlock_t: so not from a raw one, such as a hard irq_work
  *			or an IPI, whether or not the kernel is PREEMPT_RT.
+ *
+ * The scopes of a BGTOKEN_SPIN token have names of their own, which end in _irqsave,
+ * as those of a spinlock_t have: a call site says whether its scope may sleep.
  */
 enum bgtoken_kind {
 	BGTOKEN_MUTEX,
@@ -115,35 +118,40 @@ struct bgtoken {
 	/* private: the letters are explained at the top of bgtoken.c */
 	void *owner;			/* C; sleepers wait on its address */
 	atomic_t scopes;		/* A: how many are live, and BGTOKEN_* */
-	u8 kind;			/* I: enum bgtoken_kind */
-	bool watched;			/* A: see bgtoken_watch() */
+	atomic_t marks;			/* A: kind, watched; T to add a pause */
 	union {
 		/* where those who want to enter stand in line, by kind */
 		struct mutex mutex;
-		struct {
-			spinlock_t spin;	/* orders them, no more */
-			unsigned long irqflags;	/* S: of the scope */
-		};
+		spinlock_t spin;	/* orders them, no more */
 		struct rcu_head rcu;	/* after the last put */
 	};
 	struct lockdep_map dep_map;	/* of a scope; no bytes without lockdep */
 #ifdef CONFIG_LOCKDEP
 	struct bgtoken_class *class;	/* I */
 #endif
-	struct hlist_head delayed;	/* T: works that may be on a timer */
+	struct hlist_head timers;	/* T: works and timers that are armed */
 	spinlock_t lock;
 	struct kref kref;
 };
 
 /*
  * What token->scopes is made of; BGTOKEN_CANCELLED is its sign.  One exit too many
- * takes BGTOKEN_NONE away, and leaves the bits above it alone.
+ * takes BGTOKEN_NONE away, and leaves the bits above it alone.  BGTOKEN_IRQS is
+ * always there for BGTOKEN_SPIN, and never else: so who enters or leaves by the name
+ * that is for the other kinds finds another word than it looks for.
  */
-#define BGTOKEN_LIVE		0x07ffffff	/* how many scopes are live */
-#define BGTOKEN_NONE		0x08000000	/* always there */
+#define BGTOKEN_LIVE		0x01ffffff	/* how many scopes are live */
+#define BGTOKEN_NONE		0x02000000	/* always there */
+#define BGTOKEN_IRQS		0x04000000	/* its scopes have interrupts off */
+#define BGTOKEN_PAUSED		0x08000000	/* until bgtoken_resume() */
 #define BGTOKEN_CLAIMED		0x10000000	/* a cancel gets, or got, true */
 #define BGTOKEN_WAITER		0x20000000	/* the first in line waits */
 #define BGTOKEN_CANCELLED	INT_MIN
+
+/* What token->marks is made of; above it the pauses are counted. */
+#define BGTOKEN_KIND		0x3		/* I: enum bgtoken_kind */
+#define BGTOKEN_WATCHED		0x4		/* see bgtoken_watch() */
+#define BGTOKEN_PAUSE		0x8		/* one of them */
 
 struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
 				 const struct bgtoken_site *site);
@@ -221,28 +229,34 @@ static inline bool __must_check bgtoken_get_unless_zero(struct bgtoken *token)
 int devm_bgtoken_get(struct device *dev, struct bgtoken *token);
 void bgtoken_put(struct bgtoken *token);
 
+static __always_inline enum bgtoken_kind bgtoken_kind(const struct bgtoken *token)
+{
+	return atomic_read(&token->marks) & BGTOKEN_KIND;
+}
+
 void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass);
-void *__bgtoken_enter_spin(struct bgtoken *token, unsigned int subclass,
-			   unsigned long flags);
-bool __bgtoken_exit_slow(struct bgtoken *token, int word);
+void __bgtoken_exit_slow(struct bgtoken *token, int word);
+void *__bgtoken_enter_irqsave_slow(struct bgtoken *token, unsigned int subclass,
+				   unsigned long flags);
+void bgtoken_exit_irqrestore(struct bgtoken *token, unsigned long flags);
 void __bgtoken_trace_enter(struct bgtoken *token);
 void __bgtoken_trace_exit(struct bgtoken *token);
 
 DECLARE_TRACEPOINT(bgtoken_enter);
 DECLARE_TRACEPOINT(bgtoken_exit);
 
-/* Begin a scope if nobody is in one, and the token is not cancelled. */
+/*
+ * Begin a scope if nobody is in one, the token is neither paused nor cancelled, and
+ * @idle is what the word of its kind is then.
+ */
 static __always_inline bool bgtoken_try_enter(struct bgtoken *token,
-					      unsigned int subclass)
+					      unsigned int subclass, int idle)
 {
-	int none = BGTOKEN_NONE;
-
 	/* Acquire: what the scope before did comes before; see the exits. */
-	if (unlikely(!atomic_try_cmpxchg_acquire(&token->scopes, &none,
-						 BGTOKEN_NONE + 1)))
+	if (unlikely(!atomic_try_cmpxchg_acquire(&token->scopes, &idle, idle + 1)))
 		return false;
 	/* To lockdep a trylock of a rwsem for reading, or a mutex or spinlock. */
-	if (token->kind == BGTOKEN_SHARED) {
+	if (IS_ENABLED(CONFIG_LOCKDEP) && bgtoken_kind(token) == BGTOKEN_SHARED) {
 		rwsem_acquire_read(&token->dep_map, subclass, 1, _THIS_IP_);
 	} else {
 		mutex_acquire(&token->dep_map, subclass, 0, _THIS_IP_);
@@ -251,53 +265,25 @@ static __always_inline bool bgtoken_try_enter(struct bgtoken *token,
 	return true;
 }
 
-/* The kinds that do not say so never wait; it costs nothing but on debug kernels. */
+/* BGTOKEN_SHARED never waits; it costs nothing but on debug kernels. */
 static __always_inline void bgtoken_might_sleep(const struct bgtoken *token)
 {
-	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) && token->kind == BGTOKEN_MUTEX)
+	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) &&
+	    bgtoken_kind(token) == BGTOKEN_MUTEX)
 		might_sleep();
 }
 
-/* After an exit: nobody waits, and there was a scope to end. */
-static __always_inline bool bgtoken_quiet(int word)
+/* After an exit: nobody waits, there was a scope to end, and it was of this kind. */
+static __always_inline bool bgtoken_quiet(int word, int idle)
 {
-	return (unsigned int)word - BGTOKEN_NONE <= BGTOKEN_LIVE;
-}
-
-/* Interrupts are off, and nothing is preempted, from before the scope to after. */
-static __always_inline void *bgtoken_enter_spin(struct bgtoken *token,
-						unsigned int subclass)
-{
-	unsigned long flags;
-
-	local_irq_save(flags);
-	preempt_disable();	/* whom the scope wakes runs when it ends */
-	if (!bgtoken_try_enter(token, subclass))
-		return __bgtoken_enter_spin(token, subclass, flags);
-	token->irqflags = flags;
-	if (tracepoint_enabled(bgtoken_enter))
-		__bgtoken_trace_enter(token);
-	return token->owner;
-}
-
-static __always_inline void bgtoken_exit_spin(struct bgtoken *token)
-{
-	unsigned long flags = token->irqflags;
-	int word;
-
-	lock_release(&token->dep_map, _THIS_IP_);
-	lockdep_assert_irqs_disabled();
-	/* Pairs with the next one's acquire, and a cancel's; who waits spins. */
-	word = atomic_dec_return_release(&token->scopes);
-	if (unlikely(!bgtoken_quiet(word)) && !__bgtoken_exit_slow(token, word))
-		return;
-	local_irq_restore(flags);
-	preempt_enable();
+	return (unsigned int)word - idle <= BGTOKEN_LIVE;
 }
 
 #ifdef CONFIG_PREEMPT_RT
 void *bgtoken_enter_nested(struct bgtoken *token, unsigned int subclass);
 void bgtoken_exit(struct bgtoken *token);
+void *__bgtoken_enter_irqsave(struct bgtoken *token, unsigned int subclass,
+			      unsigned long *flags);
 #else
 /**
  * bgtoken_enter_nested() - begin a scope inside another of the same class
@@ -314,10 +300,8 @@ static __always_inline void *bgtoken_enter_nested(struct bgtoken *token,
 						  unsigned int subclass)
 	__acquires_if_nonnull(token)
 {
-	if (unlikely(token->kind == BGTOKEN_SPIN))
-		return bgtoken_enter_spin(token, subclass);
 	bgtoken_might_sleep(token);
-	if (!bgtoken_try_enter(token, subclass))
+	if (!bgtoken_try_enter(token, subclass, BGTOKEN_NONE))
 		return __bgtoken_enter_slow(token, subclass);
 	if (tracepoint_enabled(bgtoken_enter))
 		__bgtoken_trace_enter(token);
@@ -328,7 +312,7 @@ static __always_inline void *bgtoken_enter_nested(struct bgtoken *token,
  * bgtoken_exit() - end a scope
  * @token:	the token that bgtoken_enter() returned an owner for
  *
- * The owner may be gone when this returns, and before.  An exit without a scope is
+ * The owner may be gone by the time this returns.  An exit without a scope is
  * warned of and taken back, if nobody else is in one.
  *
  * Context: The one that entered.
@@ -339,35 +323,81 @@ static __always_inline void bgtoken_exit(struct bgtoken *token)
 
 	if (tracepoint_enabled(bgtoken_exit))
 		__bgtoken_trace_exit(token);
-	if (unlikely(token->kind == BGTOKEN_SPIN)) {
-		bgtoken_exit_spin(token);
-		return;
-	}
 	lock_release(&token->dep_map, _THIS_IP_);
 	/* Somebody waits?  A full barrier: a release, and what waking wants. */
 	word = atomic_dec_return(&token->scopes);
-	if (unlikely(!bgtoken_quiet(word)))
+	if (unlikely(!bgtoken_quiet(word, BGTOKEN_NONE)))
 		__bgtoken_exit_slow(token, word);
+}
+
+/* Interrupts are off, and nothing is preempted, from before the scope to after. */
+static __always_inline void *__bgtoken_enter_irqsave(struct bgtoken *token,
+						     unsigned int subclass,
+						     unsigned long *flags)
+	__acquires_if_nonnull(token)
+{
+	local_irq_save(*flags);
+	preempt_disable();	/* whom the scope wakes runs when it ends */
+	if (!bgtoken_try_enter(token, subclass, BGTOKEN_NONE | BGTOKEN_IRQS))
+		return __bgtoken_enter_irqsave_slow(token, subclass, *flags);
+	if (tracepoint_enabled(bgtoken_enter))
+		__bgtoken_trace_enter(token);
+	return token->owner;
 }
 #endif /* CONFIG_PREEMPT_RT */
 
 /**
  * bgtoken_enter() - begin a scope
- * @token:	the caller holds a reference until after bgtoken_exit()
+ * @token:	of kind BGTOKEN_MUTEX or BGTOKEN_SHARED; the caller holds a reference
+ *		until after bgtoken_exit()
+ *
+ * Nobody waits on a token that was cancelled or paused before the call.  With a token
+ * of kind BGTOKEN_SPIN it is a bug in the caller, which is warned of; there is no
+ * scope.
  *
  * Context: Process context; may sleep.  For BGTOKEN_SHARED any that may take a
- * spinlock_t, and never waits; its scope may sleep if its caller may.  For
- * BGTOKEN_SPIN any that may take a spinlock_t, and the scope runs with interrupts
- * off; on PREEMPT_RT, as under a spinlock_t.  Nobody waits on a token that was
- * cancelled before the call.
+ * spinlock_t, and never waits; its scope may sleep if its caller may.
  * Return: The owner, pinned until bgtoken_exit().  NULL if the token is
- * cancelled: then there is no scope, and no bgtoken_exit().
+ * cancelled or paused: then there is no scope, and no bgtoken_exit().
  */
 static __always_inline void *bgtoken_enter(struct bgtoken *token)
 	__acquires_if_nonnull(token)
 {
 	return bgtoken_enter_nested(token, 0);
 }
+
+/**
+ * bgtoken_enter_irqsave() - begin a scope with interrupts off
+ * @_token:	of kind BGTOKEN_SPIN; the caller holds a reference until after
+ *		bgtoken_exit_irqrestore()
+ * @_flags:	a variable of type unsigned long, as for spin_lock_irqsave()
+ *
+ * On PREEMPT_RT, as under a spinlock_t.  Otherwise as bgtoken_enter(), with the kinds
+ * the other way round.
+ *
+ * Context: Any that may take a spinlock_t.
+ * Return: The owner, pinned until bgtoken_exit_irqrestore().  NULL if the token is
+ * cancelled or paused: then there is no scope, and interrupts are as they were.
+ */
+#define bgtoken_enter_irqsave(_token, _flags)				\
+	bgtoken_enter_irqsave_nested(_token, _flags, 0)
+
+/**
+ * bgtoken_enter_irqsave_nested() - begin one inside another of the same class
+ * @_token:	as for bgtoken_enter_irqsave()
+ * @_flags:	as for bgtoken_enter_irqsave(), other than that of the scope around it
+ * @_subclass:	lockdep's, other than that of the scope around it
+ *
+ * See bgtoken_enter_nested().
+ *
+ * Context: As bgtoken_enter_irqsave().
+ * Return: As bgtoken_enter_irqsave().
+ */
+#define bgtoken_enter_irqsave_nested(_token, _flags, _subclass)	\
+({									\
+	typecheck(unsigned long, _flags);				\
+	__bgtoken_enter_irqsave(_token, _subclass, &(_flags));		\
+})
 
 /**
  * lockdep_assert_bgtoken() - say that the caller is in a scope
@@ -385,7 +415,7 @@ void bgtoken_refuse(struct bgtoken *token);
  * @token:	the caller holds a reference
  *
  * Refuses new scopes without waiting, wakes what sleeps in bgtoken_sleep(),
- * takes delayed works off their timers, and then waits out the live scopes.
+ * takes delayed works and timers off, and then waits out the live scopes.
  * Permanent.  From inside a scope of the same token it is a deadlock, which
  * lockdep names; see bgtoken_refuse().
  *
@@ -415,6 +445,9 @@ static inline bool bgtoken_cancelled(const struct bgtoken *token)
 	return atomic_read(&token->scopes) < 0;
 }
 
+void bgtoken_pause(struct bgtoken *token);
+void bgtoken_resume(struct bgtoken *token);
+
 long bgtoken_sleep(struct bgtoken *token, long timeout);
 
 /*
@@ -424,7 +457,7 @@ long bgtoken_sleep(struct bgtoken *token, long timeout);
  */
 static inline void bgtoken_watch(struct bgtoken *token)
 {
-	smp_store_mb(token->watched, true);	/* pairs with fetch_or there */
+	atomic_fetch_or(BGTOKEN_WATCHED, &token->marks);	/* pairs with fetch_or there */
 }
 
 void bgtoken_wake(struct bgtoken *token);
@@ -562,47 +595,97 @@ void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
 
 DEFINE_FREE(bgtoken_put, struct bgtoken *, bgtoken_put(_T))
 
+/* A scope that ends with the block that it is in. */
 struct bgtoken_scope {
 	struct bgtoken *token;
 	void *owner;
 };
 
-static inline struct bgtoken_scope bgtoken_scope_enter(struct bgtoken *token)
+static __always_inline struct bgtoken_scope
+bgtoken_scope_enter(struct bgtoken *token)
 {
 	return (struct bgtoken_scope){ token, bgtoken_enter(token) };
 }
 
-static inline void bgtoken_scope_exit(struct bgtoken_scope *scope)
+static __always_inline void bgtoken_scope_exit(struct bgtoken_scope *scope)
 {
 	if (scope->owner)
 		bgtoken_exit(scope->token);
 	scope->owner = NULL;
 }
 
+struct bgtoken_irq_scope {
+	struct bgtoken *token;
+	void *owner;
+	unsigned long flags;
+};
+
+static __always_inline struct bgtoken_irq_scope
+bgtoken_irq_scope_enter(struct bgtoken *token)
+{
+	struct bgtoken_irq_scope scope = { token };
+
+	scope.owner = bgtoken_enter_irqsave(token, scope.flags);
+	return scope;
+}
+
+static __always_inline void bgtoken_irq_scope_exit(struct bgtoken_irq_scope *scope)
+{
+	if (scope->owner)
+		bgtoken_exit_irqrestore(scope->token, scope->flags);
+	scope->owner = NULL;
+}
+
+/*
+ * CLASS(bgtoken, scope)(token): from here to the end of the block a scope, if
+ * scope.owner is not NULL.  CLASS(bgtoken_irqsave, scope)(token), too.
+ */
+DEFINE_CLASS(bgtoken, struct bgtoken_scope, bgtoken_scope_exit(&_T),
+	     bgtoken_scope_enter(token), struct bgtoken *token)
+DEFINE_CLASS(bgtoken_irqsave, struct bgtoken_irq_scope, bgtoken_irq_scope_exit(&_T),
+	     bgtoken_irq_scope_enter(token), struct bgtoken *token)
+
 /* The outer loop is the scope, the inner one declares the owner's name. */
-#define __scoped_bgtoken(_token, _type, _name, _scope)			\
-	for (struct bgtoken_scope _scope __cleanup(bgtoken_scope_exit) = \
-	     bgtoken_scope_enter(_token);				\
-	     _scope.owner; bgtoken_scope_exit(&_scope))			\
+#define __scoped_bgtoken(_class, _end, _token, _type, _name, _scope)	\
+	for (CLASS(_class, _scope)(_token); _scope.owner; _end(&_scope)) \
 		for (_type _name = _scope.owner; _name; _name = NULL)
 
 /**
  * scoped_bgtoken() - run the body that follows inside a scope
- * @_token:	the token; the caller holds a reference
+ * @_token:	the token, as for bgtoken_enter(); the caller holds a reference
  * @_type:	the owner's type, a pointer
  * @_name:	declared for the body: the owner
  *
- * The body runs once, or not at all if the token is cancelled.  The scope ends
- * however the body is left: at its end, by return or goto, and by break or
+ * The body runs once, or not at all if the token is cancelled or paused.  The scope
+ * ends however the body is left: at its end, by return or goto, and by break or
  * continue, which leave the body and not a loop around it.
  */
 #define scoped_bgtoken(_token, _type, _name)				\
-	__scoped_bgtoken(_token, _type, _name, __UNIQUE_ID(bgtoken_scope))
+	__scoped_bgtoken(bgtoken, bgtoken_scope_exit, _token, _type, _name, \
+			 __UNIQUE_ID(bgtoken_scope))
+
+/**
+ * scoped_bgtoken_irqsave() - run the body that follows in a scope, interrupts off
+ * @_token:	the token, as for bgtoken_enter_irqsave()
+ * @_type:	as for scoped_bgtoken()
+ * @_name:	as for scoped_bgtoken()
+ */
+#define scoped_bgtoken_irqsave(_token, _type, _name)			\
+	__scoped_bgtoken(bgtoken_irqsave, bgtoken_irq_scope_exit, _token, _type, \
+			 _name, __UNIQUE_ID(bgtoken_scope))
+
+#define __scoped_cond_bgtoken(_fail, _class, _end, _token, _type, _name, _scope, _done) \
+	for (CLASS(_class, _scope)(_token), *_done = NULL;		\
+	     !_done; _end(&_scope), _done = &_scope)			\
+		if (!_scope.owner) {					\
+			_fail;						\
+		} else							\
+			for (_type _name = _scope.owner; _name; _name = NULL)
 
 /**
  * scoped_cond_bgtoken() - run the body that follows inside a scope, or else
- * @_fail:	a statement, run instead if the token is cancelled; most often one
- *		that leaves the function, such as return -ENODEV
+ * @_fail:	a statement, run instead if the token is cancelled or paused; most often
+ *		one that leaves the function, such as return -ENODEV
  * @_token:	as for scoped_bgtoken()
  * @_type:	as for scoped_bgtoken()
  * @_name:	as for scoped_bgtoken()
@@ -610,17 +693,41 @@ static inline void bgtoken_scope_exit(struct bgtoken_scope *scope)
  * As scoped_cond_guard().  Otherwise as scoped_bgtoken().
  */
 #define scoped_cond_bgtoken(_fail, _token, _type, _name)		\
-	__scoped_cond_bgtoken(_fail, _token, _type, _name,		\
-			      __UNIQUE_ID(bgtoken_scope), __UNIQUE_ID(bgtoken_done))
+	__scoped_cond_bgtoken(_fail, bgtoken, bgtoken_scope_exit, _token, _type, \
+			      _name, __UNIQUE_ID(bgtoken_scope),	\
+			      __UNIQUE_ID(bgtoken_done))
 
-#define __scoped_cond_bgtoken(_fail, _token, _type, _name, _scope, _done) \
-	for (struct bgtoken_scope _scope __cleanup(bgtoken_scope_exit) = \
-	     bgtoken_scope_enter(_token), *_done = NULL;		\
-	     !_done; bgtoken_scope_exit(&_scope), _done = &_scope)	\
-		if (!_scope.owner) {					\
-			_fail;						\
-		} else							\
-			for (_type _name = _scope.owner; _name; _name = NULL)
+/**
+ * scoped_cond_bgtoken_irqsave() - the same with interrupts off
+ * @_fail:	as for scoped_cond_bgtoken()
+ * @_token:	the token, as for bgtoken_enter_irqsave()
+ * @_type:	as for scoped_bgtoken()
+ * @_name:	as for scoped_bgtoken()
+ */
+#define scoped_cond_bgtoken_irqsave(_fail, _token, _type, _name)	\
+	__scoped_cond_bgtoken(_fail, bgtoken_irqsave, bgtoken_irq_scope_exit, \
+			      _token, _type, _name, __UNIQUE_ID(bgtoken_scope), \
+			      __UNIQUE_ID(bgtoken_done))
+
+/**
+ * enum bgtoken_fate - what became of a work or timer, the last time that it was queued
+ * @BGTOKEN_NEVER_QUEUED:	it was not, or always refused
+ * @BGTOKEN_RAN:		its function was called
+ * @BGTOKEN_TAKEN_BACK:		bgtoken_cancel_work() or the like came first
+ * @BGTOKEN_DROPPED_CANCELLED:	the token was cancelled first
+ * @BGTOKEN_DROPPED_PAUSED:	the token was paused first
+ * @BGTOKEN_DROPPED_CLOSING:	its background workqueue was destroyed first
+ */
+enum bgtoken_fate {
+	BGTOKEN_NEVER_QUEUED,
+	BGTOKEN_RAN,
+	BGTOKEN_TAKEN_BACK,
+	BGTOKEN_DROPPED_CANCELLED,
+	BGTOKEN_DROPPED_PAUSED,
+	BGTOKEN_DROPPED_CLOSING,
+};
+
+struct bgtoken_timer;
 
 /**
  * struct bgtoken_work - a work item that carries a token reference
@@ -636,11 +743,22 @@ struct bgtoken_work {
 	struct bgtoken *token;		/* I */
 	/* private: */
 	struct work_struct work;
-	struct bgtoken_wq *wq;		/* P */
-	void (*fn)(struct bgtoken_work *work);		/* I */
-	void (*release)(struct bgtoken_work *work);	/* I */
+	struct bgtoken_wq *wq;		/* T */
+	union {				/* I */
+		void (*fn)(struct bgtoken_work *work);
+		void (*timer_fn)(struct bgtoken_timer *timer, void *owner);
+	};
+	union {				/* I */
+		void (*release)(struct bgtoken_work *work);
+		void (*timer_release)(struct bgtoken_timer *timer);
+	};
 	struct kref kref;
-	atomic_t pending;
+	u32 pauses;			/* T: of the token, when it was queued */
+	u8 state;			/* T: see the table in bgtoken_work.c */
+	bool stale_run;			/* T */
+	bool stale_timer;		/* T */
+	u8 fate;			/* T: enum bgtoken_fate */
+	bool is_timer;			/* I */
 };
 
 /**
@@ -655,6 +773,17 @@ struct bgtoken_delayed_work {
 	struct hlist_node wq_node;	/* W */
 };
 
+/**
+ * struct bgtoken_timer - a timer that carries a token reference
+ *
+ * A timer_list whose function is called with the owner, inside a scope.  An object of
+ * its own, most often the first member of one; never part of the owner.
+ */
+struct bgtoken_timer {
+	/* private: queued only to be dropped, or released */
+	struct bgtoken_delayed_work dwork;
+};
+
 struct bgtoken_wq *bgtoken_wq_create(const char *name, unsigned int flags,
 				     int max_active);
 struct bgtoken_wq *bgtoken_ordered_wq_create(const char *name, unsigned int flags);
@@ -662,19 +791,177 @@ struct bgtoken_wq *devm_bgtoken_wq_create(struct device *dev, const char *name,
 					  unsigned int flags, int max_active);
 void bgtoken_wq_flush(struct bgtoken_wq *wq);
 void bgtoken_wq_destroy(struct bgtoken_wq *wq);
+void bgtoken_barrier(void);
 
-void bgtoken_work_init(struct bgtoken_work *work, struct bgtoken *token,
-		       void (*fn)(struct bgtoken_work *work),
-		       void (*release)(struct bgtoken_work *work));
+void __bgtoken_work_init(struct bgtoken_work *work, struct bgtoken *token,
+			 void (*fn)(struct bgtoken_work *work),
+			 void (*release)(struct bgtoken_work *work),
+			 struct lock_class_key *key, const char *name);
+void __bgtoken_delayed_work_init(struct bgtoken_delayed_work *dwork,
+				 struct bgtoken *token,
+				 void (*fn)(struct bgtoken_work *work),
+				 void (*release)(struct bgtoken_work *work),
+				 struct lock_class_key *key, const char *name);
+
+/* Each place that initialises works has a lockdep class of its own for them. */
+#ifdef CONFIG_LOCKDEP
+#define __bgtoken_init(_init, _work, _token, _fn, _release)		\
+({									\
+	static struct lock_class_key __key;				\
+									\
+	_init(_work, _token, _fn, _release, &__key, "(bgtoken_work)" #_work); \
+})
+#else
+#define __bgtoken_init(_init, _work, _token, _fn, _release)		\
+	_init(_work, _token, _fn, _release, NULL, NULL)
+#endif
+
+/**
+ * bgtoken_work_init() - make a work ready to be queued
+ * @_work:	memory of the caller's, never part of the owner
+ * @_token:	the work takes a reference of its own on it
+ * @_fn:	called in process context each time that the work runs; what it
+ *		needs of the owner it reaches through a scope on work->token
+ * @_release:	called once, in process context, when the last reference on the
+ *		work is gone; frees @_work, best as the last thing that it does:
+ *		to the workqueue the work runs until this returns, and a work that
+ *		is recycled into the same memory, whosever it is and wherever it is
+ *		queued, is held back until then.  It may ask bgtoken_work_fate() why.
+ *		NULL if all there is to do is kfree(@_work): then @_work is the first
+ *		member of what was allocated
+ *
+ * The caller has one reference afterwards, and drops it with
+ * bgtoken_work_put(); that may be at once after queueing.  A missing argument
+ * is a bug in the caller: it is warned of, and the work can be put, but never
+ * queued.
+ *
+ * Context: Any but NMI.
+ */
+#define bgtoken_work_init(_work, _token, _fn, _release)			\
+	__bgtoken_init(__bgtoken_work_init, _work, _token, _fn, _release)
+
+/**
+ * bgtoken_delayed_work_init() - make a delayed work ready to be queued
+ * @_dwork:	memory of the caller's, never part of the owner
+ * @_token:	the work takes a reference of its own on it
+ * @_fn:	as for bgtoken_work_init(); it is given &_dwork->work
+ * @_release:	as for bgtoken_work_init(); it is given &_dwork->work
+ *
+ * Put it with bgtoken_work_put(&_dwork->work).  Otherwise as
+ * bgtoken_work_init().
+ *
+ * Context: Any but NMI.
+ */
+#define bgtoken_delayed_work_init(_dwork, _token, _fn, _release)	\
+	__bgtoken_init(__bgtoken_delayed_work_init, _dwork, _token, _fn, _release)
+
 void bgtoken_work_put(struct bgtoken_work *work);
-bool bgtoken_queue_work(struct bgtoken_wq *wq, struct bgtoken_work *work);
+bool bgtoken_queue_work_on(int cpu, struct bgtoken_wq *wq, struct bgtoken_work *work);
+bool bgtoken_cancel_work(struct bgtoken_work *work);
+bool bgtoken_flush_work(struct bgtoken_work *work);
 
-void bgtoken_delayed_work_init(struct bgtoken_delayed_work *dwork,
-			       struct bgtoken *token,
-			       void (*fn)(struct bgtoken_work *work),
-			       void (*release)(struct bgtoken_work *work));
+/**
+ * bgtoken_queue_work() - queue a work
+ * @wq:		the background workqueue
+ * @work:	the caller holds a reference, or is the work's own function
+ *
+ * If the token is cancelled or paused, or the workqueue closed, before the work
+ * starts, its function is not called; either way the reference that the queue holds
+ * is dropped.  A work never runs on two CPUs at once, as long as it is always
+ * queued on the same background workqueue.
+ *
+ * Context: Any that may take a spinlock_t.
+ * Return: True if it was queued.  False, with nothing kept, if the token is
+ * cancelled or paused, the workqueue is closing, or the work is pending already:
+ * then the run to come sees what the caller stored before.  Also if it was taken back
+ * from another background workqueue, or dropped there by a pause, and is still on its
+ * way out of that: then there is no run to come, and bgtoken_wq_flush() of that one helps.
+ */
+static inline bool bgtoken_queue_work(struct bgtoken_wq *wq, struct bgtoken_work *work)
+{
+	return bgtoken_queue_work_on(WORK_CPU_UNBOUND, wq, work);
+}
+
 bool bgtoken_queue_delayed_work(struct bgtoken_wq *wq,
 				struct bgtoken_delayed_work *dwork,
 				unsigned long delay);
+bool bgtoken_mod_delayed_work(struct bgtoken_wq *wq,
+			      struct bgtoken_delayed_work *dwork,
+			      unsigned long delay);
+bool bgtoken_flush_delayed_work(struct bgtoken_delayed_work *dwork);
+
+/**
+ * bgtoken_cancel_delayed_work() - take back a delayed work that is pending
+ * @dwork:	the caller holds a reference
+ *
+ * Off its timer, or off the workqueue.  Otherwise as bgtoken_cancel_work().
+ *
+ * Context: As bgtoken_cancel_work().
+ * Return: As bgtoken_cancel_work().
+ */
+static inline bool bgtoken_cancel_delayed_work(struct bgtoken_delayed_work *dwork)
+{
+	return bgtoken_cancel_work(&dwork->work);
+}
+
+/**
+ * bgtoken_work_fate() - why is a work released?
+ * @work:	the work, in its release function
+ *
+ * What must happen whatever became of the work, such as a fence to be signalled,
+ * happens in release, which asks this how it went.
+ *
+ * Context: Any, in release; elsewhere a hint.
+ * Return: What became of it, the last time that it was queued.
+ */
+static inline enum bgtoken_fate bgtoken_work_fate(const struct bgtoken_work *work)
+{
+	return READ_ONCE(work->fate);
+}
+
+void bgtoken_timer_init(struct bgtoken_timer *timer, struct bgtoken *token,
+			void (*fn)(struct bgtoken_timer *timer, void *owner),
+			void (*release)(struct bgtoken_timer *timer));
+bool bgtoken_timer_mod(struct bgtoken_timer *timer, unsigned long expires);
+
+/**
+ * bgtoken_timer_cancel() - take a timer off
+ * @timer:	the caller holds a reference, or is the timer's own function
+ *
+ * As timer_delete(): a function that runs is not waited for; bgtoken_cancel() waits
+ * for it, as it runs in a scope, and so does bgtoken_pause().
+ *
+ * Context: Any that may take a spinlock_t.
+ * Return: True if it was pending.
+ */
+static inline bool bgtoken_timer_cancel(struct bgtoken_timer *timer)
+{
+	return bgtoken_cancel_work(&timer->dwork.work);
+}
+
+/**
+ * bgtoken_timer_put() - drop a reference on a timer
+ * @timer:	the timer
+ *
+ * As bgtoken_work_put().
+ *
+ * Context: Any that may take a spinlock_t.
+ */
+static inline void bgtoken_timer_put(struct bgtoken_timer *timer)
+{
+	bgtoken_work_put(&timer->dwork.work);
+}
+
+/**
+ * bgtoken_timer_token() - the token that a timer carries
+ * @timer:	the timer
+ *
+ * Context: Any.
+ * Return: Its token, with no reference of the caller's own.
+ */
+static inline struct bgtoken *bgtoken_timer_token(const struct bgtoken_timer *timer)
+{
+	return timer->dwork.work.token;
+}
 
 #endif /* _BGTOKEN_H */

@@ -23,6 +23,8 @@ enum bgtoken_refusal {
 	BGTOKEN_REFUSED_CANCELLED,
 	BGTOKEN_REFUSED_CLOSING,
 	BGTOKEN_REFUSED_PENDING,
+	BGTOKEN_REFUSED_PAUSED,
+	BGTOKEN_REFUSALS,
 };
 #endif
 
@@ -32,6 +34,7 @@ TRACE_DEFINE_ENUM(BGTOKEN_SPIN);
 TRACE_DEFINE_ENUM(BGTOKEN_REFUSED_CANCELLED);
 TRACE_DEFINE_ENUM(BGTOKEN_REFUSED_CLOSING);
 TRACE_DEFINE_ENUM(BGTOKEN_REFUSED_PENDING);
+TRACE_DEFINE_ENUM(BGTOKEN_REFUSED_PAUSED);
 
 /**
  * bgtoken_create - a token was made
@@ -116,6 +119,27 @@ DEFINE_EVENT(bgtoken_token, bgtoken_cancel_done,
 	TP_PROTO(struct bgtoken *token), TP_ARGS(token));
 
 /**
+ * bgtoken_pause - the token refuses scopes and works from here on, for a while
+ * @token:	the token
+ */
+DEFINE_EVENT(bgtoken_token, bgtoken_pause,
+	TP_PROTO(struct bgtoken *token), TP_ARGS(token));
+
+/**
+ * bgtoken_pause_done - a pause has waited out the live scopes
+ * @token:	the token
+ */
+DEFINE_EVENT(bgtoken_token, bgtoken_pause_done,
+	TP_PROTO(struct bgtoken *token), TP_ARGS(token));
+
+/**
+ * bgtoken_resume - a pause is over
+ * @token:	the token
+ */
+DEFINE_EVENT(bgtoken_token, bgtoken_resume,
+	TP_PROTO(struct bgtoken *token), TP_ARGS(token));
+
+/**
  * bgtoken_free - the last reference on a token is gone
  * @token:	the token, not to be followed any more
  */
@@ -123,8 +147,8 @@ DEFINE_EVENT(bgtoken_token, bgtoken_free,
 	TP_PROTO(struct bgtoken *token), TP_ARGS(token));
 
 /**
- * bgtoken_work_queue - a work was queued
- * @work:	the work; reported with its function
+ * bgtoken_work_queue - a work was queued, or a timer armed; or moved to another time
+ * @work:	the work, or that of the timer; reported with its function
  * @token:	the token that it carries
  * @delay:	jiffies until it is due
  */
@@ -152,7 +176,7 @@ TRACE_EVENT(bgtoken_work_queue,
  * bgtoken_work_refuse - a work was not queued, and nothing was kept
  * @work:	the work; reported with its function
  * @token:	the token that it carries
- * @reason:	which of the three it was
+ * @reason:	which of the four it was
  */
 TRACE_EVENT(bgtoken_work_refuse,
 	TP_PROTO(struct bgtoken_work *work, struct bgtoken *token, int reason),
@@ -174,7 +198,8 @@ TRACE_EVENT(bgtoken_work_refuse,
 		  __print_symbolic(__entry->reason,
 				   { BGTOKEN_REFUSED_CANCELLED,	"cancelled" },
 				   { BGTOKEN_REFUSED_CLOSING,	"closing" },
-				   { BGTOKEN_REFUSED_PENDING,	"pending" }))
+				   { BGTOKEN_REFUSED_PENDING,	"pending" },
+				   { BGTOKEN_REFUSED_PAUSED,	"paused" }))
 );
 
 DECLARE_EVENT_CLASS(bgtoken_work_token,
@@ -213,9 +238,18 @@ DEFINE_EVENT(bgtoken_work_token, bgtoken_work_end,
 	TP_ARGS(work, token));
 
 /**
+ * bgtoken_work_cancel - a pending work was taken back
+ * @work:	the work
+ * @token:	the token that it carries
+ */
+DEFINE_EVENT(bgtoken_work_token, bgtoken_work_cancel,
+	TP_PROTO(struct bgtoken_work *work, struct bgtoken *token),
+	TP_ARGS(work, token));
+
+/**
  * bgtoken_work_drop - a queued work left the queue without being called
  * @work:	the work
- * @token:	the token that it carries, cancelled, or else its queue closes
+ * @token:	the token that it carries, cancelled or paused, or else its queue closes
  */
 DEFINE_EVENT(bgtoken_work_token, bgtoken_work_drop,
 	TP_PROTO(struct bgtoken_work *work, struct bgtoken *token),

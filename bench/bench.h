@@ -64,8 +64,8 @@ static inline u64 bench_now(void)
  *
  * The loops run @n pairs without an indirect call, that of an exported function
  * apart; in the second each scope does 2 us of work.  Those that cannot be
- * cancelled have neither enter nor cancel.  Where enter is there, an object is
- * created with an owner, and enter returns it, or NULL.
+ * cancelled have neither enter nor cancel.  Where enter is there, or the one that
+ * saves interrupts, an object is created with an owner, and it returns that, or NULL.
  */
 struct bench_lock {
 	const char *name;
@@ -80,6 +80,8 @@ struct bench_lock {
 	void (*loop_work)(void *object, unsigned long n);
 	void *(*enter)(void *object);
 	void (*exit)(void *object);
+	void *(*enter_irqsave)(void *object, unsigned long *flags);
+	void (*exit_irqrestore)(void *object, unsigned long flags);
 	void (*cancel)(void *object);
 };
 

@@ -269,15 +269,24 @@ static void limit_cancel(struct crew *crew)
 
 /* Tokens: the works have them, and are released when they like. */
 
+static void token_access(struct bgtoken *token, struct crew *crew)
+{
+	if (crew->way->kind == BGTOKEN_SPIN) {
+		scoped_bgtoken_irqsave(token, struct victim *, owner)
+			touch(crew, owner);
+	} else {
+		scoped_bgtoken(token, struct victim *, owner)
+			touch(crew, owner);
+	}
+}
+
 static void token_job_run(struct bgtoken_work *work)
 {
 	struct crew *crew = container_of(work, struct token_job, work)->crew;
 
-	scoped_bgtoken(work->token, struct victim *, owner)
-		touch(crew, owner);
+	token_access(work->token, crew);
 	unit_run(crew);
-	scoped_bgtoken(work->token, struct victim *, owner)
-		touch(crew, owner);
+	token_access(work->token, crew);
 }
 
 static void token_job_release(struct bgtoken_work *work)

@@ -47,7 +47,7 @@ struct design {
 
 /* The size of a struct bgtoken that has _bytes in place of its word and union. */
 #define token_with(_bytes)						\
-	(sizeof(struct bgtoken) - (offsetof(struct bgtoken, delayed) -	\
+	(sizeof(struct bgtoken) - (offsetof(struct bgtoken, timers) -	\
 				   offsetof(struct bgtoken, mutex)) +	\
 	 ALIGN((_bytes) - sizeof(atomic_t), sizeof(long)))
 
@@ -167,7 +167,19 @@ static noinline void line_exit(void *token)
 	bgtoken_exit(token);
 }
 
+static noinline void *line_enter_irqsave(void *token, unsigned long *flags)
+{
+	return bgtoken_enter_irqsave(token, *flags);
+}
+
+static noinline void line_exit_irqrestore(void *token, unsigned long flags)
+{
+	bgtoken_exit_irqrestore(token, flags);
+}
+
 BENCH_SCOPE_LOOPS(line, void, line_enter(o), line_exit(o))
+BENCH_SCOPE_LOOPS(line_spin, void, line_enter_irqsave(o, &state),
+		  line_exit_irqrestore(o, state))
 
 /* active: a negative count refuses; at ACTIVE_BIAS nobody is left. */
 
@@ -440,18 +452,18 @@ BENCH_SCOPE_LOOPS(counted_shared, void, counted_shared_enter(o),
 	  .destroy = design_destroy, .loop = _name##_loop,		\
 	  .loop_work = _name##_loop_work }
 
-#define LINE(_string, _create)						\
+#define LINE(_string, _create, _loops)					\
 	{ .name = _string, .bytes = sizeof(struct bgtoken),		\
 	  .design = true, .create = _create,				\
-	  .destroy = bench_token_destroy, .loop = line_loop,		\
-	  .loop_work = line_loop_work }
+	  .destroy = bench_token_destroy, .loop = _loops##_loop,	\
+	  .loop_work = _loops##_loop_work }
 
 const struct bench_lock bench_designs[] = {
 	DESIGN("held-mutex", held, held_cancel, sizeof(struct mutex)),
 	LOOPS_OF("inline-mutex", design_create, inline_held),
 	LOOPS_OF("typed-mutex", design_create, typed_mutex),
 	LOOPS_OF("bare-mutex", design_create, bare_mutex),
-	LINE("line-mutex", bench_token_mutex),
+	LINE("line-mutex", bench_token_mutex, line),
 	DESIGN("active-mutex", active_mutex, active_cancel,
 	       sizeof(struct mutex) + sizeof(atomic_t)),
 	DESIGN("word-mutex", word_mutex, word_cancel, sizeof(atomic_t)),
@@ -466,7 +478,7 @@ const struct bench_lock bench_designs[] = {
 	LOOPS_OF("inline-spin", design_create_spin, inline_held),
 	LOOPS_OF("typed-spin", design_create_spin, typed_spin),
 	LOOPS_OF("bare-spin", design_create_spin, bare_spin),
-	LINE("line-spin", bench_token_spin),
+	LINE("line-spin", bench_token_spin, line_spin),
 };
 
 const unsigned int bench_nr_designs = ARRAY_SIZE(bench_designs);

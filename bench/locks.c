@@ -50,12 +50,24 @@ static void token_exit(void *object)
 	bgtoken_exit(object);
 }
 
+static void *token_enter_irqsave(void *object, unsigned long *flags)
+{
+	return bgtoken_enter_irqsave(object, *flags);
+}
+
+static void token_exit_irqrestore(void *object, unsigned long flags)
+{
+	bgtoken_exit_irqrestore(object, flags);
+}
+
 static void token_cancel(void *object)
 {
 	bgtoken_cancel(object);
 }
 
 BENCH_SCOPE_LOOPS(token, struct bgtoken, bgtoken_enter(o), bgtoken_exit(o))
+BENCH_SCOPE_LOOPS(token_spin, struct bgtoken, bgtoken_enter_irqsave(o, state),
+		  bgtoken_exit_irqrestore(o, state))
 
 /* SHARED while somebody else is in a scope: the slower path. */
 static void *token_second_create(void *owner)
@@ -71,11 +83,14 @@ static void token_second_destroy(void *object)
 	bgtoken_put(object);
 }
 
-#define TOKEN(_name, _create)						\
+#define TOKEN_BY(_name, _create, _loops, ...)				\
 	{ .name = _name, .bytes = sizeof(struct bgtoken), .tail = true,	\
 	  .work = true, .create = _create, .destroy = bench_token_destroy,	\
-	  .loop = token_loop, .loop_work = token_loop_work,		\
-	  .enter = token_enter, .exit = token_exit, .cancel = token_cancel }
+	  .loop = _loops##_loop, .loop_work = _loops##_loop_work,	\
+	  .cancel = token_cancel, __VA_ARGS__ }
+
+#define TOKEN(_name, _create)						\
+	TOKEN_BY(_name, _create, token, .enter = token_enter, .exit = token_exit)
 
 /* Primitives */
 
@@ -216,7 +231,9 @@ const struct bench_lock bench_locks[] = {
 	  .cancel = mutex_cancel },
 	TOKEN("token-mutex", bench_token_mutex),
 	{ PRIMITIVE(spin), .bytes = sizeof(spinlock_t) },
-	TOKEN("token-spin", bench_token_spin),
+	TOKEN_BY("token-spin", bench_token_spin, token_spin,
+		 .enter_irqsave = token_enter_irqsave,
+		 .exit_irqrestore = token_exit_irqrestore),
 	{ PRIMITIVE(rwsem), .bytes = sizeof(struct rw_semaphore), .work = true },
 	TOKEN("token-shared", bench_token_shared),
 	{ .name = "second-shared", .create = token_second_create,

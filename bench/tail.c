@@ -51,13 +51,30 @@ struct tail {
 	bool stop;		/* after the token that they are at */
 };
 
+static void *hammer_enter(const struct bench_lock *lock, void *object,
+			  unsigned long *flags)
+{
+	return lock->enter_irqsave ? lock->enter_irqsave(object, flags) :
+				     lock->enter(object);
+}
+
+static void hammer_exit(const struct bench_lock *lock, void *object,
+			unsigned long flags)
+{
+	if (lock->exit_irqrestore)
+		lock->exit_irqrestore(object, flags);
+	else
+		lock->exit(object);
+}
+
 static void hammer_one(struct hammer *hammer, int i)
 {
 	struct tail *tail = hammer->tail;
 	const struct bench_lock *lock = tail->lock;
 	struct tail_owner *owner;
+	unsigned long flags = 0;
 
-	while ((owner = lock->enter(tail->object[i]))) {
+	while ((owner = hammer_enter(lock, tail->object[i], &flags))) {
 		if (READ_ONCE(owner->freed) && !lock->unsafe)
 			bench_fail("tail %s: a scope after the cancel",
 				   lock->name);
@@ -66,7 +83,7 @@ static void hammer_one(struct hammer *hammer, int i)
 		hammer->scopes++;
 		if (tail->exclusive)
 			owner->inside--;
-		lock->exit(tail->object[i]);
+		hammer_exit(lock, tail->object[i], flags);
 		cond_resched();
 	}
 }

@@ -115,11 +115,6 @@ static u64 units_shared(int n)
 	return compile_units(n, BGTOKEN_SHARED, 0);
 }
 
-static u64 units_spin(int n)
-{
-	return compile_units(n, BGTOKEN_SPIN, 0);
-}
-
 static u64 units_one(int n)
 {
 	return compile_units(n, BGTOKEN_MUTEX, 1);
@@ -241,7 +236,6 @@ static const struct {
 } ways[] = {
 	{ "bgcompile-mutex", units_mutex, true },
 	{ "bgcompile-shared", units_shared, true },
-	{ "bgcompile-spin", units_spin, true },
 	{ "bgcompile-one", units_one, true },
 	{ "work_struct", units_works },
 	{ "kthread-loop", units_loop },

@@ -6,7 +6,7 @@
 
 #include "compile_mock.h"
 
-KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
+KUNIT_ARRAY_PARAM(mock_kind, mock_kinds, test_kind_desc);
 
 /* Steps */
 
@@ -611,44 +611,44 @@ static void compile_units_added_while_all_tasks_run_take_no_memory(struct kunit 
 
 static struct kunit_case fail_cases[] = {
 	KUNIT_CASE_PARAM(compile_adding_while_the_workqueue_closes_is_refused,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_adding_while_the_workqueue_closes_is_left_to_who_runs,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE(compile_cancelled_while_units_are_added_leaves_them_to_the_caller),
 	KUNIT_CASE_PARAM(compile_first_error_wins_and_the_results_of_siblings_are_dropped,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_unit_that_fails_ends_its_batch,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_unit_that_fails_to_publish_ends_its_batch,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_top_unit_that_fails_leaves_its_batch_alone,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE(compile_failure_of_a_sibling_ends_a_batch),
 	KUNIT_CASE(compile_first_error_wins_among_scopes_in_parallel),
 	KUNIT_CASE_PARAM(compile_two_errors_at_once_make_one_failure,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_error_of_a_cancelled_state_is_not_told,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_error_and_cancel_at_once_leave_nothing,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_publish_that_fails_counts_like_a_compile_step,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_top_tier_units_that_fail_are_only_counted,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_get_env_that_fails_fails_the_state,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_get_env_that_fails_in_a_later_run_fails_the_state,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_workqueue_destroyed_too_early_fails_the_state,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_workqueue_destroyed_late_does_not_fail_a_finished_state,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_init_without_memory_leaves_nothing,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_add_without_memory_leaves_the_units_to_the_caller,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_units_added_while_all_tasks_run_take_no_memory,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	{}
 };
 

@@ -133,11 +133,9 @@ static inline struct mock_plan *mock_plan_of(struct bgcompile_unit *unit)
 	return &mu->mock->plans[mu->index];
 }
 
-/* Inside a scope, which may not sleep with BGTOKEN_SPIN. */
 static inline void mock_hold(struct mock *mock, struct test_gate *gate)
 {
-	if (!(mock->kind == BGTOKEN_SPIN ? test_gate_spin(gate) :
-	      test_gate_pass(gate)))
+	if (!test_gate_pass(gate))
 		atomic_inc(&mock->wrong);
 }
 
@@ -224,8 +222,8 @@ static inline int mock_compile(struct bgcompile_unit *unit, void *data,
 	plan->unpublished = test_gate_count(&mock->compiles) -
 			    test_gate_count(&mock->publishes);
 	mock_raise(&mock->most_unpublished, plan->unpublished);
-	if (plan->in_compile && !test_gate_pass(plan->in_compile))
-		atomic_inc(&mock->wrong);
+	if (plan->in_compile)
+		mock_hold(mock, plan->in_compile);
 	if (plan->compile_hook)
 		plan->compile_hook(mock);
 	/* By the clock that slices go by: jiffies may come in bursts. */
@@ -283,15 +281,9 @@ static inline int mock_state_init(struct bgcompile *state, struct bgtoken_wq *wq
 				  const struct bgcompile_ops *ops,
 				  const struct bgcompile_params *params)
 {
-	switch (params->kind) {
-	case BGTOKEN_MUTEX:
+	if (params->kind == BGTOKEN_MUTEX)
 		return bgcompile_init(state, wq, ops, params);
-	case BGTOKEN_SHARED:
-		return bgcompile_init(state, wq, ops, params);
-	case BGTOKEN_SPIN:
-		return bgcompile_init(state, wq, ops, params);
-	}
-	return -EINVAL;
+	return bgcompile_init(state, wq, ops, params);
 }
 
 static inline void mock_gates_init(struct mock *mock)
@@ -316,15 +308,13 @@ static inline void mock_gates_init(struct mock *mock)
  * @ops:	of the state
  * @params:	of the state; but batch is 1 by default, and MOCK_GROWING for 0
  * @max_units:	how many units at most
- * @wq_flags:	WQ_UNBOUND, or 0 for tasks on the CPU that adds the units
  *
  * Return: The mock; there is none without memory: the case has ended then.
  */
 static inline struct mock *mock_create_on(struct kunit *test,
 					  const struct bgcompile_ops *ops,
 					  const struct bgcompile_params *params,
-					  unsigned int max_units,
-					  unsigned int wq_flags)
+					  unsigned int max_units)
 {
 	struct bgcompile_params one = *params;
 	struct mock *mock;
@@ -349,7 +339,7 @@ static inline struct mock *mock_create_on(struct kunit *test,
 	KUNIT_ASSERT_NOT_NULL(test, mock->order);
 	mock_gates_init(mock);
 
-	mock->wq = bgtoken_wq_create("bgcompile_test", wq_flags, 0);
+	mock->wq = bgtoken_wq_create("bgcompile_test", WQ_UNBOUND, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(mock->wq));
 	test->priv = mock;		/* from here on mock_end() cleans up */
 	mock->owner = kzalloc(sizeof(*mock->owner), GFP_KERNEL);
@@ -368,18 +358,18 @@ static inline struct mock *mock_create_on(struct kunit *test,
 #define mock_create_with(_test, _max_units, _ops, ...)			\
 	mock_create_on(_test, _ops,					\
 		       &(const struct bgcompile_params){ __VA_ARGS__ },	\
-		       _max_units, WQ_UNBOUND)
+		       _max_units)
 
 #define mock_create(_test, _max_units, ...)				\
 	mock_create_with(_test, _max_units, &mock_ops, __VA_ARGS__)
 
-/* For what is held inside a scope while the test sleeps. */
-static const struct test_kind __maybe_unused sleeping_kinds[] = {
+/* What the token of a state may be. */
+static const struct test_kind __maybe_unused mock_kinds[] = {
 	{ BGTOKEN_MUTEX, "mutex" },
 	{ BGTOKEN_SHARED, "shared" },
 };
 
-/* The kind of a case over test_kinds, or sleeping_kinds. */
+/* The kind of a case over mock_kinds. */
 static inline enum bgtoken_kind mock_kind(struct kunit *test)
 {
 	const struct test_kind *kind = test->param_value;

@@ -10,9 +10,7 @@
 
 #include "compile_mock.h"
 
-KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
-
-KUNIT_ARRAY_PARAM(sleeping_kind, sleeping_kinds, test_kind_desc);
+KUNIT_ARRAY_PARAM(mock_kind, mock_kinds, test_kind_desc);
 
 /* The owner goes away: in step 1, 2, 3. */
 
@@ -86,84 +84,6 @@ static void compile_cancel_waits_for_publish(struct kunit *test)
 
 	mock_drain(mock);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 1);
-}
-
-/* Where a task is inside a scope that may not sleep. */
-struct place {
-	const char *name;
-	bool in_get_env, in_publish, in_callback;
-};
-
-static const struct place places[] = {
-	{ "get_env", .in_get_env = true },
-	{ "publish", .in_publish = true },
-	{ "callback", .in_callback = true },
-};
-
-static void place_desc(const struct place *place, char *desc)
-{
-	strscpy(desc, place->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(place, places, place_desc);
-
-static void add_unit_fn(void *arg)
-{
-	struct mock *mock = arg;
-	const struct place *place = mock->test->param_value;
-	struct mock_plan *plan;
-	LIST_HEAD(units);
-
-	plan = mock_unit(mock, &units);
-	if (place->in_publish)
-		plan->in_publish = &mock->env_gate;
-	KUNIT_EXPECT_EQ(mock->test, mock_add(mock, &units), 0);
-}
-
-/*
- * The test on CPU 0; the scope on CPU 1, with interrupts off; cancel on CPU 2.
- * Nothing that needs an answer from CPU 1 may be done meanwhile, such as making
- * a thread: it is made before.
- */
-static void compile_cancel_waits_for_a_scope_that_may_not_sleep(struct kunit *test)
-{
-	static const struct bgcompile_params params = { .kind = BGTOKEN_SPIN };
-	const struct place *place = test->param_value;
-	/* The adder may still be in bgcompile_add_units(). */
-	struct mock_canceller canceller = { .leave_owner = true };
-	struct test_thread adder = {};
-	struct mock_callback *mc;
-	struct mock *mock;
-
-	test_own_cpu(test, 2);
-	mock = mock_create_on(test, &mock_ops, &params, 1, 0);
-	mock->hold_env = place->in_get_env;
-	mc = mock_callback(mock);
-	if (place->in_callback)
-		mc->in_callback = &mock->env_gate;
-	KUNIT_EXPECT_EQ(test, bgcompile_add_callback(mock_state(mock), &mc->cb), 0);
-	canceller.mock = mock;
-	canceller.go = &mock->gate2;
-	test_thread_start(test, &canceller.thread, 2, mock_canceller_fn,
-			  &canceller);
-	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate2, 1));
-	test_thread_start(test, &adder, 1, add_unit_fn, mock);
-	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->env_gate, 1));
-
-	test_gate_open(&mock->gate2);
-	KUNIT_EXPECT_TRUE(test, test_until(bgtoken_cancelled(mock->token)));
-	KUNIT_EXPECT_TRUE(test, test_blocked_at(mock->token, &canceller.thread));
-	test_gate_open(&mock->env_gate);
-	KUNIT_EXPECT_TRUE(test, mock_join(mock, &canceller.thread));
-	KUNIT_EXPECT_TRUE(test, mock_join(mock, &adder));
-	KUNIT_EXPECT_TRUE(test, canceller.first);
-	mock_free_owner(mock);
-	mock_drain(mock);
-	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes),
-			place->in_get_env ? 0 : 1);
-	/* The cancel came before the second event of the two. */
-	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->logs[0].told),
-			place->in_callback ? 1 : 0);
 }
 
 static void compile_units_not_started_are_freed_without_being_compiled(struct kunit *test)
@@ -458,7 +378,6 @@ static void compile_may_be_added_to_and_cancelled_under_a_lock_that_steps_take(s
 	test_expect_no_lockdep_report(test);
 }
 
-/* Cancel may sleep, and so may this scope. */
 static void compile_may_be_cancelled_inside_a_scope_of_another_state(struct kunit *test)
 {
 	struct mock *other = mock_create(test, 1, .kind = mock_kind(test));
@@ -490,18 +409,17 @@ struct batch {
 
 static const struct batch batches[] = {
 	{ BGTOKEN_MUTEX, MOCK_GROWING }, { BGTOKEN_SHARED, MOCK_GROWING },
-	{ BGTOKEN_SPIN, MOCK_GROWING },
-	{ BGTOKEN_MUTEX, 1 }, { BGTOKEN_SHARED, 1 }, { BGTOKEN_SPIN, 1 },
-	{ BGTOKEN_MUTEX, 2 }, { BGTOKEN_SHARED, 2 }, { BGTOKEN_SPIN, 2 },
-	{ BGTOKEN_MUTEX, 3 }, { BGTOKEN_SHARED, 3 }, { BGTOKEN_SPIN, 3 },
-	{ BGTOKEN_MUTEX, 4 }, { BGTOKEN_SHARED, 4 }, { BGTOKEN_SPIN, 4 },
-	{ BGTOKEN_MUTEX, 5 }, { BGTOKEN_SHARED, 5 }, { BGTOKEN_SPIN, 5 },
+	{ BGTOKEN_MUTEX, 1 }, { BGTOKEN_SHARED, 1 },
+	{ BGTOKEN_MUTEX, 2 }, { BGTOKEN_SHARED, 2 },
+	{ BGTOKEN_MUTEX, 3 }, { BGTOKEN_SHARED, 3 },
+	{ BGTOKEN_MUTEX, 4 }, { BGTOKEN_SHARED, 4 },
+	{ BGTOKEN_MUTEX, 5 }, { BGTOKEN_SHARED, 5 },
 	{ BGTOKEN_MUTEX, 64 }, { BGTOKEN_SHARED, 64 },
 };
 
 static void batch_desc(const struct batch *batch, char *desc)
 {
-	const char *kind = test_kinds[batch->kind].name;
+	const char *kind = mock_kinds[batch->kind].name;
 
 	if (batch->nr == MOCK_GROWING)
 		snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, growing", kind);
@@ -1498,6 +1416,8 @@ static const struct init_case {
 	{ "no workqueue", ALL_OPS, .no_wq = true, .expected = -EINVAL },
 	{ "a workqueue that was not made", ALL_OPS, .error_wq = true,
 	  .expected = -EINVAL },
+	{ "a kind whose scopes may not sleep", ALL_OPS, .params.kind = BGTOKEN_SPIN,
+	  .expected = -EINVAL },
 	{ "unknown kind", ALL_OPS, .params.kind = BGTOKEN_SPIN + 1,
 	  .expected = -EINVAL },
 	{ "negative kind", ALL_OPS, .params.kind = (enum bgtoken_kind)-1,
@@ -1545,7 +1465,6 @@ static void compile_init_refuses_what_it_cannot_work_with(struct kunit *test)
 
 static void compile_init_does_without_parameters(struct kunit *test)
 {
-	static const struct bgcompile_params spin = { .kind = BGTOKEN_SPIN };
 	struct bgcompile *state;
 	struct bgtoken_wq *wq;
 
@@ -1556,7 +1475,7 @@ static void compile_init_does_without_parameters(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bgcompile_init(NULL, wq, &mock_ops, NULL), -EINVAL);
 	KUNIT_EXPECT_EQ(test, bgcompile_init(state, wq, &mock_ops, NULL), 0);
 	KUNIT_EXPECT_EQ(test, (int)state->params.kind, (int)BGTOKEN_MUTEX);
-	KUNIT_EXPECT_EQ(test, (int)state->token->kind, (int)BGTOKEN_MUTEX);
+	KUNIT_EXPECT_EQ(test, (int)bgtoken_kind(state->token), (int)BGTOKEN_MUTEX);
 	KUNIT_EXPECT_EQ(test, state->params.max_tasks, num_online_cpus());
 	KUNIT_EXPECT_EQ(test, state->params.slice_ms, 50U);
 	KUNIT_EXPECT_EQ(test, state->params.big_size, (size_t)0);
@@ -1564,126 +1483,119 @@ static void compile_init_does_without_parameters(struct kunit *test)
 			(unsigned int)(BIT(BGCOMPILE_BASELINE) | BIT(BGCOMPILE_TOP)));
 	KUNIT_EXPECT_EQ(test, state->params.batch, 0U);
 	KUNIT_EXPECT_TRUE(test, bgcompile_cancel(state));
-
-	/* Interrupts are off while it publishes. */
-	KUNIT_EXPECT_EQ(test, bgcompile_init(state, wq, &mock_ops, &spin), 0);
-	KUNIT_EXPECT_EQ(test, state->params.batch, 1U);
-	KUNIT_EXPECT_TRUE(test, bgcompile_cancel(state));
 	bgtoken_wq_destroy(wq);
 }
 
 static struct kunit_case compile_cases[] = {
 	KUNIT_CASE_PARAM(compile_cancel_waits_for_get_env,
-			 sleeping_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_cancel_does_not_wait_for_a_compile_step,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_cancel_waits_for_publish,
-			 sleeping_kind_gen_params),
-	KUNIT_CASE_PARAM(compile_cancel_waits_for_a_scope_that_may_not_sleep,
-			 place_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_units_not_started_are_freed_without_being_compiled,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_cancel_of_a_finished_state_just_ends_it,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_cancel_of_an_unused_state_just_ends_it,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_second_cancel_is_false_and_waits_for_scopes_too,
-			 sleeping_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_cancel_that_no_task_is_left_for_frees_the_units,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_may_be_cancelled_from_publish,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_may_be_cancelled_while_tasks_yield,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_step_that_sleeps_is_woken_by_cancel,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_cancel_does_not_wait_for_a_grace_period,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_cancelled_before_a_task_ran_frees_its_units,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_cancelled_after_a_task_has_yielded,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_step_may_cancel_the_token,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_may_be_added_to_and_cancelled_under_a_lock_that_steps_take,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_may_be_cancelled_inside_a_scope_of_another_state,
-			 sleeping_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_frees_each_of_a_thousand_units_once,
 			 batch_gen_params),
 
 	KUNIT_CASE_PARAM(compile_each_run_finishes_a_unit_whatever_the_slice,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_each_run_finishes_a_unit_however_long_get_env_takes,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_task_that_finds_nothing_to_do_gets_no_env,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_one_run_takes_many_units_within_its_slice,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_a_batch_is_compiled_before_it_is_published,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_a_cancelled_batch_is_dropped_as_a_whole,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_the_rest_of_a_cancelled_batch_is_not_compiled,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_the_rest_of_a_batch_is_not_published_after_refuse,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_cancel_waits_for_one_publish_of_a_batch,
-			 sleeping_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_a_batch_has_units_of_one_tier,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_a_big_unit_is_a_batch_of_its_own,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_slices_are_staggered_by_5_ms_a_task,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_quick_units_are_taken_several_at_a_time,
-			 sleeping_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_nothing_is_begun_after_a_unit_that_took_a_tick,
-			 sleeping_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_what_is_put_back_is_offered_to_other_tasks,
-			 sleeping_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_what_is_put_back_without_memory_is_left_to_who_did,
-			 sleeping_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_what_would_be_put_back_is_freed_after_a_failure,
-			 sleeping_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_what_is_put_back_outlives_a_helper_without_an_env,
-			 sleeping_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_what_would_be_put_back_is_freed_after_a_cancel,
-			 sleeping_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_batches_begin_small_again_after_a_put_back,
-			 sleeping_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_no_batch_goes_past_a_larger_unit,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_max_tasks_is_reached_and_never_exceeded,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_as_many_tasks_run_as_there_are_cpus_by_default,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_adding_starts_the_tasks_that_are_missing,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_unit_added_while_the_last_task_leaves_is_compiled,
-			 sleeping_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_no_unit_is_stranded_by_a_task_that_leaves,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_big_units_go_first_and_the_rest_in_turn,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_no_unit_is_big_by_default,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_baseline_goes_before_top_even_if_top_came_first,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_tiers_work_without_each_other,
-			 test_kind_gen_params),
-	KUNIT_CASE_PARAM(compile_does_without_an_env, test_kind_gen_params),
+			 mock_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_does_without_an_env, mock_kind_gen_params),
 
 	KUNIT_CASE_PARAM(compile_unknown_tier_is_refused_and_the_list_is_untouched,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_adding_to_a_cancelled_state_is_refused,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_adding_after_refuse_is_refused,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_adding_to_a_finished_state_is_refused,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_adding_to_a_failed_state_gives_its_error,
-			 test_kind_gen_params),
+			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_init_refuses_what_it_cannot_work_with,
 			 init_gen_params),
 	KUNIT_CASE(compile_init_does_without_parameters),

@@ -100,6 +100,17 @@ static bool hold(struct scope_test *t)
 	return test_gate_pass(&t->inside);
 }
 
+/*
+ * A body, in braces, in a scope by the macro that its kind has for users.  No loop is
+ * added: a break that left more than the scope would do so here, too.
+ */
+#define real_scope(token, name, body...)				\
+	if (bgtoken_kind(token) == BGTOKEN_SPIN) {			\
+		scoped_bgtoken_irqsave(token, struct test_owner *, name) body \
+	} else {							\
+		scoped_bgtoken(token, struct test_owner *, name) body	\
+	}
+
 /* Leaving */
 
 static void canceller(void *arg)
@@ -114,6 +125,7 @@ static void expect_scope_over(struct kunit *test)
 {
 	struct scope_test *t = test->priv;
 	struct test_thread *thread;
+	unsigned long flags;
 
 	KUNIT_EXPECT_FALSE(test, irqs_disabled());
 	thread = start(test, canceller);
@@ -122,17 +134,20 @@ static void expect_scope_over(struct kunit *test)
 		return;
 	}
 	KUNIT_FAIL(test, "the scope is still live");
-	bgtoken_exit(t->token);
+	local_save_flags(flags);
+	test_exit(t->token, flags);
 	test_thread_join(thread);
 }
 
 static void scope_enter_returns_the_owner_it_was_given(struct kunit *test)
 {
 	struct scope_test *t = test->priv;
-	struct test_owner *owner = bgtoken_enter(t->token);
+	struct test_owner *owner;
+	unsigned long flags;
 
+	owner = test_enter(t->token, &flags);
 	if (owner)
-		bgtoken_exit(t->token);
+		test_exit(t->token, flags);
 	KUNIT_EXPECT_PTR_EQ(test, owner, t->owner);
 }
 
@@ -142,10 +157,10 @@ static void scope_ends_with_its_body(struct kunit *test)
 	struct test_owner *met = NULL;
 	int runs = 0;
 
-	scoped_bgtoken(t->token, struct test_owner *, owner) {
+	real_scope(t->token, owner, {
 		met = owner;
 		runs++;
-	}
+	});
 	KUNIT_EXPECT_PTR_EQ(test, met, t->owner);
 	KUNIT_EXPECT_EQ(test, runs, 1);
 	expect_scope_over(test);
@@ -156,12 +171,12 @@ static void scope_ends_on_break(struct kunit *test)
 	struct scope_test *t = test->priv;
 	int runs = 0, rest = 0;
 
-	scoped_bgtoken(t->token, struct test_owner *, owner) {
+	real_scope(t->token, owner, {
 		runs++;
 		if (test_owner_alive(owner))
 			break;
 		rest++;
-	}
+	});
 	KUNIT_EXPECT_EQ(test, runs, 1);
 	KUNIT_EXPECT_EQ(test, rest, 0);
 	expect_scope_over(test);
@@ -172,12 +187,12 @@ static void scope_ends_on_continue(struct kunit *test)
 	struct scope_test *t = test->priv;
 	int runs = 0, rest = 0;
 
-	scoped_bgtoken(t->token, struct test_owner *, owner) {
+	real_scope(t->token, owner, {
 		runs++;
 		if (test_owner_alive(owner))
 			continue;
 		rest++;
-	}
+	});
 	KUNIT_EXPECT_EQ(test, runs, 1);
 	KUNIT_EXPECT_EQ(test, rest, 0);
 	expect_scope_over(test);
@@ -185,8 +200,9 @@ static void scope_ends_on_continue(struct kunit *test)
 
 static int return_from_scope(struct bgtoken *token)
 {
-	scoped_bgtoken(token, struct test_owner *, owner)
+	real_scope(token, owner, {
 		return test_owner_alive(owner) ? 42 : -EIO;
+	});
 	return -ECANCELED;
 }
 
@@ -204,10 +220,10 @@ static void scope_ends_on_goto(struct kunit *test)
 	struct scope_test *t = test->priv;
 	bool jumped = false;
 
-	scoped_bgtoken(t->token, struct test_owner *, owner) {
+	real_scope(t->token, owner, {
 		if (test_owner_alive(owner))
 			goto out;
-	}
+	});
 	goto over;
 out:
 	jumped = true;
@@ -222,11 +238,11 @@ static void scope_break_and_continue_stay_in_the_loop_around_it(struct kunit *te
 	int n, after = 0;
 
 	for (n = 0; n < 4; n++) {
-		scoped_bgtoken(t->token, struct test_owner *, owner) {
+		real_scope(t->token, owner, {
 			if (n & 1)
 				break;
 			continue;
-		}
+		});
 		after++;
 	}
 	KUNIT_EXPECT_EQ(test, n, 4);
@@ -240,8 +256,7 @@ static void scope_body_is_not_run_when_cancelled(struct kunit *test)
 	int runs = 0;
 
 	bgtoken_cancel(t->token);
-	scoped_bgtoken(t->token, struct test_owner *, owner)
-		runs++;
+	real_scope(t->token, owner, { runs++; });
 	KUNIT_EXPECT_EQ(test, runs, 0);
 }
 
@@ -251,8 +266,7 @@ static void scope_can_be_entered_again_and_again(struct kunit *test)
 	int n, runs = 0;
 
 	for (n = 0; n < 100; n++)
-		scoped_bgtoken(t->token, struct test_owner *, owner)
-			runs += test_owner_alive(owner);
+		real_scope(t->token, owner, { runs += test_owner_alive(owner); });
 	KUNIT_EXPECT_EQ(test, runs, 100);
 }
 
@@ -261,10 +275,10 @@ static void scope_ends_after_refuse_in_it(struct kunit *test)
 	struct scope_test *t = test->priv;
 	int runs = 0;
 
-	scoped_bgtoken(t->token, struct test_owner *, owner) {
+	real_scope(t->token, owner, {
 		bgtoken_refuse(t->token);
 		runs += test_owner_alive(owner);
-	}
+	});
 	KUNIT_EXPECT_EQ(test, runs, 1);
 	expect_scope_over(test);
 }
@@ -276,27 +290,37 @@ static void scopes_nest_on_tokens_of_two_classes(struct kunit *test)
 	struct scope_test *t = test->priv;
 	bool both = false;
 
-	scoped_bgtoken(t->token, struct test_owner *, owner)
-		scoped_bgtoken(t->other, struct test_owner *, other)
+	real_scope(t->token, owner, {
+		real_scope(t->other, other, {
 			both = owner == t->owner && other == t->other_owner &&
 			       test_owner_alive(owner) && test_owner_alive(other);
+		});
+	});
 	KUNIT_EXPECT_TRUE(test, both);
 	test_expect_no_lockdep_report(test);
 	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->other));
 	expect_scope_over(test);
 }
 
+static void *enter_nested(struct bgtoken *token, unsigned long *flags)
+{
+	if (bgtoken_kind(token) == BGTOKEN_SPIN)
+		return bgtoken_enter_irqsave_nested(token, *flags, SINGLE_DEPTH_NESTING);
+	return bgtoken_enter_nested(token, SINGLE_DEPTH_NESTING);
+}
+
 static void scopes_nest_on_tokens_of_one_class(struct kunit *test)
 {
 	struct scope_test *t = test->priv;
+	unsigned long flags, inner;
 	bool both = false;
 
-	if (bgtoken_enter(t->token)) {
-		if (bgtoken_enter_nested(t->sibling, SINGLE_DEPTH_NESTING)) {
+	if (test_enter(t->token, &flags)) {
+		if (enter_nested(t->sibling, &inner)) {
 			both = true;
-			bgtoken_exit(t->sibling);
+			test_exit(t->sibling, inner);
 		}
-		bgtoken_exit(t->token);
+		test_exit(t->token, flags);
 	}
 	KUNIT_EXPECT_TRUE(test, both);
 	test_expect_no_lockdep_report(test);
@@ -309,10 +333,9 @@ static void scope_may_cancel_another_token_of_its_class(struct kunit *test)
 	struct scope_test *t = test->priv;
 	bool first = false, second = true;
 
-	if (bgtoken_enter(t->token)) {
+	test_scope(t->token, struct test_owner *, owner) {
 		first = bgtoken_cancel_nested(t->sibling, SINGLE_DEPTH_NESTING);
 		second = bgtoken_cancel_nested(t->sibling, SINGLE_DEPTH_NESTING);
-		bgtoken_exit(t->token);
 	}
 	KUNIT_EXPECT_TRUE(test, first);
 	KUNIT_EXPECT_FALSE(test, second);
@@ -327,11 +350,10 @@ static void scope_on_a_cancelled_inner_token_leaves_the_outer_one(struct kunit *
 	int inner = 0, outer = 0;
 
 	bgtoken_cancel(t->other);
-	scoped_bgtoken(t->token, struct test_owner *, owner) {
-		scoped_bgtoken(t->other, struct test_owner *, other)
-			inner++;
+	real_scope(t->token, owner, {
+		real_scope(t->other, other, { inner++; });
 		outer += test_owner_alive(owner);
-	}
+	});
 	KUNIT_EXPECT_EQ(test, inner, 0);
 	KUNIT_EXPECT_EQ(test, outer, 1);
 	expect_scope_over(test);
@@ -372,10 +394,10 @@ static void scope_may_begin_and_be_waited_for_under_a_lock(struct kunit *test)
 	int bodies = 0;
 
 	test_need_lockdep(test);
-	scoped_bgtoken(t->token, struct test_owner *, owner)
+	test_scope(t->token, struct test_owner *, owner)
 		bodies++;
 	mutex_lock(&lock);
-	scoped_bgtoken(t->token, struct test_owner *, owner)
+	test_scope(t->token, struct test_owner *, owner)
 		bodies++;
 	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
 	mutex_unlock(&lock);
@@ -390,10 +412,10 @@ static void scope_may_cancel_a_token_that_is_always_inside(struct kunit *test)
 	int bodies = 0;
 
 	test_need_lockdep(test);
-	scoped_bgtoken(t->token, struct test_owner *, owner)
-		scoped_bgtoken(t->other, struct test_owner *, other)
+	test_scope(t->token, struct test_owner *, owner)
+		test_scope(t->other, struct test_owner *, other)
 			bodies++;
-	scoped_bgtoken(t->token, struct test_owner *, owner)
+	test_scope(t->token, struct test_owner *, owner)
 		bodies += bgtoken_cancel(t->other);
 	KUNIT_EXPECT_EQ(test, bodies, 2);
 	test_expect_no_lockdep_report(test);
@@ -405,7 +427,7 @@ static void scope_holder(void *arg)
 {
 	struct scope_test *t = arg;
 
-	scoped_bgtoken(t->token, struct test_owner *, owner)
+	test_scope(t->token, struct test_owner *, owner)
 		WRITE_ONCE(t->held, hold(t));
 }
 
@@ -414,7 +436,7 @@ static void scope_visitor(void *arg)
 	struct scope_test *t = arg;
 
 	test_gate_arrive(&t->before);
-	scoped_bgtoken(t->token, struct test_owner *, owner)
+	test_scope(t->token, struct test_owner *, owner)
 		atomic_inc(&t->entered);
 }
 
@@ -422,7 +444,7 @@ static void sibling_visitor(void *arg)
 {
 	struct scope_test *t = arg;
 
-	scoped_bgtoken(t->sibling, struct test_owner *, owner)
+	test_scope(t->sibling, struct test_owner *, owner)
 		atomic_inc(&t->entered);
 }
 
@@ -483,9 +505,9 @@ static void overlap_counter(void *arg)
 	int n;
 
 	test_rounds(n, t->end) {
-		if (atomic_read(&t->token->scopes))
+		if (atomic_read(&t->token->scopes) & BGTOKEN_LIVE)
 			atomic_inc(&t->met);
-		scoped_bgtoken(t->token, struct test_owner *, owner) {
+		test_scope(t->token, struct test_owner *, owner) {
 			if (t->inside_now++)
 				atomic_inc(&t->overlaps);
 			t->entries++;
@@ -530,9 +552,9 @@ static void scope_holder_who_comes_back(void *arg)
 {
 	struct scope_test *t = arg;
 
-	scoped_bgtoken(t->token, struct test_owner *, owner)
+	test_scope(t->token, struct test_owner *, owner)
 		WRITE_ONCE(t->held, hold(t));
-	scoped_bgtoken(t->token, struct test_owner *, owner)
+	test_scope(t->token, struct test_owner *, owner)
 		WRITE_ONCE(t->back, atomic_inc_return(&t->places));
 }
 
@@ -541,7 +563,7 @@ static void first_in_line(void *arg)
 	struct scope_test *t = arg;
 
 	test_gate_arrive(&t->before);
-	scoped_bgtoken(t->token, struct test_owner *, owner)
+	test_scope(t->token, struct test_owner *, owner)
 		WRITE_ONCE(t->first, atomic_inc_return(&t->places));
 }
 
@@ -550,7 +572,7 @@ static void second_in_line(void *arg)
 	struct scope_test *t = arg;
 
 	test_gate_arrive(&t->before);
-	scoped_bgtoken(t->token, struct test_owner *, owner)
+	test_scope(t->token, struct test_owner *, owner)
 		WRITE_ONCE(t->second, atomic_inc_return(&t->places));
 }
 
@@ -603,7 +625,7 @@ static void spin_scope_runs_with_interrupts_off_and_restores_them(struct kunit *
 	struct scope_test *t = test->priv;
 	bool inside = false;
 
-	scoped_bgtoken(t->token, struct test_owner *, owner)
+	scoped_bgtoken_irqsave(t->token, struct test_owner *, owner)
 		inside = irqs_disabled();
 	KUNIT_EXPECT_EQ(test, inside, !IS_ENABLED(CONFIG_PREEMPT_RT));
 	KUNIT_EXPECT_FALSE(test, irqs_disabled());
@@ -618,7 +640,7 @@ static void spin_scope_leaves_interrupts_off_if_they_were(struct kunit *test)
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
 		kunit_skip(test, "a spinlock_t sleeps, and is not for such");
 	local_irq_save(flags);
-	scoped_bgtoken(t->token, struct test_owner *, owner)
+	scoped_bgtoken_irqsave(t->token, struct test_owner *, owner)
 		inside = irqs_disabled();
 	after = irqs_disabled();
 	local_irq_restore(flags);
@@ -632,8 +654,8 @@ static void spin_scopes_nested_restore_interrupts_at_the_outer_end(struct kunit 
 	struct scope_test *t = test->priv;
 	bool between = false;
 
-	scoped_bgtoken(t->token, struct test_owner *, owner) {
-		scoped_bgtoken(t->other, struct test_owner *, other)
+	scoped_bgtoken_irqsave(t->token, struct test_owner *, owner) {
+		scoped_bgtoken_irqsave(t->other, struct test_owner *, other)
 			;
 		between = irqs_disabled();
 	}
@@ -644,9 +666,10 @@ static void spin_scopes_nested_restore_interrupts_at_the_outer_end(struct kunit 
 static void spin_scope_that_is_refused_leaves_interrupts_alone(struct kunit *test)
 {
 	struct scope_test *t = test->priv;
+	unsigned long flags;
 
 	bgtoken_cancel(t->token);
-	KUNIT_EXPECT_NULL(test, bgtoken_enter(t->token));
+	KUNIT_EXPECT_NULL(test, bgtoken_enter_irqsave(t->token, flags));
 	KUNIT_EXPECT_FALSE(test, irqs_disabled());
 }
 
@@ -656,7 +679,7 @@ static void visit_in_context(void *arg)
 {
 	struct scope_test *t = arg;
 
-	scoped_bgtoken(t->token, struct test_owner *, owner)
+	test_scope(t->token, struct test_owner *, owner)
 		if (test_owner_alive(owner))
 			atomic_inc(&t->entered);
 }
@@ -676,7 +699,7 @@ static void refuse_in_context(void *arg)
 {
 	struct scope_test *t = arg;
 
-	scoped_bgtoken(t->token, struct test_owner *, owner)
+	test_scope(t->token, struct test_owner *, owner)
 		bgtoken_refuse(t->token);
 }
 
@@ -703,10 +726,11 @@ static void spin_token_may_be_cancelled_in_any_context(struct kunit *test)
 {
 	const struct test_context_param *param = test->param_value;
 	struct scope_test *t = test->priv;
+	unsigned long flags;
 
 	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, cancel_in_context, t));
 	KUNIT_EXPECT_TRUE(test, t->cancelled);
-	KUNIT_EXPECT_NULL(test, bgtoken_enter(t->token));
+	KUNIT_EXPECT_NULL(test, bgtoken_enter_irqsave(t->token, flags));
 }
 
 static void token_may_be_cancelled_in_a_scope_in_any_context(struct kunit *test)
@@ -767,7 +791,7 @@ static void spinning_visitor(void *arg)
 	struct scope_test *t = arg;
 
 	while (!READ_ONCE(t->stop)) {
-		scoped_bgtoken(t->token, struct test_owner *, owner) {
+		scoped_bgtoken_irqsave(t->token, struct test_owner *, owner) {
 			atomic_inc(&t->now_inside);
 			udelay(8);
 			atomic_dec(&t->now_inside);
@@ -785,7 +809,7 @@ static void visit_and_look(void *arg)
 		atomic_inc(&t->overlaps);
 		return;
 	}
-	scoped_bgtoken(t->token, struct test_owner *, owner)
+	scoped_bgtoken_irqsave(t->token, struct test_owner *, owner)
 		atomic_inc(&t->entered);
 }
 
@@ -934,20 +958,21 @@ static void scope_that_waits_is_told_of_as_contention(struct kunit *test)
 static void scope_makes_an_event_as_it_begins_and_as_it_ends(struct kunit *test)
 {
 	struct scope_test *t = test->priv;
+	unsigned long flags;
 	int n;
 
 	trace_or_skip(test);
 	for (n = 1; n <= 3; n++) {
-		if (bgtoken_enter(t->token)) {
+		if (test_enter(t->token, &flags)) {
 			KUNIT_EXPECT_EQ(test, atomic_read(&t->begins), n);
 			KUNIT_EXPECT_EQ(test, atomic_read(&t->ends), n - 1);
-			bgtoken_exit(t->token);
+			test_exit(t->token, flags);
 		}
 		KUNIT_EXPECT_EQ(test, atomic_read(&t->begins), n);
 		KUNIT_EXPECT_EQ(test, atomic_read(&t->ends), n);
 	}
 	bgtoken_cancel(t->token);
-	KUNIT_EXPECT_NULL(test, bgtoken_enter(t->token));
+	KUNIT_EXPECT_NULL(test, test_enter(t->token, &flags));
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->begins), 3);
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->ends), 3);
 	untrace(test);

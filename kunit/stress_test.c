@@ -101,7 +101,7 @@ static void cancel_and_free(struct stress_thread *st, struct bgtoken *token,
 
 static void visit(struct stress_thread *st, struct bgtoken *token)
 {
-	scoped_bgtoken(token, struct stress_owner *, owner) {
+	test_scope(token, struct stress_owner *, owner) {
 		int n = atomic_inc_return(&owner->visitors);
 
 		if (st->s->kind != BGTOKEN_SHARED && n != 1)

@@ -823,6 +823,76 @@ static inline struct bgtoken *test_token_create(void *owner,
 }
 
 /**
+ * test_enter() - begin a scope by the name that is for the kind of the token
+ * @token:	the token
+ * @flags:	for test_exit()
+ *
+ * For cases that are run for all kinds, as is test_scope().  One that is about a single
+ * kind uses that kind's own names.
+ *
+ * Context: As for that name.
+ * Return: The owner, or NULL, as that does.
+ */
+static inline void *test_enter(struct bgtoken *token, unsigned long *flags)
+{
+	*flags = 0;
+	if (bgtoken_kind(token) == BGTOKEN_SPIN)
+		return bgtoken_enter_irqsave(token, *flags);
+	return bgtoken_enter(token);
+}
+
+/**
+ * test_exit() - end a scope by the name that is for the kind of the token
+ * @token:	the token that test_enter() returned an owner for
+ * @flags:	as it set them
+ *
+ * Context: The one that entered.
+ */
+static inline void test_exit(struct bgtoken *token, unsigned long flags)
+{
+	if (bgtoken_kind(token) == BGTOKEN_SPIN)
+		bgtoken_exit_irqrestore(token, flags);
+	else
+		bgtoken_exit(token);
+}
+
+struct test_scope {
+	struct bgtoken *token;
+	void *owner;
+	unsigned long flags;
+};
+
+static inline struct test_scope test_scope_enter(struct bgtoken *token)
+{
+	struct test_scope scope = { token };
+
+	scope.owner = test_enter(token, &scope.flags);
+	return scope;
+}
+
+static inline void test_scope_exit(struct test_scope *scope)
+{
+	if (scope->owner)
+		test_exit(scope->token, scope->flags);
+	scope->owner = NULL;
+}
+
+DEFINE_CLASS(test_scope, struct test_scope, test_scope_exit(&_T),
+	     test_scope_enter(token), struct bgtoken *token)
+
+/**
+ * test_scope() - run the body that follows inside a scope on a token of any kind
+ * @token:	the token
+ * @type:	as for scoped_bgtoken()
+ * @name:	as for scoped_bgtoken()
+ *
+ * Left as scoped_bgtoken() is; cases that are about that use it itself.
+ */
+#define test_scope(token, type, name)					\
+	__scoped_bgtoken(test_scope, test_scope_exit, token, type, name, \
+			 __UNIQUE_ID(test_scope))
+
+/**
  * test_blocked_at() - see that a thread waits for the scopes of a token
  * @token:	a scope is live on it
  * @thread:	past the last point at which it tells the test anything
@@ -839,7 +909,7 @@ static inline bool test_blocked_at(struct bgtoken *token,
 {
 	bool ended = false;
 
-	if (token->kind != BGTOKEN_SPIN || !thread->task)
+	if (bgtoken_kind(token) != BGTOKEN_SPIN || !thread->task)
 		return test_thread_asleep(thread);
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
 		return test_thread_at_lock(thread);

@@ -66,9 +66,9 @@ static bool hold(struct token_test *t)
 	return hold_at(t, &t->inside);
 }
 
-static struct test_owner *enter(struct token_test *t)
+static struct test_owner *enter(struct token_test *t, unsigned long *flags)
 {
-	struct test_owner *owner = bgtoken_enter(t->token);
+	struct test_owner *owner = test_enter(t->token, flags);
 
 	if (owner)
 		atomic_inc(&t->live);
@@ -76,10 +76,10 @@ static struct test_owner *enter(struct token_test *t)
 }
 
 /* Without a barrier: what a scope did is seen by who has cancelled. */
-static void leave(struct token_test *t)
+static void leave(struct token_test *t, unsigned long flags)
 {
 	atomic_dec(&t->live);
-	bgtoken_exit(t->token);
+	test_exit(t->token, flags);
 }
 
 static void look_if_too_early(struct token_test *t)
@@ -91,21 +91,23 @@ static void look_if_too_early(struct token_test *t)
 static void scope_holder(void *arg)
 {
 	struct token_test *t = arg;
-	struct test_owner *owner = enter(t);
+	unsigned long flags;
+	struct test_owner *owner = enter(t, &flags);
 
 	if (!owner)
 		return;
 	if (t->refuse)
 		bgtoken_refuse(t->token);
 	WRITE_ONCE(t->in_scope, hold(t) && test_owner_alive(owner));
-	leave(t);
+	leave(t, flags);
 }
 
 /* Is held, cancels, and is held again. */
 static void scope_canceller(void *arg)
 {
 	struct token_test *t = arg;
-	struct test_owner *owner = enter(t);
+	unsigned long flags;
+	struct test_owner *owner = enter(t, &flags);
 
 	if (!owner)
 		return;
@@ -113,7 +115,7 @@ static void scope_canceller(void *arg)
 	bgtoken_refuse(t->token);
 	WRITE_ONCE(t->in_scope,
 		   hold_at(t, &t->outside) && test_owner_alive(owner));
-	leave(t);
+	leave(t, flags);
 }
 
 /* Each is held at a gate of its own, in the order in which they were started. */
@@ -121,25 +123,27 @@ static void scope_sharer(void *arg)
 {
 	struct token_test *t = arg;
 	int n = atomic_inc_return(&t->sharers) - 1;
-	struct test_owner *owner = enter(t);
+	unsigned long flags;
+	struct test_owner *owner = enter(t, &flags);
 
 	if (!owner)
 		return;
 	test_gate_arrive(&t->inside);
 	if (test_gate_pass(&t->each[n]) && test_owner_alive(owner))
 		atomic_inc(&t->got_in);
-	leave(t);
+	leave(t, flags);
 }
 
 static void scope_leaver(void *arg)
 {
 	struct token_test *t = arg;
-	struct test_owner *owner = enter(t);
+	unsigned long flags;
+	struct test_owner *owner = enter(t, &flags);
 
 	if (!owner)
 		return;
 	WRITE_ONCE(t->in_scope, test_owner_alive(owner));
-	leave(t);
+	leave(t, flags);
 	test_gate_pass(&t->outside);
 }
 
@@ -147,12 +151,13 @@ static void scope_leaver(void *arg)
 static void scope_leaver_in_rcu(void *arg)
 {
 	struct token_test *t = arg;
-	struct test_owner *owner = enter(t);
+	unsigned long flags;
+	struct test_owner *owner = enter(t, &flags);
 
 	if (!owner)
 		return;
 	WRITE_ONCE(t->in_scope, test_owner_alive(owner));
-	leave(t);
+	leave(t, flags);
 	rcu_read_lock();
 	test_gate_spin(&t->outside);
 	rcu_read_unlock();
@@ -162,23 +167,22 @@ static void other_scope_holder(void *arg)
 {
 	struct token_test *t = arg;
 
-	if (!bgtoken_enter(t->other))
-		return;
-	WRITE_ONCE(t->in_scope, hold(t));
-	bgtoken_exit(t->other);
+	test_scope(t->other, struct token_test *, owner)
+		WRITE_ONCE(t->in_scope, hold(t));
 }
 
 static void scope_visitor(void *arg)
 {
 	struct token_test *t = arg;
 	struct test_owner *owner;
+	unsigned long flags;
 
 	test_gate_arrive(&t->before);
-	owner = enter(t);
+	owner = enter(t, &flags);
 	if (!owner)
 		return;
 	atomic_inc(&t->got_in);
-	leave(t);
+	leave(t, flags);
 }
 
 /* As an owner does it: cancel, and if that was the one, free at once. */
@@ -209,14 +213,15 @@ static void sleeper(void *arg)
 static void sleeper_in_scope(void *arg)
 {
 	struct token_test *t = arg;
-	struct test_owner *owner = enter(t);
+	unsigned long flags;
+	struct test_owner *owner = enter(t, &flags);
 
 	if (!owner)
 		return;
 	test_gate_arrive(&t->before);
 	WRITE_ONCE(t->left, bgtoken_sleep(t->token, t->timeout));
 	WRITE_ONCE(t->in_scope, test_owner_alive(owner));
-	leave(t);
+	leave(t, flags);
 }
 
 static void unbinder(void *arg)
@@ -317,11 +322,12 @@ static void token_reference_outlives_the_creators_put(struct kunit *test)
 	struct token_test *t = test->priv;
 	struct bgtoken *token = bgtoken_get(t->token);
 	struct test_owner *owner;
+	unsigned long flags;
 
 	bgtoken_put(t->token);
-	owner = bgtoken_enter(token);
+	owner = test_enter(token, &flags);
 	if (owner)
-		bgtoken_exit(token);
+		test_exit(token, flags);
 	KUNIT_EXPECT_PTR_EQ(test, owner, t->owner);
 }
 
@@ -411,14 +417,15 @@ static void token_keeps_its_lockdep_class_when_its_creator_is_gone(struct kunit 
 	struct bgtoken *token = create_from_passing_site(t, 1);
 	struct bgtoken *same = create_from_passing_site(t, 1);
 	struct bgtoken *other = create_from_passing_site(t, 2);
+	unsigned long flags;
 
 	KUNIT_EXPECT_FALSE(test, IS_ERR(token) || IS_ERR(same) || IS_ERR(other));
 	if (!IS_ERR(token) && !IS_ERR(same) && !IS_ERR(other)) {
 		KUNIT_EXPECT_STREQ(test, token->dep_map.name, "bgtoken:passing");
 		KUNIT_EXPECT_PTR_EQ(test, same->dep_map.key, token->dep_map.key);
 		KUNIT_EXPECT_PTR_NE(test, other->dep_map.key, token->dep_map.key);
-		KUNIT_EXPECT_PTR_EQ(test, bgtoken_enter(token), (void *)t->owner);
-		bgtoken_exit(token);
+		KUNIT_EXPECT_PTR_EQ(test, test_enter(token, &flags), (void *)t->owner);
+		test_exit(token, flags);
 		KUNIT_EXPECT_TRUE(test, bgtoken_cancel(token));
 		KUNIT_EXPECT_FALSE(test, bgtoken_cancel(token));
 	}
@@ -473,10 +480,14 @@ static void token_is_cancelled_from_the_cancel_on(struct kunit *test)
 static void token_gives_no_owner_after_cancel(struct kunit *test)
 {
 	struct token_test *t = test->priv;
+	unsigned long flags;
 
 	bgtoken_cancel(t->token);
-	KUNIT_EXPECT_NULL(test, bgtoken_enter(t->token));
-	KUNIT_EXPECT_NULL(test, bgtoken_enter_nested(t->token, 1));
+	KUNIT_EXPECT_NULL(test, test_enter(t->token, &flags));
+	if (t->kind == BGTOKEN_SPIN)
+		KUNIT_EXPECT_NULL(test, bgtoken_enter_irqsave_nested(t->token, flags, 1));
+	else
+		KUNIT_EXPECT_NULL(test, bgtoken_enter_nested(t->token, 1));
 	KUNIT_EXPECT_NULL(test, READ_ONCE(t->token->owner));
 }
 
@@ -552,17 +563,16 @@ static void token_cancel_after_refuse_waits_and_is_true(struct kunit *test)
 static void token_refuse_leaves_the_live_scope_its_owner(struct kunit *test)
 {
 	struct token_test *t = test->priv;
-	struct test_owner *owner = bgtoken_enter(t->token);
+	unsigned long flags;
 	bool alive = false;
 
-	if (owner) {
+	test_scope(t->token, struct test_owner *, owner) {
 		bgtoken_refuse(t->token);
 		bgtoken_refuse(t->token);
 		alive = test_owner_alive(owner);
-		bgtoken_exit(t->token);
 	}
 	KUNIT_EXPECT_TRUE(test, alive);
-	KUNIT_EXPECT_NULL(test, bgtoken_enter(t->token));
+	KUNIT_EXPECT_NULL(test, test_enter(t->token, &flags));
 }
 
 static void token_enter_on_a_cancelled_token_does_not_wait(struct kunit *test)
@@ -893,10 +903,8 @@ static void token_sleeper_is_woken_by_refuse(struct kunit *test)
 	thread = start(test, sleeper);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
 	KUNIT_EXPECT_TRUE(test, test_thread_asleep(thread));
-	if (bgtoken_enter(t->token)) {
+	test_scope(t->token, struct test_owner *, owner)
 		bgtoken_refuse(t->token);
-		bgtoken_exit(t->token);
-	}
 	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
 	KUNIT_EXPECT_GT(test, t->left, NEARLY_AN_HOUR);
 }

@@ -126,11 +126,15 @@ static struct {
 	EVENT(bgtoken_enter),
 	EVENT(bgtoken_exit),
 	EVENT(bgtoken_cancel_done),
+	EVENT(bgtoken_pause),
+	EVENT(bgtoken_pause_done),
+	EVENT(bgtoken_resume),
 	EVENT(bgtoken_free),
 	EVENT(bgtoken_work_queue),
 	EVENT(bgtoken_work_refuse),
 	EVENT(bgtoken_work_start),
 	EVENT(bgtoken_work_end),
+	EVENT(bgtoken_work_cancel),
 	EVENT(bgtoken_work_drop),
 	EVENT(bgtoken_wq_drain),
 	EVENT(bgcompile_units_add),
@@ -314,11 +318,14 @@ static void trace_tells_the_life_of_a_token(struct kunit *test)
 	const struct test_kind *kind = test->param_value;
 	struct reader reader;
 	struct bgtoken *token;
+	unsigned long flags;
 
 	token = test_token_create(test, kind->kind);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
-	if (bgtoken_enter(token))
-		bgtoken_exit(token);
+	if (test_enter(token, &flags))
+		test_exit(token, flags);
+	bgtoken_pause(token);
+	bgtoken_resume(token);
 	bgtoken_cancel(token);
 	bgtoken_cancel(token);
 	bgtoken_put(token);
@@ -328,6 +335,9 @@ static void trace_tells_the_life_of_a_token(struct kunit *test)
 		     token, test, kind->name);
 	expect_event(test, &reader, "bgtoken_enter", "token=%p", token);
 	expect_event(test, &reader, "bgtoken_exit", "token=%p", token);
+	expect_event(test, &reader, "bgtoken_pause", "token=%p", token);
+	expect_event(test, &reader, "bgtoken_pause_done", "token=%p", token);
+	expect_event(test, &reader, "bgtoken_resume", "token=%p", token);
 	expect_event(test, &reader, "bgtoken_cancel", "token=%p first=1", token);
 	expect_event(test, &reader, "bgtoken_cancel_done", "token=%p", token);
 	expect_event(test, &reader, "bgtoken_cancel", "token=%p first=0", token);
@@ -371,11 +381,19 @@ static void trace_tells_the_way_of_a_work(struct kunit *test)
 	bgtoken_delayed_work_init(&tw->dwork, token, trace_work_fn,
 				  trace_work_release);
 
-	/* Queued, and again as it runs; pending then; dropped by a cancel. */
+	/*
+	 * Queued, and again as it runs; pending then; taken back; refused in a pause;
+	 * queued once more; dropped by a cancel.
+	 */
 	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work(wq, work));
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&tw->hold, 1));
 	KUNIT_EXPECT_TRUE(test, bgtoken_queue_delayed_work(wq, &tw->dwork, AN_HOUR));
 	KUNIT_EXPECT_FALSE(test, bgtoken_queue_work(wq, work));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel_work(work));
+	bgtoken_pause(token);
+	KUNIT_EXPECT_FALSE(test, bgtoken_queue_work(wq, work));
+	bgtoken_resume(token);
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_delayed_work(wq, &tw->dwork, AN_HOUR));
 	test_gate_open(&tw->hold);
 	reader = read_of("bgtoken_work", "work", work);
 	expect_event(test, &reader, "bgtoken_work_queue",
@@ -390,6 +408,15 @@ static void trace_tells_the_way_of_a_work(struct kunit *test)
 	expect_event(test, &reader, "bgtoken_work_refuse",
 		     "work=%p function=%ps token=%p reason=pending", work,
 		     trace_work_fn, token);
+	expect_event(test, &reader, "bgtoken_work_cancel",
+		     "work=%p function=%ps token=%p", work, trace_work_fn,
+		     token);
+	expect_event(test, &reader, "bgtoken_work_refuse",
+		     "work=%p function=%ps token=%p reason=paused", work,
+		     trace_work_fn, token);
+	expect_event(test, &reader, "bgtoken_work_queue",
+		     "work=%p function=%ps token=%p delay=%lu", work, trace_work_fn,
+		     token, AN_HOUR);
 	expect_event(test, &reader, "bgtoken_work_end",
 		     "work=%p function=%ps token=%p", work, trace_work_fn,
 		     token);
@@ -403,6 +430,7 @@ static void trace_tells_the_way_of_a_work(struct kunit *test)
 		     trace_work_fn, token);
 	bgtoken_wq_destroy(wq);
 	bgtoken_work_put(work);
+	bgtoken_barrier();		/* tw goes with the case */
 	bgtoken_put(token);
 	expect_no_more(test, &reader);
 	reader = read_of("bgtoken_", "wq", wq);
@@ -472,6 +500,7 @@ static void window_end(struct kunit *test)
 	bgtoken_wq_destroy(w->wq);
 	WRITE_ONCE(trace_hook.event, NULL);
 	bgtoken_work_put(&w->tw.dwork.work);
+	bgtoken_barrier();
 	bgtoken_put(w->token);
 	kfree(w);
 }

@@ -414,12 +414,20 @@ static void token_get_for_a_device_without_memory_keeps_nothing(struct kunit *te
 
 /* Scopes, or else */
 
+/* A body, in braces, by the macro that its kind has for users. */
+#define real_scope_or(fail, token, name, body...)			\
+	if (bgtoken_kind(token) == BGTOKEN_SPIN) {			\
+		scoped_cond_bgtoken_irqsave(fail, token, struct test_owner *, name) body \
+	} else {							\
+		scoped_cond_bgtoken(fail, token, struct test_owner *, name) body \
+	}
+
 static int alive_or_enodev(struct wait_test *t, int *bodies)
 {
-	scoped_cond_bgtoken(return -ENODEV, t->token, struct test_owner *, owner) {
+	real_scope_or(return -ENODEV, t->token, owner, {
 		lockdep_assert_bgtoken(t->token);
 		*bodies += test_owner_alive(owner);
-	}
+	});
 	return 0;
 }
 
@@ -440,7 +448,7 @@ static int leave_by(struct wait_test *t, int how)
 {
 	int n = 0;
 
-	scoped_cond_bgtoken(return -ENODEV, t->token, struct test_owner *, owner) {
+	real_scope_or(return -ENODEV, t->token, owner, {
 		switch (how) {
 		case 0:
 			return 10;
@@ -452,7 +460,7 @@ static int leave_by(struct wait_test *t, int how)
 		}
 		n = 13;
 		break;
-	}
+	});
 	return n;
 out:
 	return 11;

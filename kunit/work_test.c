@@ -100,6 +100,7 @@ static void item_release(struct bgtoken_work *work)
 	struct item *item = to_item(work);
 	struct work_test *t = item->t;
 
+	might_sleep();
 	if (!in_task() || irqs_disabled())
 		atomic_inc(&t->wrong_context);
 	kfree(item);
@@ -166,6 +167,14 @@ static void put(struct item *item)
 	bgtoken_work_put(&item->dwork.work);
 }
 
+/* Released here and now, but where the kernel cannot tell that the caller may sleep. */
+static void put_last(struct item *item)
+{
+	put(item);
+	if (!IS_ENABLED(CONFIG_PREEMPT_COUNT))
+		bgtoken_barrier();
+}
+
 static unsigned int references(struct item *item)
 {
 	return kref_read(&item->dwork.work.kref);
@@ -180,7 +189,7 @@ static void body_hold(struct item *item)
 
 static void body_scope(struct item *item)
 {
-	scoped_bgtoken(item->dwork.work.token, struct test_owner *, owner)
+	test_scope(item->dwork.work.token, struct test_owner *, owner)
 		if (test_owner_alive(owner))
 			atomic_inc(&item->t->met_owner);
 }
@@ -392,8 +401,8 @@ static void work_that_was_never_queued_is_released_by_its_put(struct kunit *test
 {
 	struct work_test *t = test->priv;
 
-	put(new_item(test, NULL));
-	put(new_delayed(test, NULL));
+	put_last(new_item(test, NULL));
+	put_last(new_delayed(test, NULL));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 2);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
 }
@@ -489,8 +498,8 @@ static void work_is_refused_when_its_token_is_cancelled(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, queue_delayed(delayed, 1));
 	KUNIT_EXPECT_EQ(test, references(item), 1U);
 	KUNIT_EXPECT_EQ(test, references(delayed), 1U);
-	put(item);
-	put(delayed);
+	put_last(item);
+	put_last(delayed);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 2);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
 }
@@ -567,7 +576,7 @@ static void work_may_be_put_after_its_owner_was_freed(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->ran, 1));
 	KUNIT_EXPECT_TRUE(test, test_until(references(item) == 1));
 	KUNIT_EXPECT_TRUE(test, cancel_returns(test));
-	put(item);
+	put_last(item);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->met_owner), 1);
 }
@@ -903,7 +912,7 @@ static void delayed_work_is_taken_off_its_timer_by_refuse(struct kunit *test)
 
 	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
 	put(item);
-	scoped_bgtoken(t->token, struct test_owner *, owner)
+	test_scope(t->token, struct test_owner *, owner)
 		bgtoken_refuse(t->token);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
@@ -1366,8 +1375,8 @@ static void work_is_refused_while_its_workqueue_is_closing(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, queue_delayed(delayed, AN_HOUR));
 	KUNIT_EXPECT_EQ(test, references(item), 1U);
 	KUNIT_EXPECT_EQ(test, references(delayed), 1U);
-	put(item);
-	put(delayed);
+	put_last(item);
+	put_last(delayed);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 2);
 	test_gate_open(&t->hold);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->destroyer));
@@ -1536,7 +1545,7 @@ static void drain_leaves_tokens_and_owners_alone(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_owner_alive(t->owner));
 	/* The caller's reference may outlive the workqueue. */
 	KUNIT_EXPECT_EQ(test, references(item), 1U);
-	put(item);
+	put_last(item);
 }
 
 /* Each work expires about when its workqueue is destroyed. */
@@ -1766,6 +1775,19 @@ static void wq_without_works_is_destroyed_at_once(struct kunit *test)
 
 #define CLOSE_CALLS	1000
 
+/* Under the lock, as whoever queues it: only so it comes before the run's look. */
+static bool finds_pending(struct item *item)
+{
+	struct bgtoken_work *work = &item->dwork.work;
+	unsigned long flags;
+	bool pending;
+
+	spin_lock_irqsave(&work->token->lock, flags);
+	pending = work->state;		/* BGTOKEN_IDLE is 0 */
+	spin_unlock_irqrestore(&work->token->lock, flags);
+	return pending;
+}
+
 /*
  * The cancel is to come as the run begins, between its looks: so it is steered by
  * whether it found the work pending the time before.  KCSAN's delays open that
@@ -1789,12 +1811,13 @@ static void work_pending_at_a_cancel_never_runs(struct kunit *test)
 		calls = test_gate_count(&t->ran);
 		KUNIT_EXPECT_TRUE(test, queue(item));
 		for (i = get_random_u32() % (2 * spins + 1); i; i--) {
-			if (!atomic_read(&item->dwork.work.pending))
+			/* Without it, which would hold the run up. */
+			if (!data_race(READ_ONCE(item->dwork.work.state)))
 				break;
 			cpu_relax();
 		}
 		bgtoken_refuse(token);
-		pending = atomic_read(&item->dwork.work.pending);
+		pending = finds_pending(item);
 		put(item);
 		bgtoken_cancel(token);
 		bgtoken_put(token);
@@ -1822,7 +1845,7 @@ static void work_queued_late_leaves_the_workqueue_alone(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, bgtoken_queue_work(gone, &item->dwork.work));
 	KUNIT_EXPECT_FALSE(test, bgtoken_queue_delayed_work(gone, &item->dwork, 0));
 	KUNIT_EXPECT_FALSE(test, bgtoken_queue_delayed_work(gone, &item->dwork, AN_HOUR));
-	put(item);
+	put_last(item);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
 }

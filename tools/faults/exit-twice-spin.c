@@ -12,12 +12,13 @@
 static void exit_twice_spin(struct kunit *test)
 {
 	struct bgtoken *token = bgtoken_create(test, BGTOKEN_SPIN, GFP_KERNEL);
+	unsigned long flags;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
 	fault_let_warnings_pass(test);
-	KUNIT_ASSERT_NOT_NULL(test, bgtoken_enter(token));
-	bgtoken_exit(token);
-	bgtoken_exit(token);
+	KUNIT_ASSERT_NOT_NULL(test, bgtoken_enter_irqsave(token, flags));
+	bgtoken_exit_irqrestore(token, flags);
+	bgtoken_exit_irqrestore(token, flags);
 	fault_expect_warned(test);
 	fault_expect_token_works(test, token);
 	if (test->status == KUNIT_SUCCESS)

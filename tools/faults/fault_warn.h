@@ -10,7 +10,7 @@
 #include <linux/kmod.h>
 #include <linux/panic.h>
 
-#include "bgtoken.h"
+#include "test_gate.h"
 
 /* Warnings no longer panic, and none has come so far. */
 static inline void fault_let_warnings_pass(struct kunit *test)
@@ -34,20 +34,21 @@ static inline void fault_expect_warned(struct kunit *test)
 /* A token with a reference, of which nothing is live; puts it. */
 static inline void fault_expect_token_works(struct kunit *test, struct bgtoken *token)
 {
+	unsigned long flags;
 	void *owner;
 	int n;
 
 	for (n = 0; n < 3; n++) {
-		owner = bgtoken_enter(token);
+		owner = test_enter(token, &flags);
 		KUNIT_EXPECT_NOT_NULL(test, owner);
 		if (owner)
-			bgtoken_exit(token);
+			test_exit(token, flags);
 		KUNIT_EXPECT_FALSE(test, irqs_disabled());
 		KUNIT_EXPECT_EQ(test, preempt_count(), 0);
 	}
 	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(token));
 	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(token));
-	KUNIT_EXPECT_NULL(test, bgtoken_enter(token));
+	KUNIT_EXPECT_NULL(test, test_enter(token, &flags));
 	KUNIT_EXPECT_FALSE(test, bgtoken_cancel(token));
 	bgtoken_put(token);
 }

@@ -18,10 +18,9 @@ static void lock_cancel_spin(struct kunit *test)
 	struct bgtoken *token = bgtoken_create(test, BGTOKEN_SPIN, GFP_KERNEL);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
-	if (bgtoken_enter(token)) {
+	scoped_bgtoken_irqsave(token, struct kunit *, owner) {
 		spin_lock(&lock);
 		spin_unlock(&lock);
-		bgtoken_exit(token);
 	}
 	spin_lock_irq(&lock);
 	bgtoken_cancel(token);

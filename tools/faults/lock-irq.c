@@ -17,10 +17,9 @@ static struct bgtoken *token;
 
 static void in_an_interrupt(struct irq_work *work)
 {
-	if (bgtoken_enter(token)) {
+	scoped_bgtoken_irqsave(token, struct kunit *, owner) {
 		spin_lock(&lock);
 		spin_unlock(&lock);
-		bgtoken_exit(token);
 	}
 }
 

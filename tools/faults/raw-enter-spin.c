@@ -15,8 +15,10 @@ static struct bgtoken *token;
 
 static void in_an_interrupt(struct irq_work *work)
 {
-	if (bgtoken_enter(token))
-		bgtoken_exit(token);
+	unsigned long flags;
+
+	if (bgtoken_enter_irqsave(token, flags))
+		bgtoken_exit_irqrestore(token, flags);
 }
 
 static void raw_enter_spin(struct kunit *test)

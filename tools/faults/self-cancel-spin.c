@@ -32,6 +32,7 @@ static void self_cancel_spin(struct kunit *test)
 {
 	struct bgtoken *token = bgtoken_create(test, BGTOKEN_SPIN, GFP_KERNEL);
 	struct task_struct *thread;
+	unsigned long flags;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
 	thread = kthread_create(let_it_go, bgtoken_get(token), "let_it_go");
@@ -40,10 +41,10 @@ static void self_cancel_spin(struct kunit *test)
 	set_cpus_allowed_ptr(current, cpumask_of(2));
 	wake_up_process(thread);
 
-	bgtoken_enter(token);
+	bgtoken_enter_irqsave(token, flags);
 	bgtoken_cancel(token);
 	atomic_inc(&token->scopes);
-	bgtoken_exit(token);
+	bgtoken_exit_irqrestore(token, flags);
 	bgtoken_put(token);
 }
 

@@ -15,7 +15,7 @@ static void sleep_in_spin_scope(struct kunit *test)
 	struct bgtoken *token = bgtoken_create(test, BGTOKEN_SPIN, GFP_KERNEL);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
-	scoped_bgtoken(token, struct kunit *, owner)
+	scoped_bgtoken_irqsave(token, struct kunit *, owner)
 		might_sleep();
 	bgtoken_cancel(token);
 	bgtoken_put(token);

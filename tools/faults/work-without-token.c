@@ -2,7 +2,7 @@
 /*
  * plants: a work without a token
  * caught by: the library's own warning
- * text: WARNING: CPU: .* at .*bgtoken\.c:
+ * text: WARNING: CPU: .* at .*bgtoken_work\.c:
  * run: debug --suite fault_work_without_token
  */
 #include <kunit/test.h>

@@ -1,0 +1,974 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Works, timers and background workqueues.  A part of bgtoken.c, which includes it;
+ * the letters of protection are explained there.
+ *
+ * Works
+ * =====
+ *
+ * A work has one reference from init, which is the caller's, and one each time that it
+ * is queued, which travels with it:
+ *
+ *	state	where it is, and who has the reference	who moves it on
+ *	IDLE	nowhere, or its function runs		queue, mod
+ *	TIMER	armed: the timer			its function, cancel_work, mod, flush;
+ *							a cancel, a pause, a drain
+ *	QUEUED	on the workqueue: the workqueue		the run, cancel_work, mod
+ *
+ * All moves are made under token->lock; a plain work is never TIMER, and a timer only
+ * QUEUED to be dropped:
+ *
+ *	IDLE	queue			QUEUED	takes a reference
+ *	IDLE	queue_delayed, mod	TIMER	takes a reference
+ *	TIMER	mod			either
+ *	TIMER	the timer's function	QUEUED	of a bgtoken_timer: IDLE, and is put
+ *						when its function has returned
+ *	TIMER	flush, a cancel,	QUEUED
+ *		a pause, a drain
+ *	QUEUED	mod; or queue and	either
+ *		queue_delayed, after
+ *		a pause
+ *	QUEUED	the run			IDLE	is put when the function has returned,
+ *						or at once if the work is dropped
+ *	either	cancel_work		IDLE	is put, unless it is stale
+ *
+ * A run or a timer's function may have begun when somebody else moves the work away from
+ * it: cancel_work() or timer_delete() then finds nothing to take back.  It is stale: it
+ * keeps the reference that it came with, stands at token->lock, and finds there that all
+ * that is left for it to do is to put it.  Whoever moves the work takes a reference of
+ * its own.  There is one stale run at most, as a workqueue does not begin another run of
+ * a work before the one that it has begun has returned; it finds that by the pool which
+ * the work remembers.  So a work is refused by another workqueue until it has left the
+ * first.  And there is one stale timer's function, as a timer that is armed while its
+ * function runs stays in that base, and a base runs one function at a time.
+ *
+ *	run				another
+ *	dequeued by the workqueue
+ *					lock; cancel_work() says no:
+ *					stale_run = true, IDLE; unlock
+ *					lock; queued again, QUEUED; unlock
+ *	lock; stale_run: false; unlock
+ *	put, return
+ *	dequeued again
+ *	lock; QUEUED: IDLE; unlock
+ *	call the function
+ *
+ * What is QUEUED when its token is cancelled, or paused, or when its workqueue is
+ * destroyed, is left there; its run drops it.  So a cancel costs the same for any number
+ * of works.  The run moves the work to IDLE before it looks whether to drop it, under the
+ * lock: a cancel that finds the work pending comes before that look.  After a pause the
+ * number of pauses tells that what is still QUEUED is not pending any more; whoever queues
+ * it again takes it back first.
+ *
+ * What is TIMER is on two lists, its token's and its workqueue's, and is moved to
+ * QUEUED by a cancel, a pause and a drain, so that it is dropped, and released in process
+ * context, as soon as its workqueue gets to it and not when the timer would have fired.  It
+ * is armed only after a look
+ * at the token's word, and under wq->lock at the workqueue: as a cancel and a pause
+ * change the word, and a drain sets closing, before they walk their list, they find it
+ * there or it is refused.  A cancel walks the list only if token->marks says that there
+ * ever was a timer, or a sleeper; and so does one that comes second, since what the first
+ * has not reached is still armed.
+ *
+ * Whoever queues looks at the token first, and at the workqueue only if it was not
+ * cancelled, both under token->lock, with interrupts off: that is an RCU read-side
+ * section, on PREEMPT_RT too, where a spinlock_t is one.  Either it was cancelled before,
+ * or a drain that comes after the cancel waits for that section: see (3).  All that
+ * touches a workqueue under token->lock relies on this.
+ *
+ * The last put releases the work and then drops its reference on the token.  Release
+ * may sleep.  A put that may not hands the work to a workqueue of the library's own,
+ * which bgtoken_barrier() and every drain flush.
+ *
+ * Draining
+ * ========
+ *
+ * (1) closing is set: no new work is queued by who looks from now on.
+ * (2) What is TIMER is queued.
+ * (3) synchronize_rcu(): whoever looked before (1) has queued by now, and a timer's
+ *     function or a cancel that moved a work has queued it.
+ * (4) destroy_workqueue(): what is queued is dropped without its function
+ *     being called, what runs is waited for.  Nothing can be queued any more.
+ * (5) What was put in atomic context meanwhile is released.
+ */
+
+/* With these, works run in process context. */
+#define BGTOKEN_WQ_FLAGS						\
+	(WQ_UNBOUND | COMPAT_WQ_PERCPU | WQ_FREEZABLE | WQ_MEM_RECLAIM | \
+	 WQ_HIGHPRI | WQ_CPU_INTENSIVE | WQ_SYSFS | WQ_POWER_EFFICIENT)
+
+struct bgtoken_wq {
+	struct workqueue_struct *wq;	/* I */
+	struct hlist_head delayed;	/* W: works that are TIMER */
+	spinlock_t lock;
+	bool closing;			/* W to write */
+};
+
+/* Where works and timers are released that were put in atomic context, and how many. */
+static struct bgtoken_wq bgtoken_own_wq;
+static atomic_t bgtoken_releases = ATOMIC_INIT(0);
+
+enum bgtoken_work_state {
+	BGTOKEN_IDLE,
+	BGTOKEN_TIMER,
+	BGTOKEN_QUEUED,
+};
+
+/* References */
+
+static void bgtoken_work_free(struct kref *kref)
+{
+	struct bgtoken_work *work = container_of(kref, struct bgtoken_work, kref);
+	struct bgtoken *token = work->token;
+
+	if (!work->release)
+		kfree(work);
+	else if (work->is_timer)
+		work->timer_release(container_of(work, struct bgtoken_timer, dwork.work));
+	else
+		work->release(work);
+	bgtoken_put(token);	/* taken in bgtoken_work_setup() */
+	live_dec(works);
+}
+
+static void bgtoken_release_workfn(struct work_struct *ws)
+{
+	bgtoken_work_free(&container_of(ws, struct bgtoken_work, work)->kref);
+	atomic_dec(&bgtoken_releases);
+}
+
+/* A release may put another work where it may not sleep: that is counted before. */
+static void bgtoken_wait_releases(void)
+{
+	do {
+		flush_workqueue(bgtoken_own_wq.wq);
+	} while (atomic_read(&bgtoken_releases));
+}
+
+/* Also false where nobody can tell: in kernels that do not count preemption. */
+static bool bgtoken_may_release_here(void)
+{
+	return preemptible() && !rcu_preempt_depth();
+}
+
+static void bgtoken_work_last(struct kref *kref)
+{
+	struct bgtoken_work *work = container_of(kref, struct bgtoken_work, kref);
+
+	if (!work->release || bgtoken_may_release_here()) {
+		bgtoken_work_free(kref);
+	} else {
+		atomic_inc(&bgtoken_releases);	/* bgtoken_release_workfn() */
+		work->work.func = bgtoken_release_workfn;
+		queue_work(bgtoken_own_wq.wq, &work->work);
+	}
+}
+
+/**
+ * bgtoken_work_put() - drop a reference on a work
+ * @work:	the work
+ *
+ * The last put calls the work's release function: here and now if the caller may
+ * sleep, and the kernel counts preemption, so that this can be told; else from a
+ * workqueue that has WQ_MEM_RECLAIM.  See bgtoken_barrier().
+ *
+ * Context: Any that may take a spinlock_t.  May sleep if release does and the caller
+ * may.
+ */
+void bgtoken_work_put(struct bgtoken_work *work)
+{
+	kref_put(&work->kref, bgtoken_work_last);
+}
+EXPORT_SYMBOL_GPL(bgtoken_work_put);
+
+static void bgtoken_timerfn(struct timer_list *timer);
+static void bgtoken_workfn(struct work_struct *ws);
+
+static void bgtoken_work_setup(struct bgtoken_work *work, struct bgtoken *token,
+			       bool refused)
+{
+	/* Without a token it can never be queued, only put. */
+	work->token = refused ? NULL : bgtoken_get(token);	/* bgtoken_work_free() */
+	work->wq = NULL;
+	kref_init(&work->kref);			/* put by the caller */
+	work->pauses = 0;
+	work->state = BGTOKEN_IDLE;
+	work->stale_run = false;
+	work->stale_timer = false;
+	work->fate = BGTOKEN_NEVER_QUEUED;
+	INIT_WORK(&work->work, bgtoken_workfn);
+	live_inc(works);
+}
+
+void __bgtoken_work_init(struct bgtoken_work *work, struct bgtoken *token,
+			 void (*fn)(struct bgtoken_work *work),
+			 void (*release)(struct bgtoken_work *work),
+			 struct lock_class_key *key, const char *name)
+{
+	work->fn = fn;
+	work->release = release;
+	work->is_timer = false;
+	bgtoken_work_setup(work, token, WARN_ON_ONCE(IS_ERR_OR_NULL(token) || !fn));
+	/* The class that INIT_WORK() gives would tie all users of works together. */
+#ifdef CONFIG_LOCKDEP
+	lockdep_init_map(&work->work.lockdep_map, name, key, 0);
+#endif
+}
+EXPORT_SYMBOL_GPL(__bgtoken_work_init);
+
+static void bgtoken_delayed_setup(struct bgtoken_delayed_work *dwork)
+{
+	timer_setup(&dwork->timer, bgtoken_timerfn, 0);
+	INIT_HLIST_NODE(&dwork->token_node);
+	INIT_HLIST_NODE(&dwork->wq_node);
+}
+
+void __bgtoken_delayed_work_init(struct bgtoken_delayed_work *dwork,
+				 struct bgtoken *token,
+				 void (*fn)(struct bgtoken_work *work),
+				 void (*release)(struct bgtoken_work *work),
+				 struct lock_class_key *key, const char *name)
+{
+	__bgtoken_work_init(&dwork->work, token, fn, release, key, name);
+	bgtoken_delayed_setup(dwork);
+}
+EXPORT_SYMBOL_GPL(__bgtoken_delayed_work_init);
+
+/**
+ * bgtoken_timer_init() - make a timer ready to be armed
+ * @timer:	memory of the caller's, never part of the owner
+ * @token:	of kind BGTOKEN_SPIN or BGTOKEN_SHARED; the timer takes a reference of its
+ *		own on it
+ * @fn:		called in softirq with the owner, inside a scope of @token, so with
+ *		interrupts off for BGTOKEN_SPIN; may arm the timer again
+ * @release:	as for bgtoken_work_init(): called once, in process context, when the last
+ *		reference on the timer is gone; NULL for kfree()
+ *
+ * The caller has one reference afterwards, and drops it with bgtoken_timer_put(); an
+ * armed timer and one whose function runs hold another.  A missing argument or a token
+ * whose scopes may not begin in softirq is a bug in the caller: it is warned of, and the
+ * timer can be put, but never armed.
+ *
+ * Context: Any but NMI.
+ */
+void bgtoken_timer_init(struct bgtoken_timer *timer, struct bgtoken *token,
+			void (*fn)(struct bgtoken_timer *timer, void *owner),
+			void (*release)(struct bgtoken_timer *timer))
+{
+	struct bgtoken_work *work = &timer->dwork.work;
+
+	work->timer_fn = fn;
+	work->timer_release = release;
+	work->is_timer = true;
+	bgtoken_work_setup(work, token,
+			   WARN_ON_ONCE(IS_ERR_OR_NULL(token) || !fn ||
+					bgtoken_kind(token) == BGTOKEN_MUTEX));
+	bgtoken_delayed_setup(&timer->dwork);
+}
+EXPORT_SYMBOL_GPL(bgtoken_timer_init);
+
+/* Moves */
+
+static struct bgtoken_delayed_work *bgtoken_dwork(struct bgtoken_work *work)
+{
+	return container_of(work, struct bgtoken_delayed_work, work);
+}
+
+static u32 bgtoken_pauses(const struct bgtoken *token)
+{
+	return (u32)atomic_read(&token->marks) / BGTOKEN_PAUSE;
+}
+
+static bool bgtoken_work_pending(const struct bgtoken_work *work)
+{
+	return work->state != BGTOKEN_IDLE && work->pauses == bgtoken_pauses(work->token);
+}
+
+/* What is to become of a work whose run, or timer, is due. */
+static enum bgtoken_fate bgtoken_due(const struct bgtoken_work *work)
+{
+	int word = atomic_read(&work->token->scopes);
+
+	if (word & BGTOKEN_CANCELLED)
+		return BGTOKEN_DROPPED_CANCELLED;
+	if (word & BGTOKEN_PAUSED || work->pauses != bgtoken_pauses(work->token))
+		return BGTOKEN_DROPPED_PAUSED;
+	if (READ_ONCE(work->wq->closing))
+		return BGTOKEN_DROPPED_CLOSING;
+	return BGTOKEN_RAN;
+}
+
+/* To TIMER.  False if the workqueue is closing. */
+static bool bgtoken_list(struct bgtoken_wq *wq, struct bgtoken_delayed_work *dwork)
+{
+	bool closing = false;
+
+	if (wq != &bgtoken_own_wq) {
+		spin_lock(&wq->lock);
+		closing = wq->closing;
+		if (!closing)
+			hlist_add_head(&dwork->wq_node, &wq->delayed);
+		spin_unlock(&wq->lock);
+	}
+	if (!closing)
+		hlist_add_head(&dwork->token_node, &dwork->work.token->timers);
+	return !closing;
+}
+
+/* From TIMER. */
+static void bgtoken_unlist(struct bgtoken_delayed_work *dwork)
+{
+	struct bgtoken_wq *wq = dwork->work.wq;
+
+	if (wq != &bgtoken_own_wq) {
+		spin_lock(&wq->lock);
+		hlist_del_init(&dwork->wq_node);
+		spin_unlock(&wq->lock);
+	}
+	hlist_del_init(&dwork->token_node);
+}
+
+/*
+ * To IDLE, from TIMER or QUEUED.  The reference is the caller's if this returns true;
+ * else one that has begun keeps it.
+ */
+static bool bgtoken_take_back(struct bgtoken_work *work)
+{
+	if (work->state == BGTOKEN_TIMER) {
+		bgtoken_unlist(bgtoken_dwork(work));
+		work->state = BGTOKEN_IDLE;
+		if (timer_delete(&bgtoken_dwork(work)->timer))
+			return true;
+		work->stale_timer = true;
+	} else {
+		work->state = BGTOKEN_IDLE;
+		if (cancel_work(&work->work))
+			return true;
+		work->stale_run = true;
+	}
+	return false;
+}
+
+/* From TIMER to QUEUED. */
+static void bgtoken_expedite(struct bgtoken_work *work)
+{
+	if (!bgtoken_take_back(work))
+		kref_get(&work->kref);
+	work->state = BGTOKEN_QUEUED;
+	queue_work(work->wq->wq, &work->work);
+}
+
+/* Drops the lock after each, so that interrupts are not off for long. */
+static void bgtoken_expedite_token(struct bgtoken *token)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&token->lock, flags);
+	while (!hlist_empty(&token->timers)) {
+		bgtoken_expedite(&hlist_entry(token->timers.first,
+					      struct bgtoken_delayed_work,
+					      token_node)->work);
+		spin_unlock_irqrestore(&token->lock, flags);
+		spin_lock_irqsave(&token->lock, flags);
+	}
+	spin_unlock_irqrestore(&token->lock, flags);
+}
+
+/* For a pause, after it is in the word: whoever queues later is refused, or sees this. */
+static void bgtoken_drop_pending(struct bgtoken *token)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&token->lock, flags);
+	atomic_add(BGTOKEN_PAUSE, &token->marks);
+	spin_unlock_irqrestore(&token->lock, flags);
+	bgtoken_expedite_token(token);
+}
+
+/* Runs */
+
+static void bgtoken_work_run(struct bgtoken_work *work, enum bgtoken_fate fate)
+{
+	struct bgtoken *token = work->token;
+
+	if (fate != BGTOKEN_RAN) {
+		trace_bgtoken_work_drop(work, token);
+	} else {
+		trace_bgtoken_work_start(work, token);
+		work->fn(work);
+		trace_bgtoken_work_end(work, token);
+	}
+}
+
+/* From QUEUED to IDLE. */
+static void bgtoken_workfn(struct work_struct *ws)
+{
+	struct bgtoken_work *work = container_of(ws, struct bgtoken_work, work);
+	enum bgtoken_fate fate = BGTOKEN_TAKEN_BACK;
+	unsigned long flags;
+
+	spin_lock_irqsave(&work->token->lock, flags);
+	if (work->stale_run) {
+		work->stale_run = false;
+	} else {
+		work->state = BGTOKEN_IDLE;
+		fate = bgtoken_due(work);
+		if (work->is_timer && fate == BGTOKEN_RAN)
+			fate = BGTOKEN_DROPPED_PAUSED;	/* and resumed too early */
+		WRITE_ONCE(work->fate, fate);
+	}
+	spin_unlock_irqrestore(&work->token->lock, flags);
+	if (fate != BGTOKEN_TAKEN_BACK)
+		bgtoken_work_run(work, fate);
+	kref_put(&work->kref, bgtoken_work_free);	/* taken in bgtoken_queue_locked() */
+}
+
+/* Of one that is still IDLE: else it is another's turn to say. */
+static void bgtoken_timer_fate(struct bgtoken_work *work, enum bgtoken_fate fate)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&work->token->lock, flags);
+	if (work->state == BGTOKEN_IDLE)
+		WRITE_ONCE(work->fate, fate);
+	spin_unlock_irqrestore(&work->token->lock, flags);
+}
+
+/* In a scope, or not, if @owner is NULL.  @pauses is of when it was armed. */
+static void bgtoken_timer_call(struct bgtoken_timer *timer, void *owner, u32 pauses)
+{
+	struct bgtoken_work *work = &timer->dwork.work;
+
+	if (owner && pauses == bgtoken_pauses(work->token)) {
+		bgtoken_timer_fate(work, BGTOKEN_RAN);
+		trace_bgtoken_work_start(work, work->token);
+		work->timer_fn(timer, owner);
+		trace_bgtoken_work_end(work, work->token);
+	} else {
+		bgtoken_timer_fate(work, bgtoken_cancelled(work->token) ?
+				   BGTOKEN_DROPPED_CANCELLED : BGTOKEN_DROPPED_PAUSED);
+		trace_bgtoken_work_drop(work, work->token);
+	}
+}
+
+static void bgtoken_timer_run(struct bgtoken_timer *timer, u32 pauses)
+{
+	struct bgtoken *token = timer->dwork.work.token;
+	unsigned long flags;
+	void *owner;
+
+	if (bgtoken_kind(token) == BGTOKEN_SPIN) {
+		owner = bgtoken_enter_irqsave(token, flags);
+		bgtoken_timer_call(timer, owner, pauses);
+		if (owner)
+			bgtoken_exit_irqrestore(token, flags);
+	} else {
+		owner = bgtoken_enter(token);
+		bgtoken_timer_call(timer, owner, pauses);
+		if (owner)
+			bgtoken_exit(token);
+	}
+}
+
+/* From TIMER to QUEUED or, for a timer, IDLE. */
+static void bgtoken_timerfn(struct timer_list *t)
+{
+	struct bgtoken_delayed_work *dwork =
+		container_of(t, struct bgtoken_delayed_work, timer);
+	struct bgtoken_work *work = &dwork->work;
+	bool stale, run = false;
+	unsigned long flags;
+	u32 pauses;
+
+	spin_lock_irqsave(&work->token->lock, flags);
+	stale = work->stale_timer;
+	if (stale) {
+		work->stale_timer = false;
+	} else {
+		bgtoken_unlist(dwork);
+		run = work->is_timer;
+		if (run) {
+			work->state = BGTOKEN_IDLE;
+		} else {
+			work->state = BGTOKEN_QUEUED;
+			queue_work(work->wq->wq, &work->work);
+		}
+	}
+	pauses = work->pauses;
+	spin_unlock_irqrestore(&work->token->lock, flags);
+	if (run)
+		bgtoken_timer_run(container_of(dwork, struct bgtoken_timer, dwork), pauses);
+	if (run || stale)
+		bgtoken_work_put(work);		/* taken in bgtoken_queue_locked() */
+}
+
+/* Queueing */
+
+/* What came of it, after the reasons for which a work is refused. */
+enum {
+	BGTOKEN_NEWLY_QUEUED = BGTOKEN_REFUSALS,
+	BGTOKEN_MODIFIED,
+};
+
+/* What a work is to be queued for. */
+struct bgtoken_when {
+	int cpu;
+	unsigned long delay;	/* as the trace event has it */
+	unsigned long expires;
+	bool timed;
+	bool mod;		/* if it is pending, too */
+};
+
+static int bgtoken_may_queue(const struct bgtoken_wq *wq, const struct bgtoken_work *work,
+			     bool mod)
+{
+	int word = atomic_read(&work->token->scopes);
+
+	if (word & BGTOKEN_CANCELLED)
+		return BGTOKEN_REFUSED_CANCELLED;
+	if (word & BGTOKEN_PAUSED)
+		return BGTOKEN_REFUSED_PAUSED;
+	if (READ_ONCE(wq->closing))
+		return BGTOKEN_REFUSED_CLOSING;
+	if (bgtoken_work_pending(work))
+		return mod && work->wq == wq ? BGTOKEN_MODIFIED : BGTOKEN_REFUSED_PENDING;
+	/* What was dropped or taken back, and has not left yet? */
+	if (work->wq != wq && (work->state != BGTOKEN_IDLE || work->stale_run))
+		return BGTOKEN_REFUSED_PENDING;
+	return BGTOKEN_NEWLY_QUEUED;
+}
+
+/* From TIMER to TIMER. */
+static void bgtoken_move_timer(struct bgtoken_work *work, unsigned long expires)
+{
+	struct timer_list *timer = &bgtoken_dwork(work)->timer;
+
+	if (!timer_delete(timer)) {
+		work->stale_timer = true;	/* its function has begun */
+		kref_get(&work->kref);
+	}
+	mod_timer(timer, expires);
+}
+
+/* From any state to TIMER or QUEUED, as the table above has it. */
+static int bgtoken_queue_locked(struct bgtoken_wq *wq, struct bgtoken_work *work,
+				const struct bgtoken_when *when)
+{
+	int outcome = bgtoken_may_queue(wq, work, when->mod);
+
+	if (outcome < BGTOKEN_REFUSALS)
+		return outcome;
+	if (work->state != BGTOKEN_TIMER && when->timed &&
+	    !bgtoken_list(wq, bgtoken_dwork(work)))
+		return BGTOKEN_REFUSED_CLOSING;
+	work->pauses = bgtoken_pauses(work->token);
+	if (work->state == BGTOKEN_TIMER && when->timed) {
+		bgtoken_move_timer(work, when->expires);
+		return outcome;
+	}
+	if (work->state == BGTOKEN_IDLE || !bgtoken_take_back(work))
+		kref_get(&work->kref);	/* put by the run, or whoever takes it back */
+	work->wq = wq;
+	if (when->timed) {
+		work->state = BGTOKEN_TIMER;
+		mod_timer(&bgtoken_dwork(work)->timer, when->expires);
+	} else {
+		work->state = BGTOKEN_QUEUED;
+		queue_work_on(when->cpu, wq->wq, &work->work);
+	}
+	return outcome;
+}
+
+static int bgtoken_queue(struct bgtoken_wq *wq, struct bgtoken_work *work,
+			 const struct bgtoken_when *when)
+{
+	struct bgtoken *token = work->token;
+	unsigned long flags;
+	int outcome;
+
+	if (unlikely(!token))
+		return BGTOKEN_REFUSED_CANCELLED;
+	spin_lock_irqsave(&token->lock, flags);
+	if (when->timed)
+		bgtoken_watch(token);	/* before the look at it, too */
+	outcome = bgtoken_queue_locked(wq, work, when);
+	if (outcome < BGTOKEN_REFUSALS)
+		trace_bgtoken_work_refuse(work, token, outcome);
+	else
+		trace_bgtoken_work_queue(work, token, when->delay);
+	spin_unlock_irqrestore(&token->lock, flags);
+	return outcome;
+}
+
+/**
+ * bgtoken_queue_work_on() - queue a work on a CPU
+ * @cpu:	as for queue_work_on()
+ * @wq:		the background workqueue
+ * @work:	as for bgtoken_queue_work()
+ *
+ * Otherwise as bgtoken_queue_work().
+ *
+ * Context: As bgtoken_queue_work().
+ * Return: As bgtoken_queue_work().
+ */
+bool bgtoken_queue_work_on(int cpu, struct bgtoken_wq *wq, struct bgtoken_work *work)
+{
+	struct bgtoken_when when = { .cpu = cpu };
+
+	return bgtoken_queue(wq, work, &when) == BGTOKEN_NEWLY_QUEUED;
+}
+EXPORT_SYMBOL_GPL(bgtoken_queue_work_on);
+
+static int bgtoken_queue_delayed(struct bgtoken_wq *wq, struct bgtoken_delayed_work *dwork,
+				 unsigned long delay, bool mod)
+{
+	struct bgtoken_when when = {
+		.cpu = WORK_CPU_UNBOUND,
+		.delay = delay,
+		.expires = jiffies + delay,
+		.timed = delay,
+		.mod = mod,
+	};
+
+	return bgtoken_queue(wq, &dwork->work, &when);
+}
+
+/**
+ * bgtoken_queue_delayed_work() - queue a work for later
+ * @wq:		the background workqueue
+ * @dwork:	the caller holds a reference, or is the work's own function
+ * @delay:	jiffies to wait before it is queued; 0 for at once
+ *
+ * If the token is cancelled or paused, or the workqueue closed, while the timer runs,
+ * the work is taken off it then and there, and released without its function
+ * being called.  Otherwise as bgtoken_queue_work().
+ *
+ * Context: Any that may take a spinlock_t.
+ * Return: As bgtoken_queue_work().
+ */
+bool bgtoken_queue_delayed_work(struct bgtoken_wq *wq,
+				struct bgtoken_delayed_work *dwork,
+				unsigned long delay)
+{
+	return bgtoken_queue_delayed(wq, dwork, delay, false) == BGTOKEN_NEWLY_QUEUED;
+}
+EXPORT_SYMBOL_GPL(bgtoken_queue_delayed_work);
+
+/**
+ * bgtoken_mod_delayed_work() - queue a work for later, or for another time
+ * @wq:		the background workqueue
+ * @dwork:	the caller holds a reference, or is the work's own function
+ * @delay:	jiffies to wait from now before it is queued; 0 for at once
+ *
+ * As mod_delayed_work(): one that is pending, on its timer or on @wq, is pending
+ * for @delay from now on, and runs once.  One that is not is queued.  It is refused as by
+ * bgtoken_queue_work(), but not for being pending: after a cancel, or in a pause, it
+ * changes nothing.
+ *
+ * Context: Any that may take a spinlock_t.
+ * Return: True if it was pending on @wq, and moved.  False if it was not, whether it is
+ * now queued or was refused.
+ */
+bool bgtoken_mod_delayed_work(struct bgtoken_wq *wq,
+			      struct bgtoken_delayed_work *dwork,
+			      unsigned long delay)
+{
+	return bgtoken_queue_delayed(wq, dwork, delay, true) == BGTOKEN_MODIFIED;
+}
+EXPORT_SYMBOL_GPL(bgtoken_mod_delayed_work);
+
+/**
+ * bgtoken_timer_mod() - arm a timer, or change when it is due
+ * @timer:	the caller holds a reference, or is the timer's own function
+ * @expires:	in jiffies, as for mod_timer()
+ *
+ * On a token that is cancelled or paused it does nothing.
+ *
+ * Context: Any that may take a spinlock_t.
+ * Return: True if it was pending, and moved.  False if it was not, whether it is now
+ * armed or was refused.
+ */
+bool bgtoken_timer_mod(struct bgtoken_timer *timer, unsigned long expires)
+{
+	long delay = expires - jiffies;
+	struct bgtoken_when when = {
+		.delay = max(delay, 0L),
+		.expires = expires,
+		.timed = true,
+		.mod = true,
+	};
+
+	return bgtoken_queue(&bgtoken_own_wq, &timer->dwork.work, &when) ==
+	       BGTOKEN_MODIFIED;
+}
+EXPORT_SYMBOL_GPL(bgtoken_timer_mod);
+
+/**
+ * bgtoken_cancel_work() - take back a work that is pending
+ * @work:	the caller holds a reference, or is the work's own function
+ *
+ * As cancel_work(): its function is not called, unless it is queued again.  One that
+ * runs is not waited for; bgtoken_flush_work() does that.
+ *
+ * Context: Any that may take a spinlock_t.  Never waits.
+ * Return: True if it was pending, also on a cancelled token; what a pause has dropped
+ * is not.
+ */
+bool bgtoken_cancel_work(struct bgtoken_work *work)
+{
+	bool pending, mine = false;
+	unsigned long flags;
+
+	if (unlikely(!work->token))
+		return false;
+	spin_lock_irqsave(&work->token->lock, flags);
+	pending = bgtoken_work_pending(work);
+	if (work->state != BGTOKEN_IDLE) {
+		mine = bgtoken_take_back(work);
+		WRITE_ONCE(work->fate, pending ? BGTOKEN_TAKEN_BACK : BGTOKEN_DROPPED_PAUSED);
+	}
+	if (pending)
+		trace_bgtoken_work_cancel(work, work->token);
+	spin_unlock_irqrestore(&work->token->lock, flags);
+	if (mine)
+		bgtoken_work_put(work);		/* taken in bgtoken_queue_locked() */
+	return pending;
+}
+EXPORT_SYMBOL_GPL(bgtoken_cancel_work);
+
+/**
+ * bgtoken_flush_work() - wait until a work is not queued or running any more
+ * @work:	the caller holds a reference
+ *
+ * As flush_work(), of what was queued before the call.  Under a lock that the work
+ * takes, or from the work, it is a deadlock, which lockdep names; a cancelled token
+ * spares the function, not the wait for one that runs.
+ *
+ * Context: Process context; sleeps.
+ * Return: True if it waited.
+ */
+bool bgtoken_flush_work(struct bgtoken_work *work)
+{
+	return flush_work(&work->work);
+}
+EXPORT_SYMBOL_GPL(bgtoken_flush_work);
+
+/**
+ * bgtoken_flush_delayed_work() - run a delayed work now, and wait for it
+ * @dwork:	the caller holds a reference
+ *
+ * As flush_delayed_work(): one that is on its timer is queued at once.  Otherwise as
+ * bgtoken_flush_work().
+ *
+ * Context: Process context; sleeps.
+ * Return: True if it waited.
+ */
+bool bgtoken_flush_delayed_work(struct bgtoken_delayed_work *dwork)
+{
+	struct bgtoken *token = dwork->work.token;
+	unsigned long flags;
+
+	if (unlikely(!token))
+		return false;
+	spin_lock_irqsave(&token->lock, flags);
+	if (dwork->work.state == BGTOKEN_TIMER)
+		bgtoken_expedite(&dwork->work);
+	spin_unlock_irqrestore(&token->lock, flags);
+	return bgtoken_flush_work(&dwork->work);
+}
+EXPORT_SYMBOL_GPL(bgtoken_flush_delayed_work);
+
+/* Background workqueues */
+
+/* The kernel's is owned by what is returned, or NULL. */
+static struct bgtoken_wq *bgtoken_wq_wrap(struct workqueue_struct *workqueue)
+{
+	struct bgtoken_wq *wq;
+
+	if (!workqueue)
+		return ERR_PTR(-ENOMEM);
+	wq = kzalloc(sizeof(*wq), GFP_KERNEL);
+	if (!wq) {
+		destroy_workqueue(workqueue);
+		return ERR_PTR(-ENOMEM);
+	}
+	spin_lock_init(&wq->lock);
+	wq->wq = workqueue;
+	return wq;
+}
+
+/**
+ * bgtoken_wq_create() - make a background workqueue
+ * @name:	shown for its kworkers
+ * @flags:	WQ_*, as for alloc_workqueue(); WQ_UNBOUND for long work
+ * @max_active:	as for alloc_workqueue(); 0 for the default
+ *
+ * One for each module that uses works, so that its exit can drain them.
+ *
+ * Context: Process context; may sleep.
+ * Return: The background workqueue, for bgtoken_wq_destroy(), or
+ * ERR_PTR(-EINVAL) without a name or with a flag that would have works run
+ * elsewhere than in process context, ERR_PTR(-ENOMEM).
+ */
+struct bgtoken_wq *bgtoken_wq_create(const char *name, unsigned int flags,
+				     int max_active)
+{
+	if (!name || flags & ~BGTOKEN_WQ_FLAGS ||
+	    (flags & WQ_UNBOUND && flags & COMPAT_WQ_PERCPU))
+		return ERR_PTR(-EINVAL);
+	if (!(flags & WQ_UNBOUND))
+		flags |= COMPAT_WQ_PERCPU;
+	return bgtoken_wq_wrap(alloc_workqueue("%s", flags, max_active, name));
+}
+EXPORT_SYMBOL_GPL(bgtoken_wq_create);
+
+/**
+ * bgtoken_ordered_wq_create() - make one that runs one work at a time, in order
+ * @name:	shown for its kworkers
+ * @flags:	WQ_FREEZABLE, WQ_MEM_RECLAIM, WQ_HIGHPRI, or 0
+ *
+ * As alloc_ordered_workqueue(): works run one after the other, in the order in which
+ * they were queued, on any CPU.
+ *
+ * Context: Process context; may sleep.
+ * Return: As bgtoken_wq_create().
+ */
+struct bgtoken_wq *bgtoken_ordered_wq_create(const char *name, unsigned int flags)
+{
+	if (!name || flags & ~(WQ_FREEZABLE | WQ_MEM_RECLAIM | WQ_HIGHPRI))
+		return ERR_PTR(-EINVAL);
+	return bgtoken_wq_wrap(alloc_ordered_workqueue("%s", flags, name));
+}
+EXPORT_SYMBOL_GPL(bgtoken_ordered_wq_create);
+
+static void bgtoken_wq_destroy_action(void *wq)
+{
+	bgtoken_wq_destroy(wq);
+}
+
+/**
+ * devm_bgtoken_wq_create() - make one that is destroyed when a device unbinds
+ * @dev:	the device
+ * @name:	as for bgtoken_wq_create()
+ * @flags:	as for bgtoken_wq_create()
+ * @max_active:	as for bgtoken_wq_create()
+ *
+ * Managed resources go in reverse order: create it before the tokens whose works it
+ * is for, and they are cancelled before it waits for what runs.  A driver whose
+ * remove is not to wait for works has one for the module instead.
+ *
+ * Context: Process context; may sleep.
+ * Return: As bgtoken_wq_create().
+ */
+struct bgtoken_wq *devm_bgtoken_wq_create(struct device *dev, const char *name,
+					  unsigned int flags, int max_active)
+{
+	struct bgtoken_wq *wq = bgtoken_wq_create(name, flags, max_active);
+	int err;
+
+	if (IS_ERR(wq))
+		return wq;
+	err = devm_add_action_or_reset(dev, bgtoken_wq_destroy_action, wq);
+	return err ? ERR_PTR(err) : wq;
+}
+EXPORT_SYMBOL_GPL(devm_bgtoken_wq_create);
+
+/**
+ * bgtoken_wq_flush() - wait for what was queued before
+ * @wq:		the background workqueue
+ *
+ * As flush_workqueue(): for as long as all works take that are queued or running
+ * now, whosever they are; not for those on timers.  Under a lock that one of them
+ * takes, or from one of them, it is a deadlock, which lockdep names.
+ *
+ * Context: Process context; sleeps.
+ */
+void bgtoken_wq_flush(struct bgtoken_wq *wq)
+{
+	flush_workqueue(wq->wq);
+}
+EXPORT_SYMBOL_GPL(bgtoken_wq_flush);
+
+/* (2); the list keeps a work for as long as it takes to get a reference. */
+static void bgtoken_wq_expedite(struct bgtoken_wq *wq)
+{
+	struct bgtoken_work *work;
+
+	spin_lock_irq(&wq->lock);
+	WRITE_ONCE(wq->closing, true);
+	while (!hlist_empty(&wq->delayed)) {
+		work = &hlist_entry(wq->delayed.first, struct bgtoken_delayed_work,
+				    wq_node)->work;
+		kref_get(&work->kref);		/* put below */
+		spin_unlock_irq(&wq->lock);
+
+		spin_lock_irq(&work->token->lock);
+		/* Somebody may have moved it meanwhile, even to another workqueue. */
+		if (work->state == BGTOKEN_TIMER && work->wq == wq)
+			bgtoken_expedite(work);
+		spin_unlock_irq(&work->token->lock);
+		bgtoken_work_put(work);
+		cond_resched();
+		spin_lock_irq(&wq->lock);
+	}
+	spin_unlock_irq(&wq->lock);
+}
+
+/**
+ * bgtoken_barrier() - wait for all releases, and for the functions of timers
+ *
+ * For the exit of a module that has timers, or that puts works after it has destroyed
+ * its background workqueue, or has none: when it returns, the release of each work whose
+ * last put came before, and the function of each timer whose token was cancelled before,
+ * has returned.  Waits for a grace period, and for the releases of others, too: so not
+ * under a lock that any release may take, and from a release it may be a deadlock, which
+ * lockdep names.
+ *
+ * Context: Process context; sleeps.
+ */
+void bgtoken_barrier(void)
+{
+	synchronize_rcu();	/* the functions of timers have put theirs */
+	bgtoken_wait_releases();
+}
+EXPORT_SYMBOL_GPL(bgtoken_barrier);
+
+/**
+ * bgtoken_wq_destroy() - drop what is pending, wait for what runs
+ * @wq:		the background workqueue; NULL or an ERR_PTR is let pass
+ *
+ * For module exit: when it returns, no function of a work that was queued here
+ * is running or will run, and the last reference that the queue held on a work
+ * is gone, so that the text of functions may be unloaded; what bgtoken_barrier() waits
+ * for is over, too, with all that this means.  Only this and a flush wait for works: this
+ * for a grace period, and for as long as the slowest one that is running; cancel the
+ * owners first, so that works see it and leave.  From one of its own works it is a
+ * deadlock, which lockdep names.
+ *
+ * Context: Process context; sleeps.
+ */
+void bgtoken_wq_destroy(struct bgtoken_wq *wq)
+{
+	if (IS_ERR_OR_NULL(wq))
+		return;
+	trace_bgtoken_wq_drain(wq, false);
+	bgtoken_wq_expedite(wq);	/* (1), (2) */
+	synchronize_rcu();		/* (3) */
+	destroy_workqueue(wq->wq);	/* (4) */
+	bgtoken_wait_releases();	/* (5) */
+	trace_bgtoken_wq_drain(wq, true);
+	kfree(wq);
+}
+EXPORT_SYMBOL_GPL(bgtoken_wq_destroy);
+
+static int bgtoken_own_wq_init(void)
+{
+	bgtoken_own_wq.wq = alloc_workqueue("bgtoken", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	return bgtoken_own_wq.wq ? 0 : -ENOMEM;
+}
+
+/* What is still to be released is so before it returns. */
+static void bgtoken_own_wq_exit(void)
+{
+	destroy_workqueue(bgtoken_own_wq.wq);
+}

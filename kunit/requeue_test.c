@@ -1,0 +1,1203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Works that are moved: taken back, modified, flushed, dropped by a pause, put in
+ * atomic context.  There is a case for each line of the state table in
+ * bgtoken_work.c, and for each of its two races: another moves a work whose run, or
+ * whose timer's function, has begun.
+ *
+ * Each case ends by destroying its workqueues and counting: as many releases as inits,
+ * all where one may sleep.
+ */
+#include <linux/delay.h>
+#include <linux/module.h>
+#include <linux/random.h>
+
+#include "test_begun.h"
+
+#define AN_HOUR		(3600UL * HZ)
+#define SOON		2
+#define MOVERS		3
+
+struct requeue_test {
+	struct test_owner *owner;
+	struct bgtoken *token;
+	struct bgtoken *other;		/* the blocker's */
+	struct bgtoken_wq *wq;		/* per CPU, one at a time */
+	struct bgtoken_wq *wq2;		/* the same */
+	struct test_gate ran;		/* counts calls of functions */
+	struct test_gate released;	/* counts */
+	struct test_gate hold;		/* holds functions */
+	struct test_gate releasing;	/* holds releases, if hold_release */
+	bool hold_release;
+	struct test_thread threads[MOVERS];
+	struct item *shared;		/* of threads */
+	atomic_t inited, places;
+	atomic_t wrong_context;		/* releases that could not sleep */
+	atomic_t running, overlaps;
+	int fate;			/* of what was released last */
+	int cpu;			/* of the last run */
+	bool result;			/* of a thread's call */
+	long live_tokens, live_works;
+};
+
+/* A work, and what its function is to do. */
+struct item {
+	struct bgtoken_delayed_work dwork;
+	struct requeue_test *t;
+	void (*body)(struct item *item);
+	int place;			/* among those that ran */
+};
+
+static void item_fn(struct bgtoken_work *work)
+{
+	struct item *item = container_of(work, struct item, dwork.work);
+
+	WRITE_ONCE(item->t->cpu, raw_smp_processor_id());
+	WRITE_ONCE(item->place, atomic_inc_return(&item->t->places));
+	test_gate_arrive(&item->t->ran);
+	if (item->body)
+		item->body(item);
+}
+
+static void item_release(struct bgtoken_work *work)
+{
+	struct item *item = container_of(work, struct item, dwork.work);
+	struct requeue_test *t = item->t;
+
+	might_sleep();
+	if (!in_task() || irqs_disabled())
+		atomic_inc(&t->wrong_context);
+	else if (READ_ONCE(t->hold_release))
+		test_gate_pass(&t->releasing);
+	WRITE_ONCE(t->fate, bgtoken_work_fate(work));
+	kfree(item);
+	test_gate_arrive(&t->released);
+}
+
+static struct item *new_item_on(struct kunit *test, struct bgtoken *token,
+				void (*body)(struct item *item))
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = kzalloc(sizeof(*item), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, item);
+	item->t = t;
+	item->body = body;
+	atomic_inc(&t->inited);
+	bgtoken_delayed_work_init(&item->dwork, token, item_fn, item_release);
+	return item;
+}
+
+static struct item *new_item(struct kunit *test, void (*body)(struct item *item))
+{
+	struct requeue_test *t = test->priv;
+
+	return new_item_on(test, t->token, body);
+}
+
+static bool queue(struct item *item)
+{
+	return bgtoken_queue_work_on(test_cpu(1) < 0 ? 0 : 1, item->t->wq,
+				     &item->dwork.work);
+}
+
+static bool queue_delayed(struct item *item, unsigned long delay)
+{
+	return bgtoken_queue_delayed_work(item->t->wq, &item->dwork, delay);
+}
+
+static bool mod(struct item *item, unsigned long delay)
+{
+	return bgtoken_mod_delayed_work(item->t->wq, &item->dwork, delay);
+}
+
+static bool cancel(struct item *item)
+{
+	return bgtoken_cancel_work(&item->dwork.work);
+}
+
+static void put(struct item *item)
+{
+	bgtoken_work_put(&item->dwork.work);
+}
+
+static unsigned int references(struct item *item)
+{
+	return kref_read(&item->dwork.work.kref);
+}
+
+static int runs(struct requeue_test *t)
+{
+	return test_gate_count(&t->ran);
+}
+
+static void body_hold(struct item *item)
+{
+	test_gate_pass(&item->t->hold);
+}
+
+/* The workqueue is busy with one work, on the second CPU; returns when it is. */
+static void block(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *blocker = new_item_on(test, t->other, body_hold);
+
+	KUNIT_EXPECT_TRUE(test, queue(blocker));
+	put(blocker);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
+}
+
+/* It goes on, and all that was behind it has left when this returns. */
+static void unblock(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+
+	test_gate_open(&t->hold);
+	bgtoken_wq_flush(t->wq);
+}
+
+/* A work that its workqueue has begun to run, and that the library does not know of. */
+static struct item *new_begun(struct kunit *test, void (*body)(struct item *item))
+{
+	struct item *item = new_item(test, body);
+
+	test_begun_expect(&item->dwork.work.work);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, test_begun_wait());
+	return item;
+}
+
+static void arm_soon(void *item)
+{
+	queue_delayed(item, SOON);
+}
+
+/* The same for its timer. */
+static struct item *new_fired(struct kunit *test)
+{
+	struct item *item = new_item(test, NULL);
+
+	test_begun_keep_busy(test);
+	test_begun_expect(&item->dwork.timer);
+	KUNIT_EXPECT_TRUE(test, test_call_on(1, TEST_HARDIRQ, arm_soon, item));
+	KUNIT_EXPECT_TRUE(test, test_begun_wait());
+	return item;
+}
+
+/* What was held goes on, and is gone when this returns. */
+static void let_go(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+
+	test_begun_go();
+	synchronize_rcu();
+	bgtoken_wq_flush(t->wq);
+}
+
+static bool on_timer(struct item *item)
+{
+	return timer_pending(&item->dwork.timer);
+}
+
+/* Released */
+
+static void put_in(void *item)
+{
+	put(item);
+}
+
+static void put_in_any_context_releases_in_process_context(struct kunit *test)
+{
+	const struct test_context_param *param = test->param_value;
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+
+	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, put_in, item));
+	bgtoken_barrier();
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->wrong_context), 0);
+}
+
+static void put_where_one_may_sleep_releases_at_once(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+
+	if (!IS_ENABLED(CONFIG_PREEMPT_COUNT))
+		kunit_skip(test, "a kernel that does not know where one may sleep");
+	put(new_item(test, NULL));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+}
+
+static void put_under_a_spinlock_releases_elsewhere(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+	static DEFINE_SPINLOCK(lock);
+
+	spin_lock(&lock);
+	put(item);
+	spin_unlock(&lock);
+	bgtoken_barrier();
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+}
+
+static void put_in_an_rcu_section_releases_elsewhere(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+
+	rcu_read_lock();
+	put(item);
+	rcu_read_unlock();
+	bgtoken_barrier();
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+}
+
+static void init_queue_put(void *arg)
+{
+	struct item *item = arg;
+
+	bgtoken_delayed_work_init(&item->dwork, item->t->token, item_fn, item_release);
+	queue(item);
+	put(item);
+}
+
+static void work_may_be_made_queued_and_put_in_any_context(struct kunit *test)
+{
+	const struct test_context_param *param = test->param_value;
+	struct requeue_test *t = test->priv;
+	struct item *item = kzalloc(sizeof(*item), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, item);
+	item->t = t;
+	atomic_inc(&t->inited);
+	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, init_queue_put, item));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(t->fate), (int)BGTOKEN_RAN);
+}
+
+static void nothing_fn(struct bgtoken_work *work)
+{
+}
+
+static void put_plain(void *work)
+{
+	bgtoken_work_put(work);
+}
+
+/* kmemleak and the exit of the suite tell whether it was. */
+static void work_without_release_is_freed(struct kunit *test)
+{
+	const struct test_context_param *param = test->param_value;
+	struct requeue_test *t = test->priv;
+	struct bgtoken_work *work = kzalloc(sizeof(*work), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, work);
+	bgtoken_work_init(work, t->token, nothing_fn, NULL);
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work(t->wq, work));
+	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, put_plain, work));
+	test_nothing_left(test, bgtoken_live_works, t->live_works);
+}
+
+static void call_barrier(void *arg)
+{
+	bgtoken_barrier();
+}
+
+static void barrier_waits_for_a_release(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+
+	WRITE_ONCE(t->hold_release, true);
+	KUNIT_EXPECT_TRUE(test, test_call_in(TEST_SOFTIRQ, put_in, item));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->releasing, 1));
+	test_thread_start(test, &t->threads[0], -1, call_barrier, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->threads[0]));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
+	test_gate_open(&t->releasing);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+}
+
+static void destroy(void *arg)
+{
+	struct requeue_test *t = arg;
+
+	bgtoken_wq_destroy(t->wq2);
+	t->wq2 = NULL;
+}
+
+static void drain_waits_for_a_release_in_another_context(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+
+	WRITE_ONCE(t->hold_release, true);
+	KUNIT_EXPECT_TRUE(test, test_call_in(TEST_SOFTIRQ, put_in, item));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->releasing, 1));
+	test_thread_start(test, &t->threads[0], -1, destroy, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->threads[0]));
+	test_gate_open(&t->releasing);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+}
+
+/* Why it was released */
+
+static void expect_fate(struct kunit *test, struct item *item, enum bgtoken_fate fate)
+{
+	struct requeue_test *t = test->priv;
+	int released = test_gate_count(&t->released);
+
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, released + 1));
+	KUNIT_EXPECT_EQ(test, READ_ONCE(t->fate), (int)fate);
+}
+
+static void fate_tells_what_became_of_a_work(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+
+	expect_fate(test, item, BGTOKEN_NEVER_QUEUED);
+
+	item = new_item(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	bgtoken_wq_flush(t->wq);
+	expect_fate(test, item, BGTOKEN_RAN);
+
+	item = new_item(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	expect_fate(test, item, BGTOKEN_TAKEN_BACK);
+
+	item = new_item(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	bgtoken_pause(t->token);
+	bgtoken_resume(t->token);
+	bgtoken_wq_flush(t->wq);
+	expect_fate(test, item, BGTOKEN_DROPPED_PAUSED);
+
+	item = new_item(test, NULL);
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_delayed_work(t->wq2, &item->dwork,
+							   AN_HOUR));
+	destroy(t);
+	expect_fate(test, item, BGTOKEN_DROPPED_CLOSING);
+
+	item = new_item(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	bgtoken_cancel(t->token);
+	bgtoken_wq_flush(t->wq);
+	expect_fate(test, item, BGTOKEN_DROPPED_CANCELLED);
+
+	item = new_item(test, NULL);
+	KUNIT_EXPECT_FALSE(test, queue(item));
+	expect_fate(test, item, BGTOKEN_NEVER_QUEUED);
+}
+
+static void work_queued_on_a_cpu_runs_there(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		KUNIT_EXPECT_TRUE(test, bgtoken_queue_work_on(cpu, t->wq,
+							      &item->dwork.work));
+		bgtoken_flush_work(&item->dwork.work);
+		KUNIT_EXPECT_EQ(test, READ_ONCE(t->cpu), cpu);
+	}
+	put(item);
+}
+
+/* Taken back */
+
+static void cancel_takes_a_queued_work_back(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	block(test);
+	item = new_item(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_EQ(test, references(item), 2U);
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	KUNIT_EXPECT_FALSE(test, cancel(item));
+	unblock(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);	/* the blocker */
+	put(item);
+}
+
+static void cancel_takes_a_delayed_work_off_its_timer(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel_delayed_work(&item->dwork));
+	KUNIT_EXPECT_FALSE(test, on_timer(item));
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	KUNIT_EXPECT_FALSE(test, cancel(item));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+}
+
+static void work_that_was_taken_back_may_be_queued_again(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	block(test);
+	item = new_item(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_FALSE(test, queue(item));
+	KUNIT_EXPECT_EQ(test, references(item), 2U);
+	unblock(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 2);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void cancel_of_what_is_not_pending_is_false(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, body_hold);
+
+	KUNIT_EXPECT_FALSE(test, cancel(item));
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
+	KUNIT_EXPECT_FALSE(test, cancel(item));		/* runs; is not waited for */
+	test_gate_open(&t->hold);
+	bgtoken_wq_flush(t->wq);
+	KUNIT_EXPECT_FALSE(test, cancel(item));
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void cancel_in(void *arg)
+{
+	struct item *item = arg;
+
+	item->t->result = cancel(item);
+}
+
+static void work_may_be_taken_back_in_any_context(struct kunit *test)
+{
+	const struct test_context_param *param = test->param_value;
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, cancel_in, item));
+	KUNIT_EXPECT_TRUE(test, t->result);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void body_queue_then_cancel(struct item *item)
+{
+	item->t->result = queue(item) && cancel(item) && !cancel(item);
+}
+
+static void work_may_take_itself_back(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, body_queue_then_cancel);
+
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_TRUE(test, t->result);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+}
+
+static void work_that_its_workqueue_has_begun_can_be_taken_back(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_begun(test, NULL);
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	KUNIT_EXPECT_EQ(test, references(item), 2U);	/* the stale run has it */
+	KUNIT_EXPECT_FALSE(test, cancel(item));
+	let_go(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void work_queued_again_behind_a_stale_run_runs_once(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_begun(test, NULL);
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_EQ(test, references(item), 3U);
+	KUNIT_EXPECT_TRUE(test, cancel(item));		/* this one is in the queue */
+	KUNIT_EXPECT_EQ(test, references(item), 2U);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	let_go(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void stale_run_outlives_the_callers_reference(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_begun(test, NULL);
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	put(item);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
+	let_go(test);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(t->fate), (int)BGTOKEN_TAKEN_BACK);
+}
+
+static void stale_run_keeps_a_work_from_another_workqueue(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_begun(test, NULL);
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	KUNIT_EXPECT_FALSE(test, bgtoken_queue_work(t->wq2, &item->dwork.work));
+	let_go(test);
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work(t->wq2, &item->dwork.work));
+	bgtoken_wq_flush(t->wq2);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	put(item);
+}
+
+static void timer_that_has_fired_can_be_taken_back(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_fired(test);
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	KUNIT_EXPECT_EQ(test, references(item), 2U);	/* the stale function has it */
+	let_go(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void work_queued_again_behind_a_stale_timer_runs_once(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_fired(test);
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, 0));
+	let_go(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void work_armed_again_behind_a_stale_timer_stays_armed(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_fired(test);
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	let_go(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_TRUE(test, on_timer(item));
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+/* Modified */
+
+static void mod_queues_what_is_not_pending(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+
+	KUNIT_EXPECT_FALSE(test, mod(item, 0));
+	bgtoken_wq_flush(t->wq);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	KUNIT_EXPECT_FALSE(test, mod(item, AN_HOUR));
+	KUNIT_EXPECT_TRUE(test, on_timer(item));
+	KUNIT_EXPECT_EQ(test, references(item), 2U);
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	put(item);
+}
+
+static void mod_brings_a_timer_forward(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	KUNIT_EXPECT_TRUE(test, mod(item, 1));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->ran, 1));
+	bgtoken_wq_flush(t->wq);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	KUNIT_EXPECT_TRUE(test, mod(item, 0));
+	KUNIT_EXPECT_FALSE(test, on_timer(item));
+	bgtoken_wq_flush(t->wq);
+	KUNIT_EXPECT_EQ(test, runs(t), 2);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void mod_puts_a_timer_off(struct kunit *test)
+{
+	struct item *item = new_item(test, NULL);
+
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	KUNIT_EXPECT_TRUE(test, mod(item, 2 * AN_HOUR));
+	KUNIT_EXPECT_TRUE(test, time_after(item->dwork.timer.expires,
+					   jiffies + AN_HOUR));
+	KUNIT_EXPECT_EQ(test, references(item), 2U);
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	put(item);
+}
+
+static void mod_takes_a_queued_work_back_to_its_timer(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	block(test);
+	item = new_item(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, mod(item, AN_HOUR));
+	KUNIT_EXPECT_TRUE(test, on_timer(item));
+	KUNIT_EXPECT_EQ(test, references(item), 2U);
+	unblock(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);	/* the blocker */
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	put(item);
+}
+
+static void mod_to_now_leaves_a_queued_work_queued(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	block(test);
+	item = new_item(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, mod(item, 0));
+	KUNIT_EXPECT_EQ(test, references(item), 2U);
+	unblock(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 2);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void mod_of_a_work_that_runs_has_it_run_again(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, body_hold);
+
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
+	KUNIT_EXPECT_FALSE(test, mod(item, 0));
+	unblock(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 2);
+	put(item);
+}
+
+static void mod_of_a_work_that_its_workqueue_has_begun_puts_it_off(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_begun(test, NULL);
+	KUNIT_EXPECT_TRUE(test, mod(item, AN_HOUR));
+	KUNIT_EXPECT_EQ(test, references(item), 3U);
+	let_go(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_TRUE(test, on_timer(item));
+	KUNIT_EXPECT_TRUE(test, mod(item, 0));
+	bgtoken_wq_flush(t->wq);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void mod_of_a_timer_that_has_fired_puts_it_off(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_fired(test);
+	KUNIT_EXPECT_TRUE(test, mod(item, AN_HOUR));
+	KUNIT_EXPECT_EQ(test, references(item), 3U);
+	let_go(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_TRUE(test, on_timer(item));
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void mod_to_now_of_a_timer_that_has_fired_runs_once(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_fired(test);
+	KUNIT_EXPECT_TRUE(test, mod(item, 0));
+	bgtoken_wq_flush(t->wq);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	let_go(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void mod_is_refused_where_queueing_is(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+
+	bgtoken_pause(t->token);
+	KUNIT_EXPECT_FALSE(test, mod(item, AN_HOUR));
+	KUNIT_EXPECT_FALSE(test, mod(item, 0));
+	bgtoken_resume(t->token);
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	/* Pending elsewhere: it stays where it is. */
+	KUNIT_EXPECT_FALSE(test, bgtoken_mod_delayed_work(t->wq2, &item->dwork, 1));
+	KUNIT_EXPECT_TRUE(test, on_timer(item));
+	bgtoken_cancel(t->token);
+	KUNIT_EXPECT_FALSE(test, mod(item, AN_HOUR));
+	KUNIT_EXPECT_FALSE(test, mod(item, 0));
+	bgtoken_wq_flush(t->wq);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+/* Flushed */
+
+static void flush_shared(void *arg)
+{
+	struct requeue_test *t = arg;
+
+	t->result = bgtoken_flush_delayed_work(&t->shared->dwork);
+}
+
+static void flush_waits_for_a_work_that_runs(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, body_hold);
+
+	t->shared = item;
+	KUNIT_EXPECT_FALSE(test, bgtoken_flush_work(&item->dwork.work));
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
+	bgtoken_cancel(t->token);			/* changes nothing about it */
+	test_thread_start(test, &t->threads[0], -1, flush_shared, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->threads[0]));
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_TRUE(test, t->result);
+	put(item);
+}
+
+static void flush_runs_a_delayed_work_now(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+
+	KUNIT_EXPECT_FALSE(test, bgtoken_flush_delayed_work(&item->dwork));
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	bgtoken_flush_delayed_work(&item->dwork);	/* may have been quicker */
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void flush_of_a_timer_that_has_fired_runs_it_once(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_fired(test);
+	bgtoken_flush_delayed_work(&item->dwork);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	let_go(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+/* Paused */
+
+static void pause_drops_what_is_pending(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *queued, *delayed;
+
+	block(test);
+	queued = new_item(test, NULL);
+	delayed = new_item(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue(queued));
+	KUNIT_EXPECT_TRUE(test, queue_delayed(delayed, AN_HOUR));
+	bgtoken_pause(t->token);
+	KUNIT_EXPECT_FALSE(test, on_timer(delayed));
+	KUNIT_EXPECT_FALSE(test, queue(queued));
+	KUNIT_EXPECT_FALSE(test, queue_delayed(delayed, AN_HOUR));
+	bgtoken_resume(t->token);
+	KUNIT_EXPECT_FALSE(test, cancel(queued));	/* not pending any more */
+	unblock(test);
+	bgtoken_wq_flush(t->wq);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);		/* the blocker */
+	KUNIT_EXPECT_EQ(test, references(queued), 1U);
+	KUNIT_EXPECT_EQ(test, references(delayed), 1U);
+	put(queued);
+	put(delayed);
+}
+
+static void work_dropped_by_a_pause_may_be_queued_before_it_has_left(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *queued, *delayed, *off;
+
+	block(test);
+	queued = new_item(test, NULL);
+	delayed = new_item(test, NULL);
+	off = new_item(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue(queued));
+	KUNIT_EXPECT_TRUE(test, queue_delayed(delayed, AN_HOUR));
+	KUNIT_EXPECT_TRUE(test, queue(off));
+	bgtoken_pause(t->token);
+	bgtoken_resume(t->token);
+	KUNIT_EXPECT_TRUE(test, queue(queued));
+	KUNIT_EXPECT_FALSE(test, queue(queued));
+	KUNIT_EXPECT_EQ(test, references(queued), 2U);
+	KUNIT_EXPECT_FALSE(test, mod(delayed, 0));	/* newly queued */
+	KUNIT_EXPECT_TRUE(test, queue_delayed(off, AN_HOUR));
+	unblock(test);
+	bgtoken_wq_flush(t->wq);
+	KUNIT_EXPECT_EQ(test, runs(t), 3);		/* but for the last */
+	KUNIT_EXPECT_TRUE(test, on_timer(off));
+	KUNIT_EXPECT_TRUE(test, cancel(off));
+	KUNIT_EXPECT_EQ(test, references(queued), 1U);
+	KUNIT_EXPECT_EQ(test, references(delayed), 1U);
+	KUNIT_EXPECT_EQ(test, references(off), 1U);
+	put(queued);
+	put(delayed);
+	put(off);
+}
+
+static void work_queued_after_a_pause_takes_its_turn(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item, *other;
+
+	block(test);
+	item = new_item(test, NULL);
+	other = new_item_on(test, t->other, NULL);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	bgtoken_pause(t->token);
+	bgtoken_resume(t->token);
+	KUNIT_EXPECT_TRUE(test, queue(other));
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	unblock(test);
+	KUNIT_EXPECT_EQ(test, other->place, 2);
+	KUNIT_EXPECT_EQ(test, item->place, 3);
+	put(item);
+	put(other);
+}
+
+static void work_dropped_by_a_pause_says_so_when_taken_back(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	block(test);
+	item = new_item(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	bgtoken_pause(t->token);
+	KUNIT_EXPECT_FALSE(test, cancel(item));
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	expect_fate(test, item, BGTOKEN_DROPPED_PAUSED);
+}
+
+static void work_that_its_workqueue_has_begun_is_dropped_by_a_pause(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_begun(test, NULL);
+	bgtoken_pause(t->token);
+	bgtoken_resume(t->token);
+	let_go(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void timer_that_has_fired_is_dropped_by_a_pause(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_fired(test);
+	bgtoken_pause(t->token);
+	bgtoken_resume(t->token);
+	let_go(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void work_that_its_workqueue_has_begun_is_dropped_by_a_cancel(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_begun(test, NULL);
+	bgtoken_cancel(t->token);
+	let_go(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void drain_meets_a_timer_that_has_fired(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct bgtoken_wq *wq = t->wq;
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_fired(test);
+	t->wq = t->wq2;
+	t->wq2 = wq;
+	test_thread_start(test, &t->threads[0], 0, destroy, t);
+	/* It waits for the function that is held, in (3). */
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->threads[0]));
+	test_begun_go();
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+/* All at once */
+
+static void body_alone(struct item *item)
+{
+	struct requeue_test *t = item->t;
+
+	if (atomic_inc_return(&t->running) != 1)
+		atomic_inc(&t->overlaps);
+	atomic_dec(&t->running);
+}
+
+static void mover(void *arg)
+{
+	struct requeue_test *t = arg;
+	unsigned long end = jiffies + HZ / 2;
+	int n;
+
+	test_rounds(n, end) {
+		switch (get_random_u32() % 8) {
+		case 0:
+			queue(t->shared);
+			break;
+		case 1:
+			queue_delayed(t->shared, get_random_u32() % 3);
+			break;
+		case 2:
+			mod(t->shared, get_random_u32() % 3);
+			break;
+		case 3:
+			cancel(t->shared);
+			break;
+		case 4:
+			bgtoken_flush_delayed_work(&t->shared->dwork);
+			break;
+		case 5:
+			bgtoken_pause(t->token);
+			bgtoken_resume(t->token);
+			break;
+		default:
+			usleep_range(1, 50);
+			break;
+		}
+	}
+}
+
+/* The reference count tells of any that was lost, or put twice. */
+static void work_survives_all_moves_at_once(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	int n;
+
+	t->shared = new_item(test, body_alone);
+	for (n = 0; n < MOVERS; n++)
+		test_thread_start(test, &t->threads[n], -1, mover, t);
+	for (n = 0; n < MOVERS; n++)
+		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[n]));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->overlaps), 0);
+	cancel(t->shared);
+	synchronize_rcu();	/* stale timers */
+	bgtoken_wq_flush(t->wq);
+	KUNIT_EXPECT_EQ(test, references(t->shared), 1U);
+	n = runs(t);
+	KUNIT_EXPECT_TRUE(test, queue(t->shared));
+	bgtoken_wq_flush(t->wq);
+	KUNIT_EXPECT_EQ(test, runs(t), n + 1);
+	put(t->shared);
+}
+
+/* The suite */
+
+static int requeue_test_init(struct kunit *test)
+{
+	struct requeue_test *t = kzalloc(sizeof(*t), GFP_KERNEL);
+
+	if (!t)
+		return -ENOMEM;
+	test->priv = t;
+	t->live_tokens = test_live(bgtoken_live_tokens);
+	t->live_works = test_live(bgtoken_live_works);
+	test_gate_init(&t->ran);
+	test_gate_init(&t->released);
+	test_gate_init(&t->hold);
+	test_gate_init(&t->releasing);
+	t->owner = test_owner_create();
+	t->token = bgtoken_create(t->owner, BGTOKEN_MUTEX, GFP_KERNEL);
+	t->other = bgtoken_create(t, BGTOKEN_MUTEX, GFP_KERNEL);
+	t->wq = bgtoken_wq_create("bgtoken_test", 0, 1);
+	t->wq2 = bgtoken_wq_create("bgtoken_test2", 0, 1);
+	if (IS_ERR(t->token) || IS_ERR(t->other) || IS_ERR(t->wq) || IS_ERR(t->wq2))
+		return -ENOMEM;
+	return 0;
+}
+
+static void requeue_test_exit(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	bool over = true;
+	int n;
+
+	if (!t)
+		return;
+	test_begun_end();
+	test_gate_open(&t->hold);
+	test_gate_open(&t->releasing);
+	for (n = 0; n < MOVERS; n++)
+		over &= test_thread_join(&t->threads[n]);
+	if (!over) {
+		KUNIT_FAIL(test, "threads left behind");
+		return;
+	}
+	if (!IS_ERR_OR_NULL(t->token))
+		bgtoken_cancel(t->token);
+	bgtoken_wq_destroy(t->wq);
+	bgtoken_wq_destroy(t->wq2);
+	bgtoken_barrier();
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), atomic_read(&t->inited));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->wrong_context), 0);
+	bgtoken_put(t->token);
+	bgtoken_put(t->other);
+	test_owner_free(t->owner);
+	test_nothing_left(test, bgtoken_live_tokens, t->live_tokens);
+	test_nothing_left(test, bgtoken_live_works, t->live_works);
+	kfree(t);
+}
+
+KUNIT_ARRAY_PARAM(context, test_contexts, test_context_desc);
+
+#define CONTEXT_CASE(name)	KUNIT_CASE_PARAM(name, context_gen_params)
+
+static struct kunit_case requeue_test_cases[] = {
+	CONTEXT_CASE(put_in_any_context_releases_in_process_context),
+	KUNIT_CASE(put_where_one_may_sleep_releases_at_once),
+	KUNIT_CASE(put_under_a_spinlock_releases_elsewhere),
+	KUNIT_CASE(put_in_an_rcu_section_releases_elsewhere),
+	CONTEXT_CASE(work_may_be_made_queued_and_put_in_any_context),
+	CONTEXT_CASE(work_without_release_is_freed),
+	KUNIT_CASE(barrier_waits_for_a_release),
+	KUNIT_CASE(drain_waits_for_a_release_in_another_context),
+	KUNIT_CASE(fate_tells_what_became_of_a_work),
+	KUNIT_CASE(work_queued_on_a_cpu_runs_there),
+	KUNIT_CASE(cancel_takes_a_queued_work_back),
+	KUNIT_CASE(cancel_takes_a_delayed_work_off_its_timer),
+	KUNIT_CASE(work_that_was_taken_back_may_be_queued_again),
+	KUNIT_CASE(cancel_of_what_is_not_pending_is_false),
+	CONTEXT_CASE(work_may_be_taken_back_in_any_context),
+	KUNIT_CASE(work_may_take_itself_back),
+	KUNIT_CASE(work_that_its_workqueue_has_begun_can_be_taken_back),
+	KUNIT_CASE(work_queued_again_behind_a_stale_run_runs_once),
+	KUNIT_CASE(stale_run_outlives_the_callers_reference),
+	KUNIT_CASE(stale_run_keeps_a_work_from_another_workqueue),
+	KUNIT_CASE(timer_that_has_fired_can_be_taken_back),
+	KUNIT_CASE(work_queued_again_behind_a_stale_timer_runs_once),
+	KUNIT_CASE(work_armed_again_behind_a_stale_timer_stays_armed),
+	KUNIT_CASE(mod_queues_what_is_not_pending),
+	KUNIT_CASE(mod_brings_a_timer_forward),
+	KUNIT_CASE(mod_puts_a_timer_off),
+	KUNIT_CASE(mod_takes_a_queued_work_back_to_its_timer),
+	KUNIT_CASE(mod_to_now_leaves_a_queued_work_queued),
+	KUNIT_CASE(mod_of_a_work_that_runs_has_it_run_again),
+	KUNIT_CASE(mod_of_a_work_that_its_workqueue_has_begun_puts_it_off),
+	KUNIT_CASE(mod_of_a_timer_that_has_fired_puts_it_off),
+	KUNIT_CASE(mod_to_now_of_a_timer_that_has_fired_runs_once),
+	KUNIT_CASE(mod_is_refused_where_queueing_is),
+	KUNIT_CASE(flush_waits_for_a_work_that_runs),
+	KUNIT_CASE(flush_runs_a_delayed_work_now),
+	KUNIT_CASE(flush_of_a_timer_that_has_fired_runs_it_once),
+	KUNIT_CASE(pause_drops_what_is_pending),
+	KUNIT_CASE(work_dropped_by_a_pause_may_be_queued_before_it_has_left),
+	KUNIT_CASE(work_queued_after_a_pause_takes_its_turn),
+	KUNIT_CASE(work_dropped_by_a_pause_says_so_when_taken_back),
+	KUNIT_CASE(work_that_its_workqueue_has_begun_is_dropped_by_a_pause),
+	KUNIT_CASE(timer_that_has_fired_is_dropped_by_a_pause),
+	KUNIT_CASE(work_that_its_workqueue_has_begun_is_dropped_by_a_cancel),
+	KUNIT_CASE(drain_meets_a_timer_that_has_fired),
+	KUNIT_CASE_SLOW(work_survives_all_moves_at_once),
+	{}
+};
+
+static struct kunit_suite requeue_test_suite = {
+	.name = "bgtoken_requeue",
+	.suite_init = test_begun_init,
+	.suite_exit = test_begun_exit,
+	.init = requeue_test_init,
+	.exit = requeue_test_exit,
+	.test_cases = requeue_test_cases,
+};
+
+kunit_test_suite(requeue_test_suite);
+
+MODULE_DESCRIPTION("KUnit tests of bgtoken: works that are moved");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Holds a run of a work, or a timer's function, between the moment at which the kernel
+ * begins it and the moment at which the library hears of it: the kernel's own trace
+ * events lie there.  What others do meanwhile is not a race any more.
+ *
+ * One at a time for each suite that includes this.  Such a suite has test_begun_init() and
+ * test_begun_exit() as its suite_init and suite_exit, and its cases say
+ * test_begun_need() first.
+ */
+#ifndef _BGTOKEN_TEST_BEGUN_H
+#define _BGTOKEN_TEST_BEGUN_H
+
+#include <linux/tracepoint.h>
+
+#include "test_gate.h"
+
+static struct {
+	void *what;		/* a work_struct or timer_list, or NULL */
+	bool began, go;
+	bool probed_run, probed_timer;
+	struct tracepoint *run, *timer;
+	struct test_thread busy;
+	bool stop;
+} begun;
+
+/* Not on the first CPU, which is the test's; nobody sleeps here, nor wakes anyone. */
+static void test_begun_hold(void *what)
+{
+	ktime_t end = ktime_add_ms(ktime_get(), TEST_TIMEOUT_MS);
+
+	if (what != READ_ONCE(begun.what) || raw_smp_processor_id() == 0)
+		return;
+	WRITE_ONCE(begun.what, NULL);
+	smp_store_release(&begun.began, true);		/* to test_begun_wait() */
+	/* From test_begun_go(). */
+	while (!smp_load_acquire(&begun.go) && ktime_before(ktime_get(), end))
+		cpu_relax();
+}
+
+static void test_begun_run(void *data, struct work_struct *work)
+{
+	test_begun_hold(work);
+}
+
+static void test_begun_timer(void *data, struct timer_list *timer, unsigned long baseclk)
+{
+	test_begun_hold(timer);
+}
+
+static void test_begun_find(struct tracepoint *tracepoint, void *priv)
+{
+	if (!strcmp(tracepoint->name, "workqueue_execute_start"))
+		begun.run = tracepoint;
+	else if (!strcmp(tracepoint->name, "timer_expire_entry"))
+		begun.timer = tracepoint;
+}
+
+static int test_begun_init(struct kunit_suite *suite)
+{
+	if (!IS_ENABLED(CONFIG_TRACEPOINTS))
+		return 0;
+	for_each_kernel_tracepoint(test_begun_find, NULL);
+	begun.probed_run = begun.run &&
+		!tracepoint_probe_register(begun.run, test_begun_run, NULL);
+	begun.probed_timer = begun.timer &&
+		!tracepoint_probe_register(begun.timer, test_begun_timer, NULL);
+	return 0;
+}
+
+static void test_begun_exit(struct kunit_suite *suite)
+{
+	if (begun.probed_run)
+		tracepoint_probe_unregister(begun.run, test_begun_run, NULL);
+	if (begun.probed_timer)
+		tracepoint_probe_unregister(begun.timer, test_begun_timer, NULL);
+	tracepoint_synchronize_unregister();
+}
+
+/* The case stays on the first CPU, and uses the second for what is held. */
+static void test_begun_need(struct kunit *test)
+{
+	if (!begun.probed_run || !begun.probed_timer)
+		kunit_skip(test, "needs the kernel's trace events of works and timers");
+	test_own_cpu(test, 1);
+}
+
+/* Before it is queued, or armed. */
+static void test_begun_expect(void *what)
+{
+	WRITE_ONCE(begun.began, false);
+	WRITE_ONCE(begun.go, false);
+	WRITE_ONCE(begun.what, what);
+}
+
+static bool test_begun_wait(void)
+{
+	return test_until(smp_load_acquire(&begun.began));	/* from test_begun_hold() */
+}
+
+static void test_begun_go(void)
+{
+	smp_store_release(&begun.go, true);	/* to test_begun_hold() */
+}
+
+static void test_begun_busy(void *arg)
+{
+	while (!READ_ONCE(begun.stop))
+		cond_resched();
+}
+
+/* So that the second CPU sees to its timers itself, and no other does. */
+static bool test_begun_keep_busy(struct kunit *test)
+{
+	WRITE_ONCE(begun.stop, false);
+	return test_thread_start(test, &begun.busy, 1, test_begun_busy, NULL);
+}
+
+/* At the end of each case. */
+static void test_begun_end(void)
+{
+	WRITE_ONCE(begun.what, NULL);
+	test_begun_go();
+	WRITE_ONCE(begun.stop, true);
+	test_thread_join(&begun.busy);
+}
+
+#endif /* _BGTOKEN_TEST_BEGUN_H */
