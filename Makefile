@@ -39,7 +39,7 @@ jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 # The sources are linked into the folder of each kernel, so that several are
 # built side by side and the source tree stays clean. Folders that are not
 # here yet do no harm.
-SOURCES = $(wildcard Kbuild Kconfig *.c *.h samples kunit bench torture)
+SOURCES = $(wildcard Kbuild Kconfig *.c *.h Documentation samples kunit bench torture)
 
 CONFIGS := CONFIG_BGTOKEN=m CONFIG_BGCOMPILE=m CONFIG_SAMPLE_BGFILTER=m
 

@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The examples of Documentation/bgtoken.rst, compiled from its text and run: what is
+ * promised there is what happens.  What they call that is not there in a test is
+ * defined before them.
+ */
+#include <linux/completion.h>
+#include <linux/device.h>
+#include <linux/firmware.h>
+#include <linux/fs.h>
+#include <linux/interrupt.h>
+#include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/xarray.h>
+
+#include "test_gate.h"
+
+/* What the examples take for granted */
+
+static struct bgtoken_wq *foo_wq, *pump_wq, *button_wq;
+
+struct foo_image {
+	struct kref kref;
+};
+
+struct foo_index {
+	int entries;
+};
+
+static struct test_gate parsing;	/* holds foo_parse() */
+static atomic_t images, indexes;
+
+static struct foo_image *foo_image_load(void)
+{
+	struct foo_image *image = kzalloc(sizeof(*image), GFP_KERNEL);
+
+	if (!image)
+		return NULL;
+	kref_init(&image->kref);
+	atomic_inc(&images);
+	return image;
+}
+
+static struct foo_image *foo_image_get(struct foo_image *image)
+{
+	kref_get(&image->kref);
+	return image;
+}
+
+static void foo_image_free(struct kref *kref)
+{
+	kfree(container_of(kref, struct foo_image, kref));
+	atomic_dec(&images);
+}
+
+static void foo_image_put(struct foo_image *image)
+{
+	kref_put(&image->kref, foo_image_free);
+}
+
+static struct foo_index *foo_parse(struct foo_image *image)
+{
+	struct foo_index *index = kzalloc(sizeof(*index), GFP_KERNEL);
+
+	test_gate_pass(&parsing);
+	if (index) {
+		index->entries = 1;
+		atomic_inc(&indexes);
+	}
+	return index;
+}
+
+static void foo_index_free(struct foo_index *index)
+{
+	if (!index)
+		return;
+	kfree(index);
+	atomic_dec(&indexes);
+}
+
+static void foo_unregister(void);
+
+/* An interrupt line that a test raises; a handler is there until the device goes. */
+static struct {
+	irq_handler_t handler;
+	void *data;
+	int raised_last;	/* as it is freed: the latest that one can come */
+} line;
+
+static void raise_line(void)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (line.handler)
+		line.handler(1, line.data);
+	local_irq_restore(flags);
+}
+
+static void free_line(void *unused)
+{
+	raise_line();
+	line.raised_last++;
+	line.handler = NULL;
+}
+
+static int request_line(struct device *dev, unsigned int irq, irq_handler_t handler,
+			unsigned long flags, const char *name, void *data)
+{
+	line.handler = handler;
+	line.data = data;
+	return devm_add_action_or_reset(dev, free_line, NULL);
+}
+
+#define devm_request_irq		request_line
+
+/* A firmware that is there when a test says so. */
+static struct {
+	void (*done)(const struct firmware *fw, void *context);
+	void *context;
+	int err;
+} firmware;
+
+static int request_firmware_later(struct module *module, bool uevent, const char *name,
+				  struct device *dev, gfp_t gfp, void *context,
+				  void (*done)(const struct firmware *fw, void *context))
+{
+	firmware.context = context;
+	firmware.done = done;
+	return firmware.err;
+}
+
+static void release_nothing(const struct firmware *fw)
+{
+}
+
+#define request_firmware_nowait		request_firmware_later
+#define release_firmware		release_nothing
+
+/* The text of the document, and what comes of it */
+
+#include "doc_examples.h"
+
+struct doc_test {
+	struct platform_device *pdev;
+	struct test_thread thread;
+	struct file file;
+	long result;
+	long live_tokens, live_works;
+};
+
+/* A driver's device, whose managed resources go when the test says so. */
+static struct device *test_device(struct kunit *test)
+{
+	struct doc_test *t = test->priv;
+
+	t->pdev = platform_device_alloc("bgtoken_doc_test", PLATFORM_DEVID_AUTO);
+	KUNIT_ASSERT_NOT_NULL(test, t->pdev);
+	KUNIT_ASSERT_EQ(test, platform_device_add(t->pdev), 0);
+	return &t->pdev->dev;
+}
+
+static void unbind(struct doc_test *t)
+{
+	devres_release_group(&t->pdev->dev, NULL);
+}
+
+static struct doc_test *bound;	/* has a foo */
+
+static void foo_unregister(void)
+{
+	if (!bound)
+		return;
+	foo_remove(&bound->pdev->dev);
+	unbind(bound);
+	bound = NULL;
+}
+
+/* Returns when its job parses. */
+static struct foo *bind_foo(struct kunit *test)
+{
+	struct device *dev = test_device(test);
+
+	KUNIT_ASSERT_NOT_NULL(test, devres_open_group(dev, NULL, GFP_KERNEL));
+	KUNIT_ASSERT_EQ(test, foo_probe(dev), 0);
+	bound = test->priv;
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&parsing, 1));
+	return dev_get_drvdata(dev);
+}
+
+static void foo_job_gives_its_index_to_foo(struct kunit *test)
+{
+	struct foo *foo = bind_foo(test);
+
+	test_gate_open(&parsing);
+	bgtoken_wq_flush(foo_wq);
+	KUNIT_EXPECT_NOT_NULL(test, foo->index);
+	KUNIT_EXPECT_EQ(test, atomic_read(&indexes), 1);
+	foo_unregister();
+	KUNIT_EXPECT_EQ(test, atomic_read(&images), 0);
+}
+
+static void foo_may_go_while_its_job_parses(struct kunit *test)
+{
+	bind_foo(test);
+	foo_unregister();
+	KUNIT_EXPECT_EQ(test, atomic_read(&images), 1);		/* the job has it */
+	test_gate_open(&parsing);
+	bgtoken_wq_flush(foo_wq);
+	KUNIT_EXPECT_EQ(test, atomic_read(&images), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&indexes), 0);
+}
+
+static void read_gauge(void *arg)
+{
+	struct doc_test *t = arg;
+
+	WRITE_ONCE(t->result, gauge_read(&t->file));
+}
+
+static struct gauge *new_gauge(struct kunit *test)
+{
+	struct gauge *gauge = kzalloc(sizeof(*gauge), GFP_KERNEL);
+	struct doc_test *t = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, gauge);
+	gauge->token = bgtoken_create(gauge, BGTOKEN_MUTEX, GFP_KERNEL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(gauge->token));
+	t->file.private_data = bgtoken_get(gauge->token);
+	test_thread_start(test, &t->thread, -1, read_gauge, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->thread));
+	return gauge;
+}
+
+static void gauge_read_ends_with_a_value(struct kunit *test)
+{
+	struct gauge *gauge = new_gauge(test);
+	struct doc_test *t = test->priv;
+
+	scoped_bgtoken(gauge->token, struct gauge *, alive)
+		gauge_measured(alive, 42);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
+	KUNIT_EXPECT_EQ(test, t->result, 42L);
+	bgtoken_cancel(gauge->token);
+	KUNIT_EXPECT_EQ(test, gauge_read(&t->file), -ENODEV);
+	bgtoken_put(gauge->token);
+	kfree(gauge);
+	bgtoken_put(t->file.private_data);
+}
+
+static void gauge_may_go_while_it_is_read(struct kunit *test)
+{
+	struct gauge *gauge = new_gauge(test);
+	struct doc_test *t = test->priv;
+
+	bgtoken_cancel(gauge->token);
+	bgtoken_put(gauge->token);
+	kfree(gauge);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
+	KUNIT_EXPECT_EQ(test, t->result, (long)-ENODEV);
+	bgtoken_put(t->file.private_data);
+}
+
+static void no_fn(struct bgtoken_work *work)
+{
+}
+
+static void pump_is_left_alone_while_suspended(struct kunit *test)
+{
+	struct device *dev = test_device(test);
+	struct pump pump = {};
+
+	pump.token = bgtoken_create(&pump, BGTOKEN_MUTEX, GFP_KERNEL);
+	pump.poll = kzalloc(sizeof(*pump.poll), GFP_KERNEL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pump.token));
+	KUNIT_ASSERT_NOT_NULL(test, pump.poll);
+	bgtoken_delayed_work_init(pump.poll, pump.token, no_fn, NULL);
+	dev_set_drvdata(dev, &pump);
+	bgtoken_queue_delayed_work(pump_wq, pump.poll, HZ);
+	KUNIT_EXPECT_EQ(test, pump_suspend(dev), 0);
+	KUNIT_EXPECT_FALSE(test, timer_pending(&pump.poll->timer));
+	KUNIT_EXPECT_NULL(test, bgtoken_enter(pump.token));
+	KUNIT_EXPECT_EQ(test, pump_resume(dev), 0);
+	bgtoken_flush_delayed_work(pump.poll);
+	KUNIT_EXPECT_EQ(test, bgtoken_work_fate(&pump.poll->work), BGTOKEN_RAN);
+	bgtoken_cancel(pump.token);
+	bgtoken_work_put(&pump.poll->work);
+	bgtoken_put(pump.token);
+}
+
+static void press_button(void *button)
+{
+	button_irq(1, button);
+}
+
+static void button_counts_what_comes_in_interrupts(struct kunit *test)
+{
+	struct button button = {};
+
+	button.token = bgtoken_create(&button, BGTOKEN_MUTEX, GFP_KERNEL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(button.token));
+	KUNIT_EXPECT_TRUE(test, test_call_in(TEST_HARDIRQ, press_button, &button));
+	KUNIT_EXPECT_TRUE(test, test_call_in(TEST_SOFTIRQ, press_button, &button));
+	bgtoken_wq_flush(button_wq);
+	KUNIT_EXPECT_EQ(test, button.presses, 2);
+	bgtoken_cancel(button.token);
+	KUNIT_EXPECT_TRUE(test, test_call_in(TEST_HARDIRQ, press_button, &button));
+	KUNIT_EXPECT_EQ(test, button.presses, 2);
+	bgtoken_put(button.token);
+}
+
+static void relay_goes_after_its_interrupt(struct kunit *test)
+{
+	struct device *dev = test_device(test);
+	struct doc_test *t = test->priv;
+	struct relay *relay;
+
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		kunit_skip(test, "its interrupts are threads");
+	KUNIT_ASSERT_NOT_NULL(test, devres_open_group(dev, NULL, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, relay_probe(dev, 1), 0);
+	relay = line.data;
+	raise_line();
+	KUNIT_EXPECT_EQ(test, relay->clicks, 1);
+	unbind(t);		/* KASAN sees a handler that uses what is gone */
+	KUNIT_EXPECT_EQ(test, line.raised_last, 1);
+}
+
+static void session_is_found_until_it_is_closed(struct kunit *test)
+{
+	struct session *session = kzalloc(sizeof(*session), GFP_KERNEL);
+	struct bgtoken *found;
+
+	KUNIT_ASSERT_NOT_NULL(test, session);
+	session->id = 7;
+	session->token = bgtoken_create(session, BGTOKEN_SHARED, GFP_KERNEL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(session->token));
+	KUNIT_ASSERT_FALSE(test, xa_is_err(xa_store(&sessions, 7, session->token,
+						    GFP_KERNEL)));
+	found = session_find(7);
+	KUNIT_EXPECT_PTR_EQ(test, found, session->token);
+	KUNIT_EXPECT_NULL(test, session_find(8));
+	session_close(session);
+	KUNIT_EXPECT_NULL(test, session_find(7));
+	KUNIT_EXPECT_NULL(test, bgtoken_enter(found));
+	bgtoken_put(found);
+	xa_destroy(&sessions);
+}
+
+static void loader_may_go_before_its_firmware_comes(struct kunit *test)
+{
+	static const struct firmware fw = { .size = 99 };
+	struct loader *loader = kzalloc(sizeof(*loader), GFP_KERNEL);
+	struct bgtoken *token;
+
+	KUNIT_ASSERT_NOT_NULL(test, loader);
+	token = bgtoken_create(loader, BGTOKEN_MUTEX, GFP_KERNEL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	loader->token = token;
+	KUNIT_EXPECT_EQ(test, loader_start(loader), 0);
+	firmware.done(&fw, firmware.context);
+	KUNIT_EXPECT_EQ(test, loader->loaded, (size_t)99);
+
+	firmware.err = -EBUSY;
+	KUNIT_EXPECT_EQ(test, loader_start(loader), -EBUSY);
+	firmware.err = 0;
+	KUNIT_EXPECT_EQ(test, kref_read(&token->kref), 1U);
+
+	KUNIT_EXPECT_EQ(test, loader_start(loader), 0);
+	bgtoken_cancel(token);
+	bgtoken_put(token);
+	kfree(loader);
+	firmware.done(&fw, firmware.context);	/* the last put is its own */
+}
+
+static void link_tries_three_times_or_until_it_is_stopped(struct kunit *test)
+{
+	struct link link = {};
+
+	link.token = bgtoken_create(&link, BGTOKEN_SPIN, GFP_KERNEL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(link.token));
+	KUNIT_EXPECT_EQ(test, link_start(&link), 0);
+	KUNIT_EXPECT_TRUE(test, test_until(READ_ONCE(link.tries) == 3));
+	bgtoken_timer_mod(link.retry, jiffies + HZ);
+	link_stop(&link);
+	KUNIT_EXPECT_EQ(test, link.tries, 3);
+	bgtoken_put(link.token);
+	bgtoken_barrier();
+}
+
+static int blit_and(struct kunit *test, bool cancel)
+{
+	struct blit *blit = kzalloc(sizeof(*blit), GFP_KERNEL);
+	struct bgtoken *token = bgtoken_create(test, BGTOKEN_MUTEX, GFP_KERNEL);
+	DECLARE_COMPLETION_ONSTACK(done);
+	int result = 1;
+
+	KUNIT_ASSERT_NOT_NULL(test, blit);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	blit->done = &done;
+	blit->result = &result;
+	bgtoken_work_init(&blit->work, token, blit_run, blit_release);
+	if (cancel)
+		bgtoken_cancel(token);
+	bgtoken_queue_work(foo_wq, &blit->work);
+	bgtoken_work_put(&blit->work);
+	KUNIT_EXPECT_NE(test, wait_for_completion_timeout(&done, TEST_TIMEOUT), 0UL);
+	bgtoken_put(token);
+	return result;
+}
+
+static void blit_is_done_whatever_becomes_of_it(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, blit_and(test, false), 0);
+	KUNIT_EXPECT_EQ(test, blit_and(test, true), -ECANCELED);
+}
+
+/* The suite */
+
+static int doc_test_init(struct kunit *test)
+{
+	struct doc_test *t = kzalloc(sizeof(*t), GFP_KERNEL);
+
+	if (!t)
+		return -ENOMEM;
+	test->priv = t;
+	t->live_tokens = test_live(bgtoken_live_tokens);
+	t->live_works = test_live(bgtoken_live_works);
+	test_gate_init(&parsing);
+	foo_wq = bgtoken_wq_create("bgtoken_doc", WQ_UNBOUND, 0);
+	pump_wq = foo_wq;
+	button_wq = foo_wq;
+	return PTR_ERR_OR_ZERO(foo_wq);
+}
+
+static void doc_test_exit(struct kunit *test)
+{
+	struct doc_test *t = test->priv;
+
+	if (!t)
+		return;
+	test_gate_open(&parsing);
+	if (!test_thread_join(&t->thread)) {
+		KUNIT_FAIL(test, "a thread left behind");
+		return;
+	}
+	foo_exit();
+	if (t->pdev)
+		platform_device_unregister(t->pdev);
+	KUNIT_EXPECT_EQ(test, atomic_read(&images), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&indexes), 0);
+	test_nothing_left(test, bgtoken_live_tokens, t->live_tokens);
+	test_nothing_left(test, bgtoken_live_works, t->live_works);
+	kfree(t);
+}
+
+static struct kunit_case doc_test_cases[] = {
+	KUNIT_CASE(foo_job_gives_its_index_to_foo),
+	KUNIT_CASE(foo_may_go_while_its_job_parses),
+	KUNIT_CASE(gauge_read_ends_with_a_value),
+	KUNIT_CASE(gauge_may_go_while_it_is_read),
+	KUNIT_CASE(pump_is_left_alone_while_suspended),
+	KUNIT_CASE(button_counts_what_comes_in_interrupts),
+	KUNIT_CASE(relay_goes_after_its_interrupt),
+	KUNIT_CASE(session_is_found_until_it_is_closed),
+	KUNIT_CASE(loader_may_go_before_its_firmware_comes),
+	KUNIT_CASE(link_tries_three_times_or_until_it_is_stopped),
+	KUNIT_CASE(blit_is_done_whatever_becomes_of_it),
+	{}
+};
+
+static struct kunit_suite doc_test_suite = {
+	.name = "bgtoken_doc",
+	.init = doc_test_init,
+	.exit = doc_test_exit,
+	.test_cases = doc_test_cases,
+};
+
+kunit_test_suite(doc_test_suite);
+
+MODULE_DESCRIPTION("KUnit tests of bgtoken: the examples of its document");
+MODULE_LICENSE("GPL");
