@@ -566,7 +566,7 @@ void bgtoken_exit(struct bgtoken *token)
 	trace_bgtoken_exit(token);
 	lock_release(&token->dep_map, _RET_IP_);
 	word = atomic_dec_return(&token->scopes);
-	if (!bgtoken_quiet(word, BGTOKEN_NONE) && !bgtoken_exit_slow(token, word, 0))
+	if (!bgtoken_quiet(word) && !bgtoken_exit_slow(token, word, 0))
 		return;
 	bgtoken_line_unlock(token);	/* bgtoken_stand_in_line() */
 }
@@ -598,10 +598,11 @@ static __always_inline void bgtoken_irqrestore(struct bgtoken *token, unsigned l
 #endif
 }
 
+/* @before is what the word was before the exit. */
 static noinline void bgtoken_exit_irqs_slow(struct bgtoken *token, unsigned long flags,
-					    int word)
+					    int before)
 {
-	bool ended = bgtoken_exit_slow(token, word, BGTOKEN_IRQS);
+	bool ended = bgtoken_exit_slow(token, before - 1, BGTOKEN_IRQS);
 
 	/*
 	 * Nobody has saved them for an exit too many, or for a scope of another kind;
@@ -614,15 +615,15 @@ static noinline void bgtoken_exit_irqs_slow(struct bgtoken *token, unsigned long
 
 static __always_inline void bgtoken_exit_irqs(struct bgtoken *token, unsigned long flags)
 {
-	int word;
+	int before;
 
 	/* Pairs with the next one's acquire, and a cancel's; whoever waits spins. */
-	word = IS_ENABLED(CONFIG_PREEMPT_RT) ? atomic_dec_return(&token->scopes) :
-					       atomic_dec_return_release(&token->scopes);
-	if (likely(bgtoken_quiet(word, BGTOKEN_NONE | BGTOKEN_IRQS)))
+	before = IS_ENABLED(CONFIG_PREEMPT_RT) ? atomic_fetch_dec(&token->scopes) :
+						 atomic_fetch_dec_release(&token->scopes);
+	if (likely(before == (BGTOKEN_NONE | BGTOKEN_IRQS) + 1))
 		bgtoken_irqrestore(token, flags);
 	else
-		bgtoken_exit_irqs_slow(token, flags, word);
+		bgtoken_exit_irqs_slow(token, flags, before);
 }
 
 static noinline void bgtoken_exit_irqs_traced(struct bgtoken *token, unsigned long flags)

@@ -273,10 +273,13 @@ static __always_inline void bgtoken_might_sleep(const struct bgtoken *token)
 		might_sleep();
 }
 
-/* After an exit: nobody waits, there was a scope to end, and it was of this kind. */
-static __always_inline bool bgtoken_quiet(int word, int idle)
+/*
+ * After an exit that is not of BGTOKEN_SPIN: nobody waits, there was a scope to end, and
+ * it was of these kinds.
+ */
+static __always_inline bool bgtoken_quiet(int word)
 {
-	return (unsigned int)word - idle <= BGTOKEN_LIVE;
+	return (unsigned int)word - BGTOKEN_NONE <= BGTOKEN_LIVE;
 }
 
 #ifdef CONFIG_PREEMPT_RT
@@ -326,7 +329,7 @@ static __always_inline void bgtoken_exit(struct bgtoken *token)
 	lock_release(&token->dep_map, _THIS_IP_);
 	/* Somebody waits?  A full barrier: a release, and what waking wants. */
 	word = atomic_dec_return(&token->scopes);
-	if (unlikely(!bgtoken_quiet(word, BGTOKEN_NONE)))
+	if (unlikely(!bgtoken_quiet(word)))
 		__bgtoken_exit_slow(token, word);
 }
 

@@ -39,6 +39,11 @@ function table(which, tail, digits,    i, j, key, value) {
 	}
 }
 
+function text_of(name,    value) {
+	value = rate["text", name, "scope"]
+	return value == "" ? "" : value - rate["text", "nothing", "scope"]
+}
+
 function millions(variant, threads,    value) {
 	value = rate["scope", variant, threads]
 	return value == "" ? "-" : sprintf("%.3f", value / 1e6)
@@ -119,6 +124,15 @@ function units_table(    i, j, name) {
 	}
 }
 
+function text_table(    i, name) {
+	title("Text: bytes that a scope takes where it is written")
+	for (i = 1; i <= count["text"]; i++) {
+		name = variants["text", i]
+		if (name != "nothing")
+			printf "%-32s %8d\n", name, text_of(name)
+	}
+}
+
 function memory_table(    i, name) {
 	title("Memory in bytes; srcu, percpu_ref and completion with the pointer to the owner")
 	printf "%-22s %8s %8s %8s\n", "", "sizeof", "slab", "a CPU"
@@ -180,8 +194,12 @@ function targets(    i, j, p) {
 		       rate["memory", "token", p], "<=", 96)
 		target("bytes of a work by " p, rate["memory", "work", p], "<=", 96)
 		target("bytes of a delayed work by " p, \
-		       rate["memory", "delayed-work", p], "<=", 160)
+		       rate["memory", "delayed-work", p], "<=", i == 1 ? 160 : 192)
 	}
+	for (i = 1; i <= count["text"]; i++)
+		if (variants["text", i] ~ /bgtoken/)
+			target("bytes of text of " variants["text", i] "()", \
+			       text_of(variants["text", i]), "<=", 120)
 	target("bytes of a token a CPU", rate["memory", "token", "per-cpu"], "<=", 0)
 	target("a token among 1,000,000: cost, of one among 1,000", \
 	       ratio(median["tokens", "create-cancel-put", "1000000"], \
@@ -221,5 +239,7 @@ END {
 	}
 	if (count["memory"])
 		memory_table()
+		if (count["text"])
+			text_table()
 	targets()
 }
