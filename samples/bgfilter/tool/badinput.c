@@ -251,23 +251,34 @@ static void bail_out(const char *what, int ret)
 }
 
 static const char help[] =
-"Usage: bgfilter-badinput [DEVICE]\n"
+"Usage: bgfilter-badinput [--programs N] [DEVICE]\n"
 "\n"
 "Gives DEVICE (/dev/bgfilter) what it must refuse, and checks that it does and\n"
 "that the set that was loaded before stays in use.  Run it as root.\n"
+"\n"
+"  --programs N  random programs that are compared with libpcap, 20 to 1000\n"
+"                (default 1000): on a debug kernel each takes a while\n"
+"\n"
 "Prints TAP.  Exit codes: 0 all ok; 1 not all; 2 usage; 3 no device, or the\n"
 "output cannot be written.\n";
 
 int main(int argc, char **argv)
 {
 	unsigned int number = 0, failed = 0;
+	char *end = "";
 	int ret;
 
 	if (argc > 1 && !strcmp(argv[1], "--help")) {
 		fputs(help, stdout);
 		return 0;
 	}
-	if (argc > 2 || (argc > 1 && argv[1][0] == '-')) {
+	if (argc > 2 && !strcmp(argv[1], "--programs")) {
+		nr_same_programs = strtoul(argv[2], &end, 10);
+		argc -= 2;
+		argv += 2;
+	}
+	if (argc > 2 || (argc > 1 && argv[1][0] == '-') || *end ||
+	    nr_same_programs < 20 || nr_same_programs > MAX_SAME_PROGRAMS) {
 		fputs(help, stderr);
 		return 2;
 	}

@@ -73,6 +73,11 @@ struct bgfilter_run good_run(uint8_t verdicts[NR_GOOD]);
 
 int load_long(int fd, uint32_t n, uint32_t tiers);
 
+/* How many random programs are compared with libpcap. */
+#define MAX_SAME_PROGRAMS	1000
+
+extern unsigned int nr_same_programs;
+
 /* What the module's parameter "sets" says, or -1. */
 int count_sets(void);
 /* Whether it gets to @want within 5 seconds. */

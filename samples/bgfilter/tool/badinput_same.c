@@ -8,12 +8,13 @@
 
 #include "badinput.h"
 
-#define PROGRAMS	1000
 #define PROGRAM_LEN	16
 #define PACKETS		60
 #define PACKET_LEN	64
 #define CELLS		(BPF_MEMWORDS - 1)	/* one is left for native code */
 #define RAN		(BGFILTER_RAN_BASELINE | BGFILTER_RAN_TOP)
+
+unsigned int nr_same_programs = MAX_SAME_PROGRAMS;
 
 static uint64_t state;
 
@@ -140,11 +141,11 @@ static void program(struct bpf_insn *insns)
 #define LEN	(2 * CELLS + PROGRAM_LEN + 4)
 
 static struct {
-	struct bpf_insn insns[PROGRAMS * LEN];
-	struct bgfilter_prog progs[PROGRAMS];
+	struct bpf_insn insns[MAX_SAME_PROGRAMS * LEN];
+	struct bgfilter_prog progs[MAX_SAME_PROGRAMS];
 	uint8_t packet[PACKET_LEN];
 	uint32_t cap_len, wire_len;
-	uint8_t verdicts[PROGRAMS];
+	uint8_t verdicts[MAX_SAME_PROGRAMS];
 	uint32_t matches;
 } same;
 
@@ -164,13 +165,13 @@ static bool same_verdicts(int fd, uint32_t tier, uint8_t ran)
 		.verdicts = (uintptr_t)same.verdicts,
 		.cap_len = same.cap_len,
 		.wire_len = same.wire_len,
-		.nr_verdicts = PROGRAMS,
+		.nr_verdicts = nr_same_programs,
 		.tier = tier,
 	};
 
 	if (!expect("the run", run(fd, &arg), 0))
 		return false;
-	for (uint32_t i = 0; i < PROGRAMS; i++) {
+	for (uint32_t i = 0; i < nr_same_programs; i++) {
 		bool expected = bpf_filter(same.insns + same.progs[i].first,
 					   same.packet, same.wire_len,
 					   same.cap_len);
@@ -190,12 +191,12 @@ static bool same_for(int fd, uint32_t tier, uint8_t ran)
 	struct bgfilter_load arg = {
 		.progs = (uintptr_t)same.progs,
 		.insns = (uintptr_t)same.insns,
-		.nr_progs = PROGRAMS,
-		.nr_insns = PROGRAMS * LEN,
+		.nr_progs = nr_same_programs,
+		.nr_insns = nr_same_programs * LEN,
 		.tiers = BGFILTER_TIER_BASELINE | tier,
 	};
 
-	for (uint32_t i = 0; i < PROGRAMS; i++) {
+	for (uint32_t i = 0; i < nr_same_programs; i++) {
 		same.progs[i] = (struct bgfilter_prog){ i * LEN, LEN };
 		program(same.insns + i * LEN);
 	}
@@ -211,10 +212,10 @@ static bool same_for(int fd, uint32_t tier, uint8_t ran)
 			return false;
 	}
 	/* It would prove little if nearly all ended early, or said the same. */
-	if (same.matches < PROGRAMS * PACKETS / 10 ||
-	    same.matches > PROGRAMS * PACKETS / 2)
+	if (same.matches < nr_same_programs * PACKETS / 10 ||
+	    same.matches > nr_same_programs * PACKETS / 2)
 		return fail("%u of %u matched", same.matches,
-			    PROGRAMS * PACKETS);
+			    nr_same_programs * PACKETS);
 	return true;
 }
 
