@@ -54,7 +54,7 @@ static void hold_scope(void *arg)
 
 	test_scope(t->token, struct test_owner *, owner) {
 		atomic_inc(&t->live);
-		if (t->kind == BGTOKEN_SPIN && !IS_ENABLED(CONFIG_PREEMPT_RT))
+		if (t->kind == BGTOKEN_SPIN)
 			test_gate_spin(&t->inside);
 		else
 			test_gate_pass(&t->inside);
