@@ -415,7 +415,7 @@ static void bgtoken_line_unlock(struct bgtoken *token)
 	}
 }
 
-/* Step (1), as bgtoken_try_enter(), if the word is @word. */
+/* Step (1), as __bgtoken_try_enter(), if the word is @word. */
 static bool bgtoken_take(struct bgtoken *token, int word, int idle)
 {
 	return atomic_read(&token->scopes) == word &&
@@ -476,14 +476,15 @@ static bool bgtoken_misnamed(const struct bgtoken *token, int irqs)
 {
 	bool misnamed = (bgtoken_kind(token) == BGTOKEN_SPIN) != !!irqs;
 
+	const char *name = "a token";
+	int line = 0;		/* known with lockdep only: a token has no room for it */
+
 #ifdef CONFIG_LOCKDEP
-	WARN_ONCE(misnamed, "bgtoken: a token of %s:%d wants %s\n", token->class->name,
-		  token->class->line_number, irqs ? "bgtoken_enter()" :
-						    "bgtoken_enter_irqsave()");
-#else
-	WARN_ONCE(misnamed, "bgtoken: a token wants %s\n", irqs ? "bgtoken_enter()" :
-							     "bgtoken_enter_irqsave()");
+	name = token->class->name;
+	line = token->class->line_number;
 #endif
+	WARN_ONCE(misnamed, "bgtoken: %s, created in line %d, is for %s\n", name, line,
+		  irqs ? "bgtoken_enter()" : "bgtoken_enter_irqsave()");
 	return misnamed;
 }
 
@@ -546,7 +547,7 @@ EXPORT_SYMBOL_GPL(__bgtoken_exit_slow);
 #ifdef CONFIG_PREEMPT_RT
 void *bgtoken_enter_nested(struct bgtoken *token, unsigned int subclass)
 {
-	bgtoken_might_sleep(token);
+	__bgtoken_might_sleep(token);
 	return bgtoken_enter_slow(token, subclass, 0, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(bgtoken_enter_nested);
@@ -566,13 +567,13 @@ void bgtoken_exit(struct bgtoken *token)
 	trace_bgtoken_exit(token);
 	lock_release(&token->dep_map, _RET_IP_);
 	word = atomic_dec_return(&token->scopes);
-	if (!bgtoken_quiet(word) && !bgtoken_exit_slow(token, word, 0))
+	if (!__bgtoken_quiet(word) && !bgtoken_exit_slow(token, word, 0))
 		return;
 	bgtoken_line_unlock(token);	/* bgtoken_stand_in_line() */
 }
 EXPORT_SYMBOL_GPL(bgtoken_exit);
 #else
-/* When bgtoken_try_enter() has failed, with interrupts off; @flags are as before. */
+/* When __bgtoken_try_enter() has failed, with interrupts off; @flags are as before. */
 void *__bgtoken_enter_irqsave_slow(struct bgtoken *token, unsigned int subclass,
 				   unsigned long flags)
 {
@@ -632,13 +633,17 @@ static noinline void bgtoken_exit_irqs_traced(struct bgtoken *token, unsigned lo
 	bgtoken_exit_irqs(token, flags);
 }
 
+/*
+ * Not inline, as a scope would take 160 bytes of text then; and without a frame of its
+ * own, as all that needs one is elsewhere.
+ */
+
 /**
  * bgtoken_exit_irqrestore() - end a scope that bgtoken_enter_irqsave() began
  * @token:	the token that it returned an owner for
  * @flags:	as it saved them
  *
- * Otherwise as bgtoken_exit().  Not inline, as a scope would take 160 bytes of text
- * then; and without a frame of its own, as all that needs one is elsewhere.
+ * Otherwise as bgtoken_exit().
  *
  * Context: The one that entered.
  */
@@ -695,7 +700,7 @@ static noinline void bgtoken_notify(struct bgtoken *token)
 /*
  * Steps (a) and (b).  What the word was is returned.  A full barrier: before the
  * wake-ups, and before the look at who watches, where it pairs with
- * bgtoken_watch().
+ * __bgtoken_watch().
  */
 static int bgtoken_close(struct bgtoken *token, int flags)
 {
@@ -746,30 +751,24 @@ bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass)
 EXPORT_SYMBOL_GPL(bgtoken_cancel_nested);
 
 /**
- * bgtoken_pause() - end all access to the owner for a while
- * @token:	the caller holds a reference
+ * bgtoken_pause_nested() - pause inside a scope of the same class
+ * @token:	the token to pause
+ * @subclass:	lockdep's, other than that of the scope around it
  *
- * As bgtoken_cancel(), but that bgtoken_resume() takes it back: scopes and queueing
- * are refused, works and timers that are pending are dropped, and when it returns no
- * scope is live.  The owner stays the token's.  Sleepers and waiters sleep on, and
- * bgtoken_cancelled() says nothing of it.  A work that is running may enter again after
- * the resume.
+ * For two tokens that were created at the same place.  Otherwise as bgtoken_pause().
  *
- * Pauses are not counted.  The caller orders them and its resumes: a resume before the
- * pause has returned may leave that waiting for ever.  A cancel meanwhile works as ever.
- *
- * Context: As bgtoken_cancel().
+ * Context: As bgtoken_pause().
  */
-void bgtoken_pause(struct bgtoken *token)
+void bgtoken_pause_nested(struct bgtoken *token, unsigned int subclass)
 {
 	int word = atomic_fetch_or(BGTOKEN_PAUSED, &token->scopes);
 
 	trace_bgtoken_pause(token);
 	bgtoken_drop_pending(token);
-	bgtoken_wait_scopes(token, word, 0);
+	bgtoken_wait_scopes(token, word, subclass);
 	trace_bgtoken_pause_done(token);
 }
-EXPORT_SYMBOL_GPL(bgtoken_pause);
+EXPORT_SYMBOL_GPL(bgtoken_pause_nested);
 
 /**
  * bgtoken_resume() - end a pause
@@ -830,7 +829,7 @@ long bgtoken_sleep(struct bgtoken *token, long timeout)
 	might_sleep();
 	if (timeout <= 0)
 		return 0;
-	bgtoken_watch(token);
+	__bgtoken_watch(token);
 	return ___wait_var_event(&token->owner,
 				 ___wait_cond_timeout(bgtoken_cancelled(token)),
 				 (TASK_IDLE | TASK_FREEZABLE), 0, timeout,
@@ -878,7 +877,7 @@ void __bgtoken_wait_begin(struct bgtoken *token, struct bgtoken_waiter *waiter)
 	init_wait_var_entry(&waiter->entry, &token->owner, 0);
 	waiter->entry.wq_entry.func = bgtoken_wake_waiter;
 	waiter->woken = false;
-	bgtoken_watch(token);
+	__bgtoken_watch(token);
 	add_wait_queue(__var_waitqueue(&token->owner), &waiter->entry.wq_entry);
 	smp_mb();	/* before the condition; pairs with bgtoken_wake() */
 }

@@ -150,7 +150,7 @@ struct bgtoken {
 
 /* What token->marks is made of; above it the pauses are counted. */
 #define BGTOKEN_KIND		0x3		/* I: enum bgtoken_kind */
-#define BGTOKEN_WATCHED		0x4		/* see bgtoken_watch() */
+#define BGTOKEN_WATCHED		0x4		/* see __bgtoken_watch() */
 #define BGTOKEN_PAUSE		0x8		/* one of them */
 
 struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
@@ -219,16 +219,24 @@ static inline struct bgtoken *bgtoken_get(struct bgtoken *token)
  * may look whether it is still there.
  *
  * Context: Any, in an RCU read-side section.
- * Return: True, and the caller holds a reference; false if the last was dropped.
+ * Return: @token, and the caller holds a reference; NULL if the last was dropped.
  */
-static inline bool __must_check bgtoken_get_unless_zero(struct bgtoken *token)
+static inline struct bgtoken * __must_check
+bgtoken_get_unless_zero(struct bgtoken *token)
 {
-	return kref_get_unless_zero(&token->kref);
+	return kref_get_unless_zero(&token->kref) ? token : NULL;
 }
 
 int devm_bgtoken_get(struct device *dev, struct bgtoken *token);
 void bgtoken_put(struct bgtoken *token);
 
+/**
+ * bgtoken_kind() - what the scopes of a token may do
+ * @token:	the caller holds a reference
+ *
+ * Context: Any.
+ * Return: As it was created.
+ */
 static __always_inline enum bgtoken_kind bgtoken_kind(const struct bgtoken *token)
 {
 	return atomic_read(&token->marks) & BGTOKEN_KIND;
@@ -249,7 +257,7 @@ DECLARE_TRACEPOINT(bgtoken_exit);
  * Begin a scope if nobody is in one, the token is neither paused nor cancelled, and
  * @idle is what the word of its kind is then.
  */
-static __always_inline bool bgtoken_try_enter(struct bgtoken *token,
+static __always_inline bool __bgtoken_try_enter(struct bgtoken *token,
 					      unsigned int subclass, int idle)
 {
 	/* Acquire: what the scope before did comes before; see the exits. */
@@ -266,7 +274,7 @@ static __always_inline bool bgtoken_try_enter(struct bgtoken *token,
 }
 
 /* BGTOKEN_SHARED never waits; it costs nothing but on debug kernels. */
-static __always_inline void bgtoken_might_sleep(const struct bgtoken *token)
+static __always_inline void __bgtoken_might_sleep(const struct bgtoken *token)
 {
 	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) &&
 	    bgtoken_kind(token) == BGTOKEN_MUTEX)
@@ -277,7 +285,7 @@ static __always_inline void bgtoken_might_sleep(const struct bgtoken *token)
  * After an exit that is not of BGTOKEN_SPIN: nobody waits, there was a scope to end, and
  * it was of these kinds.
  */
-static __always_inline bool bgtoken_quiet(int word)
+static __always_inline bool __bgtoken_quiet(int word)
 {
 	return (unsigned int)word - BGTOKEN_NONE <= BGTOKEN_LIVE;
 }
@@ -303,8 +311,8 @@ static __always_inline void *bgtoken_enter_nested(struct bgtoken *token,
 						  unsigned int subclass)
 	__acquires_if_nonnull(token)
 {
-	bgtoken_might_sleep(token);
-	if (!bgtoken_try_enter(token, subclass, BGTOKEN_NONE))
+	__bgtoken_might_sleep(token);
+	if (!__bgtoken_try_enter(token, subclass, BGTOKEN_NONE))
 		return __bgtoken_enter_slow(token, subclass);
 	if (tracepoint_enabled(bgtoken_enter))
 		__bgtoken_trace_enter(token);
@@ -329,7 +337,7 @@ static __always_inline void bgtoken_exit(struct bgtoken *token)
 	lock_release(&token->dep_map, _THIS_IP_);
 	/* Somebody waits?  A full barrier: a release, and what waking wants. */
 	word = atomic_dec_return(&token->scopes);
-	if (unlikely(!bgtoken_quiet(word)))
+	if (unlikely(!__bgtoken_quiet(word)))
 		__bgtoken_exit_slow(token, word);
 }
 
@@ -341,7 +349,7 @@ static __always_inline void *__bgtoken_enter_irqsave(struct bgtoken *token,
 {
 	local_irq_save(*flags);
 	preempt_disable();	/* whom the scope wakes runs when it ends */
-	if (!bgtoken_try_enter(token, subclass, BGTOKEN_NONE | BGTOKEN_IRQS))
+	if (!__bgtoken_try_enter(token, subclass, BGTOKEN_NONE | BGTOKEN_IRQS))
 		return __bgtoken_enter_irqsave_slow(token, subclass, *flags);
 	if (tracepoint_enabled(bgtoken_enter))
 		__bgtoken_trace_enter(token);
@@ -375,7 +383,7 @@ static __always_inline void *bgtoken_enter(struct bgtoken *token)
  *		bgtoken_exit_irqrestore()
  * @_flags:	a variable of type unsigned long, as for spin_lock_irqsave()
  *
- * On PREEMPT_RT, as under a spinlock_t.  Otherwise as bgtoken_enter(), with the kinds
+ * On PREEMPT_RT interrupts stay on, as under a spinlock_t.  Otherwise as bgtoken_enter(), with the kinds
  * the other way round.
  *
  * Context: Any that may take a spinlock_t.
@@ -448,7 +456,28 @@ static inline bool bgtoken_cancelled(const struct bgtoken *token)
 	return atomic_read(&token->scopes) < 0;
 }
 
-void bgtoken_pause(struct bgtoken *token);
+void bgtoken_pause_nested(struct bgtoken *token, unsigned int subclass);
+
+/**
+ * bgtoken_pause() - end all access to the owner for a while
+ * @token:	the caller holds a reference
+ *
+ * As bgtoken_cancel(), but that bgtoken_resume() takes it back: scopes and queueing
+ * are refused, works and timers that are pending are dropped, and when it returns no
+ * scope is live.  The owner stays the token's.  Sleepers and waiters sleep on, and
+ * bgtoken_cancelled() says nothing of it.  A work whose function is running is not
+ * waited for outside of scopes, and may enter again after the resume.
+ *
+ * Pauses are not counted.  The caller orders them and its resumes: a resume before the
+ * pause has returned may leave that waiting for ever.  A cancel meanwhile works as ever.
+ *
+ * Context: As bgtoken_cancel().
+ */
+static inline void bgtoken_pause(struct bgtoken *token)
+{
+	bgtoken_pause_nested(token, 0);
+}
+
 void bgtoken_resume(struct bgtoken *token);
 
 long bgtoken_sleep(struct bgtoken *token, long timeout);
@@ -458,7 +487,7 @@ long bgtoken_sleep(struct bgtoken *token, long timeout);
  * works on timers.  The caller looks at the token after this: either it finds it
  * cancelled, or the cancel, in bgtoken_close(), finds this.
  */
-static inline void bgtoken_watch(struct bgtoken *token)
+static inline void __bgtoken_watch(struct bgtoken *token)
 {
 	atomic_fetch_or(BGTOKEN_WATCHED, &token->marks);	/* pairs with fetch_or there */
 }
@@ -560,7 +589,7 @@ void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
 	__bgtoken_wait_event(_token, _cond, TASK_INTERRUPTIBLE)
 
 /**
- * bgtoken_wait_event_timeout() - as bgtoken_wait_event(), for so long
+ * bgtoken_wait_event_timeout() - as bgtoken_wait_event(), with a timeout
  * @_token:	as for bgtoken_wait_event()
  * @_cond:	as for bgtoken_wait_event()
  * @_timeout:	jiffies
@@ -640,8 +669,9 @@ static __always_inline void bgtoken_irq_scope_exit(struct bgtoken_irq_scope *sco
 }
 
 /*
- * CLASS(bgtoken, scope)(token): from here to the end of the block a scope, if
- * scope.owner is not NULL.  CLASS(bgtoken_irqsave, scope)(token), too.
+ * CLASS(bgtoken, scope)(token): a scope from here to the end of the block, if
+ * scope.owner is not NULL.  CLASS(bgtoken_irqsave, scope)(token) is the same for
+ * BGTOKEN_SPIN.
  */
 DEFINE_CLASS(bgtoken, struct bgtoken_scope, bgtoken_scope_exit(&_T),
 	     bgtoken_scope_enter(token), struct bgtoken *token)
@@ -662,6 +692,8 @@ DEFINE_CLASS(bgtoken_irqsave, struct bgtoken_irq_scope, bgtoken_irq_scope_exit(&
  * The body runs once, or not at all if the token is cancelled or paused.  The scope
  * ends however the body is left: at its end, by return or goto, and by break or
  * continue, which leave the body and not a loop around it.
+ *
+ * Context: As bgtoken_enter().
  */
 #define scoped_bgtoken(_token, _type, _name)				\
 	__scoped_bgtoken(bgtoken, bgtoken_scope_exit, _token, _type, _name, \
@@ -672,6 +704,8 @@ DEFINE_CLASS(bgtoken_irqsave, struct bgtoken_irq_scope, bgtoken_irq_scope_exit(&
  * @_token:	the token, as for bgtoken_enter_irqsave()
  * @_type:	as for scoped_bgtoken()
  * @_name:	as for scoped_bgtoken()
+ *
+ * Context: As bgtoken_enter_irqsave().
  */
 #define scoped_bgtoken_irqsave(_token, _type, _name)			\
 	__scoped_bgtoken(bgtoken_irqsave, bgtoken_irq_scope_exit, _token, _type, \
@@ -693,7 +727,11 @@ DEFINE_CLASS(bgtoken_irqsave, struct bgtoken_irq_scope, bgtoken_irq_scope_exit(&
  * @_type:	as for scoped_bgtoken()
  * @_name:	as for scoped_bgtoken()
  *
- * As scoped_cond_guard().  Otherwise as scoped_bgtoken().
+ * As scoped_cond_guard().  Where there are pauses, too, bgtoken_cancelled() tells
+ * one from the other.  Otherwise as scoped_bgtoken(): a break or continue in @_fail
+ * does not leave a loop around it.
+ *
+ * Context: As bgtoken_enter().
  */
 #define scoped_cond_bgtoken(_fail, _token, _type, _name)		\
 	__scoped_cond_bgtoken(_fail, bgtoken, bgtoken_scope_exit, _token, _type, \
@@ -706,6 +744,8 @@ DEFINE_CLASS(bgtoken_irqsave, struct bgtoken_irq_scope, bgtoken_irq_scope_exit(&
  * @_token:	the token, as for bgtoken_enter_irqsave()
  * @_type:	as for scoped_bgtoken()
  * @_name:	as for scoped_bgtoken()
+ *
+ * Context: As bgtoken_enter_irqsave().
  */
 #define scoped_cond_bgtoken_irqsave(_fail, _token, _type, _name)	\
 	__scoped_cond_bgtoken(_fail, bgtoken_irqsave, bgtoken_irq_scope_exit, \
@@ -920,6 +960,18 @@ static inline bool bgtoken_cancel_delayed_work(struct bgtoken_delayed_work *dwor
 static inline enum bgtoken_fate bgtoken_work_fate(const struct bgtoken_work *work)
 {
 	return READ_ONCE(work->fate);
+}
+
+/**
+ * bgtoken_timer_fate() - why is a timer released?
+ * @timer:	the timer, in its release function
+ *
+ * Context: Any, in release; elsewhere a hint.
+ * Return: As bgtoken_work_fate().
+ */
+static inline enum bgtoken_fate bgtoken_timer_fate(const struct bgtoken_timer *timer)
+{
+	return bgtoken_work_fate(&timer->dwork.work);
 }
 
 void bgtoken_timer_init(struct bgtoken_timer *timer, struct bgtoken *token,

@@ -220,7 +220,7 @@ DECLARE_EVENT_CLASS(bgtoken_work_token,
 );
 
 /**
- * bgtoken_work_start - the function of a work is about to be called
+ * bgtoken_work_start - the function of a work or timer is about to be called
  * @work:	the work
  * @token:	the token that it carries
  */
@@ -229,7 +229,7 @@ DEFINE_EVENT(bgtoken_work_token, bgtoken_work_start,
 	TP_ARGS(work, token));
 
 /**
- * bgtoken_work_end - the function of a work has returned
+ * bgtoken_work_end - the function of a work or timer has returned
  * @work:	the work
  * @token:	the token that it carries
  */
@@ -238,7 +238,7 @@ DEFINE_EVENT(bgtoken_work_token, bgtoken_work_end,
 	TP_ARGS(work, token));
 
 /**
- * bgtoken_work_cancel - a pending work was taken back
+ * bgtoken_work_cancel - a pending work or timer was taken back
  * @work:	the work
  * @token:	the token that it carries
  */
@@ -247,7 +247,7 @@ DEFINE_EVENT(bgtoken_work_token, bgtoken_work_cancel,
 	TP_ARGS(work, token));
 
 /**
- * bgtoken_work_drop - a queued work left the queue without being called
+ * bgtoken_work_drop - a queued work, or an armed timer, went without being called
  * @work:	the work
  * @token:	the token that it carries, cancelled or paused, or else its queue closes
  */

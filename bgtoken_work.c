@@ -61,9 +61,9 @@
  * it again takes it back first.
  *
  * What is TIMER is on two lists, its token's and its workqueue's, and is moved to
- * QUEUED by a cancel, a pause and a drain, so that it is dropped, and released in process
- * context, as soon as its workqueue gets to it and not when the timer would have fired.  It
- * is armed only after a look
+ * QUEUED by a cancel, a pause and a drain, so that it is dropped, and released in
+ * process context, as soon as its workqueue gets to it, and not when the timer would have
+ * fired.  It is armed only after a look
  * at the token's word, and under wq->lock at the workqueue: as a cancel and a pause
  * change the word, and a drain sets closing, before they walk their list, they find it
  * there or it is refused.  A cancel walks the list only if token->marks says that there
@@ -166,7 +166,7 @@ static void bgtoken_work_last(struct kref *kref)
 
 /**
  * bgtoken_work_put() - drop a reference on a work
- * @work:	the work
+ * @work:	the work; may be NULL
  *
  * The last put calls the work's release function: here and now if the caller may
  * sleep, and the kernel counts preemption, so that this can be told; else from a
@@ -177,7 +177,8 @@ static void bgtoken_work_last(struct kref *kref)
  */
 void bgtoken_work_put(struct bgtoken_work *work)
 {
-	kref_put(&work->kref, bgtoken_work_last);
+	if (work)
+		kref_put(&work->kref, bgtoken_work_last);
 }
 EXPORT_SYMBOL_GPL(bgtoken_work_put);
 
@@ -424,7 +425,7 @@ static void bgtoken_workfn(struct work_struct *ws)
 }
 
 /* Of one that is still IDLE: else it is another's turn to say. */
-static void bgtoken_timer_fate(struct bgtoken_work *work, enum bgtoken_fate fate)
+static void bgtoken_set_timer_fate(struct bgtoken_work *work, enum bgtoken_fate fate)
 {
 	unsigned long flags;
 
@@ -440,12 +441,12 @@ static void bgtoken_timer_call(struct bgtoken_timer *timer, void *owner, u32 pau
 	struct bgtoken_work *work = &timer->dwork.work;
 
 	if (owner && pauses == bgtoken_pauses(work->token)) {
-		bgtoken_timer_fate(work, BGTOKEN_RAN);
+		bgtoken_set_timer_fate(work, BGTOKEN_RAN);
 		trace_bgtoken_work_start(work, work->token);
 		work->timer_fn(timer, owner);
 		trace_bgtoken_work_end(work, work->token);
 	} else {
-		bgtoken_timer_fate(work, bgtoken_cancelled(work->token) ?
+		bgtoken_set_timer_fate(work, bgtoken_cancelled(work->token) ?
 				   BGTOKEN_DROPPED_CANCELLED : BGTOKEN_DROPPED_PAUSED);
 		trace_bgtoken_work_drop(work, work->token);
 	}
@@ -590,7 +591,7 @@ static int bgtoken_queue(struct bgtoken_wq *wq, struct bgtoken_work *work,
 		return BGTOKEN_REFUSED_CANCELLED;
 	spin_lock_irqsave(&token->lock, flags);
 	if (when->timed)
-		bgtoken_watch(token);	/* before the look at it, too */
+		__bgtoken_watch(token);	/* before the look at it, too */
 	outcome = bgtoken_queue_locked(wq, work, when);
 	if (outcome < BGTOKEN_REFUSALS)
 		trace_bgtoken_work_refuse(work, token, outcome);
@@ -640,7 +641,7 @@ static int bgtoken_queue_delayed(struct bgtoken_wq *wq, struct bgtoken_delayed_w
  * @delay:	jiffies to wait before it is queued; 0 for at once
  *
  * If the token is cancelled or paused, or the workqueue closed, while the timer runs,
- * the work is taken off it then and there, and released without its function
+ * the work is taken off it then and there, and dropped without its function
  * being called.  Otherwise as bgtoken_queue_work().
  *
  * Context: Any that may take a spinlock_t.
@@ -661,9 +662,9 @@ EXPORT_SYMBOL_GPL(bgtoken_queue_delayed_work);
  * @delay:	jiffies to wait from now before it is queued; 0 for at once
  *
  * As mod_delayed_work(): one that is pending, on its timer or on @wq, is pending
- * for @delay from now on, and runs once.  One that is not is queued.  It is refused as by
- * bgtoken_queue_work(), but not for being pending: after a cancel, or in a pause, it
- * changes nothing.
+ * for @delay from now on, and runs once.  One that is not is queued.  It is refused where
+ * bgtoken_queue_work() would be, but for being pending on @wq: after a cancel, or in a
+ * pause, it changes nothing.
  *
  * Context: Any that may take a spinlock_t.
  * Return: True if it was pending on @wq, and moved.  False if it was not, whether it is
@@ -717,6 +718,7 @@ EXPORT_SYMBOL_GPL(bgtoken_timer_mod);
 bool bgtoken_cancel_work(struct bgtoken_work *work)
 {
 	bool pending, mine = false;
+	enum bgtoken_fate fate;
 	unsigned long flags;
 
 	if (unlikely(!work->token))
@@ -724,8 +726,9 @@ bool bgtoken_cancel_work(struct bgtoken_work *work)
 	spin_lock_irqsave(&work->token->lock, flags);
 	pending = bgtoken_work_pending(work);
 	if (work->state != BGTOKEN_IDLE) {
+		fate = bgtoken_due(work);
 		mine = bgtoken_take_back(work);
-		WRITE_ONCE(work->fate, pending ? BGTOKEN_TAKEN_BACK : BGTOKEN_DROPPED_PAUSED);
+		WRITE_ONCE(work->fate, fate == BGTOKEN_RAN ? BGTOKEN_TAKEN_BACK : fate);
 	}
 	if (pending)
 		trace_bgtoken_work_cancel(work, work->token);

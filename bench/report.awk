@@ -239,7 +239,7 @@ END {
 	}
 	if (count["memory"])
 		memory_table()
-		if (count["text"])
-			text_table()
+	if (count["text"])
+		text_table()
 	targets()
 }

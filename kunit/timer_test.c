@@ -70,7 +70,7 @@ static void ringer_release(struct bgtoken_timer *timer)
 	might_sleep();
 	if (!in_task() || irqs_disabled())
 		atomic_inc(&t->wrong);
-	WRITE_ONCE(t->fate, bgtoken_work_fate(&timer->dwork.work));
+	WRITE_ONCE(t->fate, bgtoken_timer_fate(timer));
 	kfree(ringer);
 	test_gate_arrive(&t->released);
 }

@@ -362,19 +362,18 @@ static void token_that_was_looked_up_is_kept_while_there_are_references(struct k
 {
 	struct wait_test *t = test->priv;
 	struct bgtoken *token = bgtoken_create(t, BGTOKEN_MUTEX, GFP_KERNEL);
-	bool got, got_late;
+	struct bgtoken *got, *got_late;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
 	rcu_read_lock();
 	got = bgtoken_get_unless_zero(token);
-	if (got)
-		bgtoken_put(token);
+	bgtoken_put(got);
 	bgtoken_put(token);
 	/* It is there until the grace period ends, which waits for this section. */
 	got_late = bgtoken_get_unless_zero(token);
 	rcu_read_unlock();
-	KUNIT_EXPECT_TRUE(test, got);
-	KUNIT_EXPECT_FALSE(test, got_late);
+	KUNIT_EXPECT_PTR_EQ(test, got, token);
+	KUNIT_EXPECT_NULL(test, got_late);
 }
 
 static void token_is_put_when_a_device_unbinds(struct kunit *test)

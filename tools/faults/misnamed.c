@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * plants: scopes begun by the names for another kind, where the kernel goes on after a warning
- * caught by: the case, which says in the end that each was warned of, and refused
+ * caught by: the case, which says in the end that both were refused
  * text: two scopes were refused, and both tokens work
  * run: debug --suite fault_misnamed
  */
