@@ -5,6 +5,10 @@
 
 /^\.\. example: / { wanted = 1; next }
 wanted && /^::$/ { inside = 1; wanted = 0; next }
+wanted && NF {
+	print FILENAME ": " FNR ": no literal block after an example's name" > "/dev/stderr"
+	exit failed = 1
+}
 inside && /^[^\t]/ { inside = 0; print "" }
 inside {
 	if (!told++)
@@ -13,6 +17,8 @@ inside {
 	print
 }
 END {
+	if (failed)
+		exit 1
 	if (!told) {
 		print FILENAME ": no examples" > "/dev/stderr"
 		exit 1

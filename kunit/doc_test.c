@@ -17,7 +17,7 @@
 
 /* What the examples take for granted */
 
-static struct bgtoken_wq *foo_wq, *pump_wq, *button_wq;
+static struct bgtoken_wq *pump_wq, *button_wq;
 
 struct foo_image {
 	struct kref kref;
@@ -29,6 +29,7 @@ struct foo_index {
 
 static struct test_gate parsing;	/* holds foo_parse() */
 static atomic_t images, indexes;
+static bool fail_start;		/* foo_start() gets no memory */
 
 static struct foo_image *foo_image_load(void)
 {
@@ -36,6 +37,8 @@ static struct foo_image *foo_image_load(void)
 
 	if (!image)
 		return NULL;
+	if (READ_ONCE(fail_start))
+		test_fail_alloc(1);	/* the next, which is the job's */
 	kref_init(&image->kref);
 	atomic_inc(&images);
 	return image;
@@ -78,13 +81,18 @@ static void foo_index_free(struct foo_index *index)
 	atomic_dec(&indexes);
 }
 
+static struct bgtoken_wq *foo_wq;
+
 static void foo_unregister(void);
+
+struct fence;
+static void fence_free(struct kref *kref);
 
 /* An interrupt line that a test raises; a handler is there until the device goes. */
 static struct {
 	irq_handler_t handler;
 	void *data;
-	int raised_last;	/* as it is freed: the latest that one can come */
+	bool raised_last;	/* as it is freed: the latest that one can come */
 } line;
 
 static void raise_line(void)
@@ -93,14 +101,14 @@ static void raise_line(void)
 
 	local_irq_save(flags);
 	if (line.handler)
-		line.handler(1, line.data);
+		line.handler(1, line.data);	/* KASAN sees what is gone */
 	local_irq_restore(flags);
 }
 
 static void free_line(void *unused)
 {
 	raise_line();
-	line.raised_last++;
+	line.raised_last = true;
 	line.handler = NULL;
 }
 
@@ -211,6 +219,25 @@ static void foo_may_go_while_its_job_parses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&indexes), 0);
 }
 
+static void foo_that_cannot_start_leaves_nothing(struct kunit *test)
+{
+	struct device *dev = test_device(test);
+	struct test_failslab failslab;
+	int err;
+
+	if (!test_failslab_begin(&failslab))
+		kunit_skip(test, "needs failslab");
+	KUNIT_EXPECT_NOT_NULL(test, devres_open_group(dev, NULL, GFP_KERNEL));
+	WRITE_ONCE(fail_start, true);
+	err = foo_probe(dev);
+	WRITE_ONCE(fail_start, false);
+	test_fail_stop();
+	test_failslab_end(&failslab);
+	KUNIT_EXPECT_EQ(test, err, -ENOMEM);
+	KUNIT_EXPECT_EQ(test, atomic_read(&images), 0);
+	unbind(test->priv);
+}
+
 static void read_gauge(void *arg)
 {
 	struct doc_test *t = arg;
@@ -241,8 +268,11 @@ static void gauge_read_ends_with_a_value(struct kunit *test)
 		gauge_measured(alive, 42);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
 	KUNIT_EXPECT_EQ(test, t->result, 42L);
+	KUNIT_EXPECT_FALSE(test, gauge->ready);
+	KUNIT_EXPECT_EQ(test, gauge_reset(&t->file), 0);
 	bgtoken_cancel(gauge->token);
 	KUNIT_EXPECT_EQ(test, gauge_read(&t->file), -ENODEV);
+	KUNIT_EXPECT_EQ(test, gauge_reset(&t->file), -ENODEV);
 	bgtoken_put(gauge->token);
 	kfree(gauge);
 	bgtoken_put(t->file.private_data);
@@ -276,10 +306,11 @@ static void pump_is_left_alone_while_suspended(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, pump.poll);
 	bgtoken_delayed_work_init(pump.poll, pump.token, no_fn, NULL);
 	dev_set_drvdata(dev, &pump);
-	bgtoken_queue_delayed_work(pump_wq, pump.poll, HZ);
+	bgtoken_queue_delayed_work(pump_wq, pump.poll, 3600 * HZ);
 	KUNIT_EXPECT_EQ(test, pump_suspend(dev), 0);
 	KUNIT_EXPECT_FALSE(test, timer_pending(&pump.poll->timer));
-	KUNIT_EXPECT_NULL(test, bgtoken_enter(pump.token));
+	scoped_bgtoken(pump.token, struct pump *, alive)
+		KUNIT_FAIL(test, "a scope while suspended");
 	KUNIT_EXPECT_EQ(test, pump_resume(dev), 0);
 	bgtoken_flush_delayed_work(pump.poll);
 	KUNIT_EXPECT_EQ(test, bgtoken_work_fate(&pump.poll->work), BGTOKEN_RAN);
@@ -313,17 +344,18 @@ static void relay_goes_after_its_interrupt(struct kunit *test)
 {
 	struct device *dev = test_device(test);
 	struct doc_test *t = test->priv;
-	struct relay *relay;
+	struct bgtoken *token;
 
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
 		kunit_skip(test, "its interrupts are threads");
 	KUNIT_ASSERT_NOT_NULL(test, devres_open_group(dev, NULL, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, relay_probe(dev, 1), 0);
-	relay = line.data;
+	KUNIT_ASSERT_EQ(test, relay_probe(dev, 1), 0);
+	token = line.data;
 	raise_line();
-	KUNIT_EXPECT_EQ(test, relay->clicks, 1);
-	unbind(t);		/* KASAN sees a handler that uses what is gone */
-	KUNIT_EXPECT_EQ(test, line.raised_last, 1);
+	scoped_bgtoken_irqsave(token, struct relay *, relay)
+		KUNIT_EXPECT_EQ(test, relay->clicks, 1);
+	unbind(t);
+	KUNIT_EXPECT_TRUE(test, line.raised_last);
 }
 
 static void session_is_found_until_it_is_closed(struct kunit *test)
@@ -381,30 +413,41 @@ static void link_tries_three_times_or_until_it_is_stopped(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(link.token));
 	KUNIT_EXPECT_EQ(test, link_start(&link), 0);
 	KUNIT_EXPECT_TRUE(test, test_until(READ_ONCE(link.tries) == 3));
-	bgtoken_timer_mod(link.retry, jiffies + HZ);
+	bgtoken_timer_mod(link.retry, jiffies + 3600 * HZ);
 	link_stop(&link);
 	KUNIT_EXPECT_EQ(test, link.tries, 3);
 	bgtoken_put(link.token);
 	bgtoken_barrier();
 }
 
+static void fence_free(struct kref *kref)
+{
+	kfree(container_of(kref, struct fence, kref));
+}
+
 static int blit_and(struct kunit *test, bool cancel)
 {
-	struct blit *blit = kzalloc(sizeof(*blit), GFP_KERNEL);
 	struct bgtoken *token = bgtoken_create(test, BGTOKEN_MUTEX, GFP_KERNEL);
-	DECLARE_COMPLETION_ONSTACK(done);
-	int result = 1;
+	struct blit *blit = kzalloc(sizeof(*blit), GFP_KERNEL);
+	struct fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
+	int result;
 
-	KUNIT_ASSERT_NOT_NULL(test, blit);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
-	blit->done = &done;
-	blit->result = &result;
+	KUNIT_ASSERT_NOT_NULL(test, blit);
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	kref_init(&fence->kref);
+	init_completion(&fence->done);
+	fence->result = 1;
+	kref_get(&fence->kref);
+	blit->fence = fence;		/* blit_release() */
 	bgtoken_work_init(&blit->work, token, blit_run, blit_release);
 	if (cancel)
 		bgtoken_cancel(token);
 	bgtoken_queue_work(foo_wq, &blit->work);
 	bgtoken_work_put(&blit->work);
-	KUNIT_EXPECT_NE(test, wait_for_completion_timeout(&done, TEST_TIMEOUT), 0UL);
+	KUNIT_EXPECT_NE(test, wait_for_completion_timeout(&fence->done, TEST_TIMEOUT), 0UL);
+	result = fence->result;
+	kref_put(&fence->kref, fence_free);
 	bgtoken_put(token);
 	return result;
 }
@@ -413,6 +456,34 @@ static void blit_is_done_whatever_becomes_of_it(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, blit_and(test, false), 0);
 	KUNIT_EXPECT_EQ(test, blit_and(test, true), -ECANCELED);
+}
+
+static void wait_for_frame(void *arg)
+{
+	struct doc_test *t = arg;
+	struct bgtoken *token = t->file.private_data;
+
+	scoped_bgtoken(token, struct stream *, stream)
+		t->result = wait_for_completion_timeout(&stream->frame, TEST_HOLD);
+}
+
+/* A scope waits for what only the remover will produce now. */
+static void stream_may_go_while_a_scope_waits_for_a_frame(struct kunit *test)
+{
+	struct stream *stream = kzalloc(sizeof(*stream), GFP_KERNEL);
+	struct doc_test *t = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, stream);
+	init_completion(&stream->frame);
+	stream->token = bgtoken_create(stream, BGTOKEN_MUTEX, GFP_KERNEL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(stream->token));
+	t->file.private_data = bgtoken_get(stream->token);
+	test_thread_start(test, &t->thread, -1, wait_for_frame, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->thread));
+	stream_disconnect(stream);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
+	KUNIT_EXPECT_GT(test, t->result, 0L);
+	bgtoken_put(t->file.private_data);
 }
 
 /* The suite */
@@ -427,6 +498,7 @@ static int doc_test_init(struct kunit *test)
 	t->live_tokens = test_live(bgtoken_live_tokens);
 	t->live_works = test_live(bgtoken_live_works);
 	test_gate_init(&parsing);
+	line.raised_last = false;
 	foo_wq = bgtoken_wq_create("bgtoken_doc", WQ_UNBOUND, 0);
 	pump_wq = foo_wq;
 	button_wq = foo_wq;
@@ -457,6 +529,7 @@ static void doc_test_exit(struct kunit *test)
 static struct kunit_case doc_test_cases[] = {
 	KUNIT_CASE(foo_job_gives_its_index_to_foo),
 	KUNIT_CASE(foo_may_go_while_its_job_parses),
+	KUNIT_CASE(foo_that_cannot_start_leaves_nothing),
 	KUNIT_CASE(gauge_read_ends_with_a_value),
 	KUNIT_CASE(gauge_may_go_while_it_is_read),
 	KUNIT_CASE(pump_is_left_alone_while_suspended),
@@ -466,6 +539,7 @@ static struct kunit_case doc_test_cases[] = {
 	KUNIT_CASE(loader_may_go_before_its_firmware_comes),
 	KUNIT_CASE(link_tries_three_times_or_until_it_is_stopped),
 	KUNIT_CASE(blit_is_done_whatever_becomes_of_it),
+	KUNIT_CASE(stream_may_go_while_a_scope_waits_for_a_frame),
 	{}
 };
 
