@@ -16,22 +16,15 @@ struct pause_test {
 	struct bgtoken *token;
 	struct test_gate inside;	/* holds a scope */
 	struct test_gate before;	/* counts who is about to enter */
-	struct test_thread holder, pauser, visitors[VISITORS], sleeper;
+	struct test_thread holder, pauser, canceller, visitors[VISITORS], sleeper;
 	atomic_t live;			/* bodies of scopes */
-	atomic_t too_early;		/* pauses that returned before that was 0 */
+	atomic_t too_early;		/* pauses and cancels that returned before that was 0 */
 	atomic_t entered, refused;
 	bool stop, ready;
-	bool result;
+	bool result, cancelled;
 	long left;
 	long live_tokens;
 };
-
-static enum bgtoken_kind kind_of(struct kunit *test)
-{
-	const struct test_kind *param = test->param_value;
-
-	return param ? param->kind : BGTOKEN_MUTEX;
-}
 
 static bool enters(struct bgtoken *token)
 {
@@ -71,6 +64,15 @@ static void pause(void *arg)
 		atomic_inc(&t->too_early);
 }
 
+static void cancel(void *arg)
+{
+	struct pause_test *t = arg;
+
+	t->cancelled = bgtoken_cancel(t->token);
+	if (atomic_read(&t->live))
+		atomic_inc(&t->too_early);
+}
+
 static void visit(void *arg)
 {
 	struct pause_test *t = arg;
@@ -79,13 +81,42 @@ static void visit(void *arg)
 	atomic_inc(enters(t->token) ? &t->entered : &t->refused);
 }
 
-static void start_holder(struct kunit *test)
+/*
+ * Who spins has a CPU of its own, from the second on, and is made before the first of
+ * them runs; others sleep, and may be anywhere.
+ */
+static void need_cpus(struct kunit *test, unsigned int others)
 {
 	struct pause_test *t = test->priv;
 
-	test_own_cpu(test, 2);
-	test_thread_start(test, &t->holder, 1, hold_scope, t);
+	if (t->kind == BGTOKEN_SPIN)
+		test_own_cpu(test, others);
+}
+
+static void create(struct kunit *test, struct test_thread *thread, int cpu)
+{
+	struct pause_test *t = test->priv;
+
+	test_thread_create(test, thread, t->kind == BGTOKEN_SPIN ? cpu : -1);
+}
+
+static void run_holder(struct kunit *test)
+{
+	struct pause_test *t = test->priv;
+
+	test_thread_run(&t->holder, hold_scope, t);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+}
+
+/* Returns when the pause has begun, and waits for the holder. */
+static void run_pauser(struct kunit *test)
+{
+	struct pause_test *t = test->priv;
+
+	test_thread_run(&t->pauser, pause, t);
+	KUNIT_EXPECT_TRUE(test, test_until(atomic_read(&t->token->scopes) &
+					   BGTOKEN_PAUSED));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, &t->pauser));
 }
 
 static void pause_refuses_scopes_until_the_resume(struct kunit *test)
@@ -104,11 +135,11 @@ static void pause_waits_for_the_scope_that_is_live(struct kunit *test)
 {
 	struct pause_test *t = test->priv;
 
-	start_holder(test);
-	test_thread_start(test, &t->pauser, 2, pause, t);
-	KUNIT_EXPECT_TRUE(test, test_until(atomic_read(&t->token->scopes) &
-					   BGTOKEN_PAUSED));
-	KUNIT_EXPECT_FALSE(test, test_thread_returned(&t->pauser));
+	need_cpus(test, 2);
+	create(test, &t->holder, 1);
+	create(test, &t->pauser, 2);
+	run_holder(test);
+	run_pauser(test);
 	test_gate_open(&t->inside);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->pauser));
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->too_early), 0);
@@ -125,22 +156,70 @@ static void pause_sends_the_line_away(struct kunit *test)
 
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
 		kunit_skip(test, "its line waits for a lock");
-	start_holder(test);
-	test_thread_start(test, &t->visitors[0], 2, visit, t);
+	need_cpus(test, 3);
+	create(test, &t->holder, 1);
+	create(test, &t->visitors[0], 2);
+	create(test, &t->pauser, 3);
+	run_holder(test);
+	test_thread_run(&t->visitors[0], visit, t);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
 	KUNIT_EXPECT_TRUE(test, test_until(atomic_read(&t->token->scopes) &
 					   BGTOKEN_WAITER));
-	/* As bgtoken_pause() begins; it would wait for the scope, on the only CPU left. */
-	atomic_or(BGTOKEN_PAUSED, &t->token->scopes);
-	wake_up_var(&t->token->scopes);
+	run_pauser(test);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->visitors[0]));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->live), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->refused), 1);
 	KUNIT_EXPECT_FALSE(test, atomic_read(&t->token->scopes) & BGTOKEN_WAITER);
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, &t->pauser));
 	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->pauser));
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->holder));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->too_early), 0);
 	bgtoken_resume(t->token);
 	KUNIT_EXPECT_TRUE(test, enters(t->token));
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->token->scopes), idle_word(t));
+}
+
+static void newcomer_in_a_pause_does_not_wait_for_the_scope_that_is_live(struct kunit *test)
+{
+	struct pause_test *t = test->priv;
+
+	need_cpus(test, 2);
+	create(test, &t->holder, 1);
+	create(test, &t->pauser, 2);
+	run_holder(test);
+	run_pauser(test);
+	KUNIT_EXPECT_FALSE(test, enters(t->token));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->live), 1);
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, &t->pauser));
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->pauser));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->holder));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->too_early), 0);
+}
+
+static void cancel_and_pause_at_once_both_wait_for_the_scope(struct kunit *test)
+{
+	struct pause_test *t = test->priv;
+
+	need_cpus(test, 3);
+	create(test, &t->holder, 1);
+	create(test, &t->pauser, 2);
+	create(test, &t->canceller, 3);
+	run_holder(test);
+	run_pauser(test);
+	test_thread_run(&t->canceller, cancel, t);
+	KUNIT_EXPECT_TRUE(test, test_until(bgtoken_cancelled(t->token)));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, &t->canceller));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, &t->pauser));
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->canceller));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->pauser));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->holder));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->too_early), 0);
+	KUNIT_EXPECT_TRUE(test, t->cancelled);
+	bgtoken_resume(t->token);
+	KUNIT_EXPECT_FALSE(test, enters(t->token));
 }
 
 static void pauses_are_not_counted(struct kunit *test)
@@ -259,6 +338,22 @@ static void spin_may_be_paused_in_any_context(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, t->result);
 }
 
+static void resume(void *token)
+{
+	bgtoken_resume(token);
+}
+
+static void pause_of_a_kind_that_sleeps_may_be_resumed_in_any_context(struct kunit *test)
+{
+	const struct test_context_param *param = test->param_value;
+	struct pause_test *t = test->priv;
+
+	bgtoken_pause(t->token);
+	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, resume, t->token));
+	KUNIT_EXPECT_TRUE(test, enters(t->token));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->token->scopes), idle_word(t));
+}
+
 static void visit_until_stopped(void *arg)
 {
 	struct pause_test *t = arg;
@@ -304,23 +399,39 @@ static void pause_finds_no_scope_live_when_it_returns(struct kunit *test)
 
 /* The classes, for who has no body to write after a scope */
 
-static int visit_by_class(struct bgtoken *token)
+static int nr_live(struct bgtoken *token)
 {
-	CLASS(bgtoken, scope)(token);
-
-	if (!scope.owner)
-		return -ENODEV;
-	return test_owner_alive(scope.owner) ? 1 : 0;
+	return atomic_read(&token->scopes) & BGTOKEN_LIVE;
 }
 
-static int visit_by_irqsave_class(struct bgtoken *token)
+/* How many are live at the end of the block with the scope, and how many after it. */
+static int visit_by_class(struct bgtoken *token, int *after)
 {
-	CLASS(bgtoken_irqsave, scope)(token);
+	int inside = 0;
 
-	if (!scope.owner)
-		return -ENODEV;
-	return irqs_disabled() == !IS_ENABLED(CONFIG_PREEMPT_RT) &&
-	       test_owner_alive(scope.owner) ? 1 : 0;
+	{
+		CLASS(bgtoken, scope)(token);
+
+		if (scope.owner && test_owner_alive(scope.owner))
+			inside = nr_live(token);
+	}
+	*after = nr_live(token);
+	return inside;
+}
+
+static int visit_by_irqsave_class(struct bgtoken *token, int *after)
+{
+	int inside = 0;
+
+	{
+		CLASS(bgtoken_irqsave, scope)(token);
+
+		if (scope.owner && test_owner_alive(scope.owner) &&
+		    irqs_disabled() == !IS_ENABLED(CONFIG_PREEMPT_RT))
+			inside = nr_live(token);
+	}
+	*after = nr_live(token) + irqs_disabled();
+	return inside;
 }
 
 static int visit_or_else(struct bgtoken *token)
@@ -333,15 +444,17 @@ static int visit_or_else(struct bgtoken *token)
 static void class_is_a_scope_to_the_end_of_its_block(struct kunit *test)
 {
 	struct pause_test *t = test->priv;
-	int (*visit)(struct bgtoken *token) = t->kind == BGTOKEN_SPIN ?
-					      visit_by_irqsave_class : visit_by_class;
+	int (*visit)(struct bgtoken *token, int *after) =
+		t->kind == BGTOKEN_SPIN ? visit_by_irqsave_class : visit_by_class;
+	int after = -1;
 
-	KUNIT_EXPECT_EQ(test, visit(t->token), 1);
-	KUNIT_EXPECT_FALSE(test, irqs_disabled());
+	KUNIT_EXPECT_EQ(test, visit(t->token, &after), 1);
+	KUNIT_EXPECT_EQ(test, after, 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->token->scopes), idle_word(t));
 	bgtoken_cancel(t->token);
-	KUNIT_EXPECT_EQ(test, visit(t->token), -ENODEV);
-	KUNIT_EXPECT_FALSE(test, irqs_disabled());
+	after = -1;
+	KUNIT_EXPECT_EQ(test, visit(t->token, &after), 0);
+	KUNIT_EXPECT_EQ(test, after, 0);
 }
 
 static void spin_scope_or_else(struct kunit *test)
@@ -365,7 +478,7 @@ static int pause_test_init(struct kunit *test)
 	if (!t)
 		return -ENOMEM;
 	test->priv = t;
-	t->kind = kind_of(test);
+	t->kind = test_kind_of(test);
 	t->live_tokens = test_live(bgtoken_live_tokens);
 	test_gate_init(&t->inside);
 	test_gate_init(&t->before);
@@ -387,7 +500,7 @@ static void pause_test_exit(struct kunit *test)
 	if (!IS_ERR(t->token))
 		bgtoken_cancel(t->token);
 	over = test_thread_join(&t->holder) && test_thread_join(&t->pauser) &&
-	       test_thread_join(&t->sleeper);
+	       test_thread_join(&t->canceller) && test_thread_join(&t->sleeper);
 	for (n = 0; n < VISITORS; n++)
 		over &= test_thread_join(&t->visitors[n]);
 	if (!over) {
@@ -409,10 +522,20 @@ static const struct test_kind spin_kinds[] = {
 	{ BGTOKEN_SPIN, "spin" },
 };
 
+static const struct test_context_param resume_contexts[] = {
+	{ { BGTOKEN_MUTEX }, TEST_PROCESS, "mutex process" },
+	{ { BGTOKEN_MUTEX }, TEST_SOFTIRQ, "mutex softirq" },
+	{ { BGTOKEN_MUTEX }, TEST_HARDIRQ, "mutex hardirq" },
+	{ { BGTOKEN_SHARED }, TEST_PROCESS, "shared process" },
+	{ { BGTOKEN_SHARED }, TEST_SOFTIRQ, "shared softirq" },
+	{ { BGTOKEN_SHARED }, TEST_HARDIRQ, "shared hardirq" },
+};
+
 KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(lining_kind, lining_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(spin_kind, spin_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(context, test_contexts, test_context_desc);
+KUNIT_ARRAY_PARAM(resume_context, resume_contexts, test_context_desc);
 
 #define KIND_CASE(name)		KUNIT_CASE_PARAM(name, test_kind_gen_params)
 
@@ -420,12 +543,16 @@ static struct kunit_case pause_test_cases[] = {
 	KIND_CASE(pause_refuses_scopes_until_the_resume),
 	KIND_CASE(pause_waits_for_the_scope_that_is_live),
 	KUNIT_CASE_PARAM(pause_sends_the_line_away, lining_kind_gen_params),
+	KIND_CASE(newcomer_in_a_pause_does_not_wait_for_the_scope_that_is_live),
+	KIND_CASE(cancel_and_pause_at_once_both_wait_for_the_scope),
 	KIND_CASE(pauses_are_not_counted),
 	KIND_CASE(cancel_while_paused_is_a_cancel),
 	KIND_CASE(pause_leaves_the_owner_with_the_token),
 	KIND_CASE(sleeper_sleeps_on_through_a_pause),
 	KIND_CASE(waiter_looks_again_after_a_pause),
 	KUNIT_CASE_PARAM(spin_may_be_paused_in_any_context, context_gen_params),
+	KUNIT_CASE_PARAM(pause_of_a_kind_that_sleeps_may_be_resumed_in_any_context,
+			 resume_context_gen_params),
 	TEST_CASE_PARAM_SLOW(pause_finds_no_scope_live_when_it_returns,
 			     test_kind_gen_params),
 	KIND_CASE(class_is_a_scope_to_the_end_of_its_block),

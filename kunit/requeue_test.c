@@ -15,7 +15,6 @@
 #include "test_begun.h"
 
 #define AN_HOUR		(3600UL * HZ)
-#define SOON		2
 #define MOVERS		3
 
 struct requeue_test {
@@ -27,14 +26,19 @@ struct requeue_test {
 	struct test_gate ran;		/* counts calls of functions */
 	struct test_gate released;	/* counts */
 	struct test_gate hold;		/* holds functions */
+	struct test_gate again;		/* the same, later */
 	struct test_gate releasing;	/* holds releases, if hold_release */
 	bool hold_release;
-	struct test_thread threads[MOVERS];
+	struct test_thread threads[MOVERS + 1];
 	struct item *shared;		/* of threads */
 	atomic_t inited, places;
 	atomic_t wrong_context;		/* releases that could not sleep */
 	atomic_t running, overlaps;
 	int fate;			/* of what was released last */
+	struct task_struct *releaser;	/* and who did it; only compared */
+	int released_then;		/* when a thread's call returned */
+	unsigned int references_then;	/* the same, of shared */
+	bool entered[3];		/* by body_across_a_pause() */
 	int cpu;			/* of the last run */
 	bool result;			/* of a thread's call */
 	long live_tokens, live_works;
@@ -70,6 +74,7 @@ static void item_release(struct bgtoken_work *work)
 	else if (READ_ONCE(t->hold_release))
 		test_gate_pass(&t->releasing);
 	WRITE_ONCE(t->fate, bgtoken_work_fate(work));
+	WRITE_ONCE(t->releaser, current);
 	kfree(item);
 	test_gate_arrive(&t->released);
 }
@@ -95,6 +100,7 @@ static struct item *new_item(struct kunit *test, void (*body)(struct item *item)
 	return new_item_on(test, t->token, body);
 }
 
+/* On the second CPU, if there is one, where block() blocks and new_begun() holds. */
 static bool queue(struct item *item)
 {
 	return bgtoken_queue_work_on(test_cpu(1) < 0 ? 0 : 1, item->t->wq,
@@ -136,12 +142,18 @@ static void body_hold(struct item *item)
 	test_gate_pass(&item->t->hold);
 }
 
-/* The workqueue is busy with one work, on the second CPU; returns when it is. */
+/*
+ * The workqueue is busy with one work, on the second CPU; returns when it is.  It is so on
+ * that CPU only, and a work that is queued without a CPU goes to the caller's: so the test
+ * stays there, too.  The blocker sleeps.
+ */
 static void block(struct kunit *test)
 {
 	struct requeue_test *t = test->priv;
 	struct item *blocker = new_item_on(test, t->other, body_hold);
 
+	if (test_cpu(1) > 0)
+		set_cpus_allowed_ptr(current, cpumask_of(1));
 	KUNIT_EXPECT_TRUE(test, queue(blocker));
 	put(blocker);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
@@ -169,7 +181,7 @@ static struct item *new_begun(struct kunit *test, void (*body)(struct item *item
 
 static void arm_soon(void *item)
 {
-	queue_delayed(item, SOON);
+	queue_delayed(item, TEST_BEGUN_SOON);
 }
 
 /* The same for its timer. */
@@ -177,10 +189,7 @@ static struct item *new_fired(struct kunit *test)
 {
 	struct item *item = new_item(test, NULL);
 
-	test_begun_keep_busy(test);
-	test_begun_expect(&item->dwork.timer);
-	KUNIT_EXPECT_TRUE(test, test_call_on(1, TEST_HARDIRQ, arm_soon, item));
-	KUNIT_EXPECT_TRUE(test, test_begun_wait());
+	KUNIT_EXPECT_TRUE(test, test_begun_fire(test, &item->dwork.timer, arm_soon, item));
 	return item;
 }
 
@@ -226,6 +235,7 @@ static void put_where_one_may_sleep_releases_at_once(struct kunit *test)
 		kunit_skip(test, "a kernel that does not know where one may sleep");
 	put(new_item(test, NULL));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+	KUNIT_EXPECT_PTR_EQ(test, READ_ONCE(t->releaser), current);
 }
 
 static void put_under_a_spinlock_releases_elsewhere(struct kunit *test)
@@ -239,6 +249,7 @@ static void put_under_a_spinlock_releases_elsewhere(struct kunit *test)
 	spin_unlock(&lock);
 	bgtoken_barrier();
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+	KUNIT_EXPECT_PTR_NE(test, READ_ONCE(t->releaser), current);
 }
 
 static void put_in_an_rcu_section_releases_elsewhere(struct kunit *test)
@@ -251,6 +262,7 @@ static void put_in_an_rcu_section_releases_elsewhere(struct kunit *test)
 	rcu_read_unlock();
 	bgtoken_barrier();
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+	KUNIT_EXPECT_PTR_NE(test, READ_ONCE(t->releaser), current);
 }
 
 static void init_queue_put(void *arg)
@@ -286,23 +298,32 @@ static void put_plain(void *work)
 	bgtoken_work_put(work);
 }
 
-/* kmemleak and the exit of the suite tell whether it was. */
+/* The last put is that in the context. */
 static void work_without_release_is_freed(struct kunit *test)
 {
 	const struct test_context_param *param = test->param_value;
 	struct requeue_test *t = test->priv;
-	struct bgtoken_work *work = kzalloc(sizeof(*work), GFP_KERNEL);
+	struct bgtoken_work *work;
 
+	test_free_need(test);
+	work = kzalloc(sizeof(*work), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, work);
 	bgtoken_work_init(work, t->token, nothing_fn, NULL);
 	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work(t->wq, work));
+	bgtoken_wq_flush(t->wq);
+	test_free_expect(work);
+	KUNIT_EXPECT_FALSE(test, test_free_seen());
 	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, put_plain, work));
+	KUNIT_EXPECT_TRUE(test, test_free_seen());
 	test_nothing_left(test, bgtoken_live_works, t->live_works);
 }
 
 static void call_barrier(void *arg)
 {
+	struct requeue_test *t = arg;
+
 	bgtoken_barrier();
+	t->released_then = test_gate_count(&t->released);
 }
 
 static void barrier_waits_for_a_release(struct kunit *test)
@@ -314,11 +335,11 @@ static void barrier_waits_for_a_release(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_call_in(TEST_SOFTIRQ, put_in, item));
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->releasing, 1));
 	test_thread_start(test, &t->threads[0], -1, call_barrier, t);
-	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->threads[0]));
+	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->threads[0]));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
 	test_gate_open(&t->releasing);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
-	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+	KUNIT_EXPECT_EQ(test, t->released_then, 1);
 }
 
 static void destroy(void *arg)
@@ -327,6 +348,7 @@ static void destroy(void *arg)
 
 	bgtoken_wq_destroy(t->wq2);
 	t->wq2 = NULL;
+	t->released_then = test_gate_count(&t->released);
 }
 
 static void drain_waits_for_a_release_in_another_context(struct kunit *test)
@@ -338,10 +360,11 @@ static void drain_waits_for_a_release_in_another_context(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_call_in(TEST_SOFTIRQ, put_in, item));
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->releasing, 1));
 	test_thread_start(test, &t->threads[0], -1, destroy, t);
-	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->threads[0]));
+	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->threads[0]));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
 	test_gate_open(&t->releasing);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
-	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+	KUNIT_EXPECT_EQ(test, t->released_then, 1);
 }
 
 /* Why it was released */
@@ -514,6 +537,21 @@ static void work_may_take_itself_back(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
 	KUNIT_EXPECT_TRUE(test, t->result);
 	KUNIT_EXPECT_EQ(test, runs(t), 1);
+}
+
+static void work_of_a_cancelled_token_is_taken_back_and_says_why(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	block(test);
+	item = new_item(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	bgtoken_cancel(t->token);
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	KUNIT_EXPECT_FALSE(test, cancel(item));
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	expect_fate(test, item, BGTOKEN_DROPPED_CANCELLED);
 }
 
 static void work_that_its_workqueue_has_begun_can_be_taken_back(struct kunit *test)
@@ -776,6 +814,26 @@ static void mod_to_now_of_a_timer_that_has_fired_runs_once(struct kunit *test)
 	put(item);
 }
 
+static void mod_in(void *arg)
+{
+	struct item *item = arg;
+
+	item->t->result = !mod(item, AN_HOUR) && mod(item, 2 * AN_HOUR) && mod(item, 0);
+}
+
+static void work_may_be_modified_in_any_context(struct kunit *test)
+{
+	const struct test_context_param *param = test->param_value;
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+
+	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, mod_in, item));
+	KUNIT_EXPECT_TRUE(test, t->result);
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+}
+
 static void mod_is_refused_where_queueing_is(struct kunit *test)
 {
 	struct requeue_test *t = test->priv;
@@ -822,6 +880,35 @@ static void flush_waits_for_a_work_that_runs(struct kunit *test)
 	test_gate_open(&t->hold);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
 	KUNIT_EXPECT_TRUE(test, t->result);
+	put(item);
+}
+
+static void flush_then_count(void *arg)
+{
+	struct requeue_test *t = arg;
+
+	t->result = bgtoken_flush_work(&t->shared->dwork.work);
+	t->references_then = references(t->shared);
+}
+
+static void flush_waits_for_a_work_of_a_cancelled_token_to_leave(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	block(test);
+	item = new_item(test, NULL);
+	t->shared = item;
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	bgtoken_cancel(t->token);
+	test_thread_start(test, &t->threads[0], -1, flush_then_count, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->threads[0]));
+	KUNIT_EXPECT_EQ(test, references(item), 2U);
+	unblock(test);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_TRUE(test, t->result);
+	KUNIT_EXPECT_EQ(test, t->references_then, 1U);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);		/* the blocker */
 	put(item);
 }
 
@@ -946,6 +1033,45 @@ static void work_dropped_by_a_pause_says_so_when_taken_back(struct kunit *test)
 	expect_fate(test, item, BGTOKEN_DROPPED_PAUSED);
 }
 
+static bool enters(struct item *item)
+{
+	bool entered = false;
+
+	scoped_bgtoken(item->dwork.work.token, struct test_owner *, owner)
+		entered = test_owner_alive(owner);
+	return entered;
+}
+
+static void body_across_a_pause(struct item *item)
+{
+	struct requeue_test *t = item->t;
+
+	t->entered[0] = enters(item);
+	test_gate_pass(&t->hold);
+	t->entered[1] = enters(item);
+	test_gate_pass(&t->again);
+	t->entered[2] = enters(item);
+}
+
+static void work_that_runs_on_across_a_pause_may_enter_after_it(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, body_across_a_pause);
+
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
+	bgtoken_pause(t->token);			/* does not wait for it */
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->again, 1));
+	bgtoken_resume(t->token);
+	test_gate_open(&t->again);
+	bgtoken_wq_flush(t->wq);
+	KUNIT_EXPECT_TRUE(test, t->entered[0]);
+	KUNIT_EXPECT_FALSE(test, t->entered[1]);
+	KUNIT_EXPECT_TRUE(test, t->entered[2]);
+	expect_fate(test, item, BGTOKEN_RAN);
+}
+
 static void work_that_its_workqueue_has_begun_is_dropped_by_a_pause(struct kunit *test)
 {
 	struct requeue_test *t = test->priv;
@@ -1018,6 +1144,9 @@ static void body_alone(struct item *item)
 
 	if (atomic_inc_return(&t->running) != 1)
 		atomic_inc(&t->overlaps);
+	usleep_range(50, 100);
+	scoped_bgtoken(t->token, struct test_owner *, owner)
+		usleep_range(50, 100);	/* so that pauses wait */
 	atomic_dec(&t->running);
 }
 
@@ -1028,7 +1157,7 @@ static void mover(void *arg)
 	int n;
 
 	test_rounds(n, end) {
-		switch (get_random_u32() % 8) {
+		switch (get_random_u32() % 7) {
 		case 0:
 			queue(t->shared);
 			break;
@@ -1044,14 +1173,24 @@ static void mover(void *arg)
 		case 4:
 			bgtoken_flush_delayed_work(&t->shared->dwork);
 			break;
-		case 5:
-			bgtoken_pause(t->token);
-			bgtoken_resume(t->token);
-			break;
 		default:
 			usleep_range(1, 50);
 			break;
 		}
+	}
+}
+
+/* One thread only: pauses and resumes have an order. */
+static void pauser(void *arg)
+{
+	struct requeue_test *t = arg;
+	unsigned long end = jiffies + HZ / 2;
+	int n;
+
+	test_rounds(n, end) {
+		usleep_range(1, 200);
+		bgtoken_pause(t->token);
+		bgtoken_resume(t->token);
 	}
 }
 
@@ -1064,7 +1203,8 @@ static void work_survives_all_moves_at_once(struct kunit *test)
 	t->shared = new_item(test, body_alone);
 	for (n = 0; n < MOVERS; n++)
 		test_thread_start(test, &t->threads[n], -1, mover, t);
-	for (n = 0; n < MOVERS; n++)
+	test_thread_start(test, &t->threads[MOVERS], -1, pauser, t);
+	for (n = 0; n <= MOVERS; n++)
 		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[n]));
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->overlaps), 0);
 	cancel(t->shared);
@@ -1092,6 +1232,7 @@ static int requeue_test_init(struct kunit *test)
 	test_gate_init(&t->ran);
 	test_gate_init(&t->released);
 	test_gate_init(&t->hold);
+	test_gate_init(&t->again);
 	test_gate_init(&t->releasing);
 	t->owner = test_owner_create();
 	t->token = bgtoken_create(t->owner, BGTOKEN_MUTEX, GFP_KERNEL);
@@ -1106,15 +1247,16 @@ static int requeue_test_init(struct kunit *test)
 static void requeue_test_exit(struct kunit *test)
 {
 	struct requeue_test *t = test->priv;
-	bool over = true;
+	bool over;
 	int n;
 
 	if (!t)
 		return;
-	test_begun_end();
+	over = test_begun_end();
 	test_gate_open(&t->hold);
+	test_gate_open(&t->again);
 	test_gate_open(&t->releasing);
-	for (n = 0; n < MOVERS; n++)
+	for (n = 0; n <= MOVERS; n++)
 		over &= test_thread_join(&t->threads[n]);
 	if (!over) {
 		KUNIT_FAIL(test, "threads left behind");
@@ -1156,6 +1298,7 @@ static struct kunit_case requeue_test_cases[] = {
 	KUNIT_CASE(cancel_of_what_is_not_pending_is_false),
 	CONTEXT_CASE(work_may_be_taken_back_in_any_context),
 	KUNIT_CASE(work_may_take_itself_back),
+	KUNIT_CASE(work_of_a_cancelled_token_is_taken_back_and_says_why),
 	KUNIT_CASE(work_that_its_workqueue_has_begun_can_be_taken_back),
 	KUNIT_CASE(work_queued_again_behind_a_stale_run_runs_once),
 	KUNIT_CASE(stale_run_outlives_the_callers_reference),
@@ -1172,14 +1315,17 @@ static struct kunit_case requeue_test_cases[] = {
 	KUNIT_CASE(mod_of_a_work_that_its_workqueue_has_begun_puts_it_off),
 	KUNIT_CASE(mod_of_a_timer_that_has_fired_puts_it_off),
 	KUNIT_CASE(mod_to_now_of_a_timer_that_has_fired_runs_once),
+	CONTEXT_CASE(work_may_be_modified_in_any_context),
 	KUNIT_CASE(mod_is_refused_where_queueing_is),
 	KUNIT_CASE(flush_waits_for_a_work_that_runs),
+	KUNIT_CASE(flush_waits_for_a_work_of_a_cancelled_token_to_leave),
 	KUNIT_CASE(flush_runs_a_delayed_work_now),
 	KUNIT_CASE(flush_of_a_timer_that_has_fired_runs_it_once),
 	KUNIT_CASE(pause_drops_what_is_pending),
 	KUNIT_CASE(work_dropped_by_a_pause_may_be_queued_before_it_has_left),
 	KUNIT_CASE(work_queued_after_a_pause_takes_its_turn),
 	KUNIT_CASE(work_dropped_by_a_pause_says_so_when_taken_back),
+	KUNIT_CASE(work_that_runs_on_across_a_pause_may_enter_after_it),
 	KUNIT_CASE(work_that_its_workqueue_has_begun_is_dropped_by_a_pause),
 	KUNIT_CASE(timer_that_has_fired_is_dropped_by_a_pause),
 	KUNIT_CASE(work_that_its_workqueue_has_begun_is_dropped_by_a_cancel),

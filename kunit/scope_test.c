@@ -41,13 +41,6 @@ struct scope_test {
 	long live_tokens;
 };
 
-static enum bgtoken_kind kind_of(struct kunit *test)
-{
-	const struct test_kind *param = test->param_value;
-
-	return param ? param->kind : BGTOKEN_MUTEX;
-}
-
 /* A class of its own for each kind, apart from test_token_create()'s. */
 static struct bgtoken *other_token(void *owner, enum bgtoken_kind kind)
 {
@@ -1039,7 +1032,7 @@ static int scope_test_init(struct kunit *test)
 	if (!t)
 		return -ENOMEM;
 	test->priv = t;
-	t->kind = kind_of(test);
+	t->kind = test_kind_of(test);
 	t->live_tokens = test_live(bgtoken_live_tokens);
 	test_gate_init(&t->inside);
 	test_gate_init(&t->before);

@@ -2,11 +2,12 @@
 /*
  * Holds a run of a work, or a timer's function, between the moment at which the kernel
  * begins it and the moment at which the library hears of it: the kernel's own trace
- * events lie there.  What others do meanwhile is not a race any more.
+ * events lie there.  What others do meanwhile is not a race any more.  And sees that
+ * something is freed by kfree(), which has an event, too.
  *
  * One at a time for each suite that includes this.  Such a suite has test_begun_init() and
  * test_begun_exit() as its suite_init and suite_exit, and its cases say
- * test_begun_need() first.
+ * test_begun_need(), or test_free_need(), first.
  */
 #ifndef _BGTOKEN_TEST_BEGUN_H
 #define _BGTOKEN_TEST_BEGUN_H
@@ -18,8 +19,9 @@
 static struct {
 	void *what;		/* a work_struct or timer_list, or NULL */
 	bool began, go;
-	bool probed_run, probed_timer;
-	struct tracepoint *run, *timer;
+	bool probed_run, probed_timer, probed_free;
+	struct tracepoint *run, *timer, *free;
+	const void *kept;	/* what is to be freed, or NULL */
 	struct test_thread busy;
 	bool stop;
 } begun;
@@ -48,12 +50,20 @@ static void test_begun_timer(void *data, struct timer_list *timer, unsigned long
 	test_begun_hold(timer);
 }
 
+static void test_begun_free(void *data, unsigned long call_site, const void *ptr)
+{
+	if (ptr && ptr == READ_ONCE(begun.kept))
+		WRITE_ONCE(begun.kept, NULL);
+}
+
 static void test_begun_find(struct tracepoint *tracepoint, void *priv)
 {
 	if (!strcmp(tracepoint->name, "workqueue_execute_start"))
 		begun.run = tracepoint;
 	else if (!strcmp(tracepoint->name, "timer_expire_entry"))
 		begun.timer = tracepoint;
+	else if (!strcmp(tracepoint->name, "kfree"))
+		begun.free = tracepoint;
 }
 
 static int test_begun_init(struct kunit_suite *suite)
@@ -65,6 +75,8 @@ static int test_begun_init(struct kunit_suite *suite)
 		!tracepoint_probe_register(begun.run, test_begun_run, NULL);
 	begun.probed_timer = begun.timer &&
 		!tracepoint_probe_register(begun.timer, test_begun_timer, NULL);
+	begun.probed_free = begun.free &&
+		!tracepoint_probe_register(begun.free, test_begun_free, NULL);
 	return 0;
 }
 
@@ -74,6 +86,8 @@ static void test_begun_exit(struct kunit_suite *suite)
 		tracepoint_probe_unregister(begun.run, test_begun_run, NULL);
 	if (begun.probed_timer)
 		tracepoint_probe_unregister(begun.timer, test_begun_timer, NULL);
+	if (begun.probed_free)
+		tracepoint_probe_unregister(begun.free, test_begun_free, NULL);
 	tracepoint_synchronize_unregister();
 }
 
@@ -112,17 +126,58 @@ static void test_begun_busy(void *arg)
 /* So that the second CPU sees to its timers itself, and no other does. */
 static bool test_begun_keep_busy(struct kunit *test)
 {
+	if (!test_thread_join(&begun.busy)) {
+		KUNIT_FAIL(test, "the thread of an earlier case is left");
+		return false;
+	}
 	WRITE_ONCE(begun.stop, false);
 	return test_thread_start(test, &begun.busy, 1, test_begun_busy, NULL);
 }
 
-/* At the end of each case. */
-static void test_begun_end(void)
+/*
+ * The second CPU, after test_own_cpu(), arms a timer for TEST_BEGUN_SOON jiffies.  That
+ * fires there, too, where it holds up neither the test nor another timer that it needs.
+ */
+#define TEST_BEGUN_SOON	2
+
+static bool test_begun_arm(struct kunit *test, void (*arm)(void *arg), void *arg)
+{
+	return test_begun_keep_busy(test) && test_call_on(1, TEST_HARDIRQ, arm, arg);
+}
+
+/* Returns when the timer has fired, and is held. */
+static bool test_begun_fire(struct kunit *test, struct timer_list *timer,
+			    void (*arm)(void *arg), void *arg)
+{
+	test_begun_expect(timer);
+	return test_begun_arm(test, arm, arg) && test_begun_wait();
+}
+
+/* At the end of each case.  False if a thread is left. */
+static bool test_begun_end(void)
 {
 	WRITE_ONCE(begun.what, NULL);
+	WRITE_ONCE(begun.kept, NULL);
 	test_begun_go();
 	WRITE_ONCE(begun.stop, true);
-	test_thread_join(&begun.busy);
+	return test_thread_join(&begun.busy);
+}
+
+static void test_free_need(struct kunit *test)
+{
+	if (!begun.probed_free)
+		kunit_skip(test, "needs the kernel's trace event of kfree()");
+}
+
+/* Before it can be; nothing else is there meanwhile. */
+static void test_free_expect(const void *what)
+{
+	WRITE_ONCE(begun.kept, what);
+}
+
+static bool test_free_seen(void)
+{
+	return !READ_ONCE(begun.kept);
 }
 
 #endif /* _BGTOKEN_TEST_BEGUN_H */

@@ -397,6 +397,25 @@ static inline bool test_thread_asleep(struct test_thread *thread)
 }
 
 /**
+ * test_thread_stays_asleep() - see that a thread waits for more than a grace period
+ * @thread:	past the last point at which it tells the test anything
+ *
+ * For one that waits for a grace period first, and then for what it is to be seen
+ * waiting for.  What is held meanwhile must not hold up grace periods.
+ *
+ * Context: Process context; sleeps.
+ * Return: As test_thread_asleep().
+ */
+static inline bool test_thread_stays_asleep(struct test_thread *thread)
+{
+	if (!test_thread_asleep(thread))
+		return false;
+	synchronize_rcu();	/* may have begun before the thread's */
+	synchronize_rcu();
+	return test_thread_asleep(thread);
+}
+
+/**
  * test_thread_at_lock() - see that a thread waits for a lock of PREEMPT_RT
  * @thread:	past the last point at which it tells the test anything
  *
@@ -769,6 +788,20 @@ static inline void test_kind_desc(const struct test_kind *kind, char *desc)
 }
 
 /**
+ * test_kind_of() - the kind that a case is run for
+ * @test:	its parameter begins with a struct test_kind, or it has none
+ *
+ * Context: Any.
+ * Return: That kind, or BGTOKEN_MUTEX.
+ */
+static inline enum bgtoken_kind test_kind_of(struct kunit *test)
+{
+	const struct test_kind *param = test->param_value;
+
+	return param ? param->kind : BGTOKEN_MUTEX;
+}
+
+/**
  * struct test_context_param - where to call, for KUNIT_ARRAY_PARAM()
  * @kind:	one that may be used there; where a struct test_kind would be
  * @context:	the context
@@ -915,7 +948,8 @@ static inline bool test_blocked_at(struct bgtoken *token,
 		return test_thread_at_lock(thread);
 	return test_until((ended = test_thread_returned(thread)) ||
 			  atomic_read(&token->scopes) &
-			  (BGTOKEN_WAITER | BGTOKEN_CANCELLED)) && !ended;
+			  (BGTOKEN_WAITER | BGTOKEN_PAUSED | BGTOKEN_CANCELLED)) &&
+	       !ended;
 }
 
 /**

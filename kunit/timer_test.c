@@ -8,7 +8,6 @@
 #include "test_begun.h"
 
 #define AN_HOUR		(3600UL * HZ)
-#define SOON		2
 
 struct timer_test {
 	enum bgtoken_kind kind;
@@ -17,14 +16,17 @@ struct timer_test {
 	struct test_gate ran;		/* counts calls of functions */
 	struct test_gate released;	/* counts */
 	struct test_gate hold;		/* holds functions */
-	struct test_thread canceller;
+	struct test_thread canceller, pauser, waiter;
 	bool hold_fn;
 	atomic_t inited;
 	atomic_t wrong;			/* calls and releases that were not as promised */
 	atomic_t live;			/* functions */
-	atomic_t too_early;		/* cancels that returned before that was 0 */
+	atomic_t too_early;		/* cancels and pauses that returned before that was 0 */
 	struct ringer *shared;
 	int more;			/* how often it arms itself again */
+	unsigned long again;		/* jiffies for which it does */
+	bool take_off;			/* itself, after that */
+	int released_then;		/* when a thread's call returned */
 	int fate;
 	bool result;
 	long live_tokens, live_works;
@@ -34,13 +36,6 @@ struct ringer {
 	struct bgtoken_timer timer;
 	struct timer_test *t;
 };
-
-static enum bgtoken_kind kind_of(struct kunit *test)
-{
-	const struct test_kind *param = test->param_value;
-
-	return param ? param->kind : BGTOKEN_SPIN;
-}
 
 static void ringer_fn(struct bgtoken_timer *timer, void *owner)
 {
@@ -55,7 +50,9 @@ static void ringer_fn(struct bgtoken_timer *timer, void *owner)
 	    !irqs_disabled())
 		atomic_inc(&t->wrong);
 	if (t->more-- > 0)
-		bgtoken_timer_mod(timer, jiffies + 1);
+		bgtoken_timer_mod(timer, jiffies + t->again);
+	if (t->take_off)
+		t->result = bgtoken_timer_cancel(timer);
 	test_gate_arrive(&t->ran);
 	if (READ_ONCE(t->hold_fn))
 		test_gate_spin(&t->hold);
@@ -124,22 +121,43 @@ static void canceller(void *arg)
 	t->owner = NULL;
 }
 
-static void arm_soon(void *ringer)
+static void pauser(void *arg)
 {
-	arm(ringer, SOON);
+	struct timer_test *t = arg;
+
+	bgtoken_pause(t->token);
+	if (atomic_read(&t->live))
+		atomic_inc(&t->too_early);
 }
 
-/* A timer whose function is held, inside its scope, on the second CPU. */
-static struct ringer *new_running(struct kunit *test)
+static void waiter(void *arg)
+{
+	struct timer_test *t = arg;
+
+	bgtoken_barrier();
+	t->released_then = test_gate_count(&t->released);
+}
+
+static void arm_soon(void *ringer)
+{
+	arm(ringer, TEST_BEGUN_SOON);
+}
+
+/*
+ * A timer whose function is held, inside its scope, on the second CPU.  The thread that
+ * is to wait for it is made before that is held, and is for the third.
+ */
+static struct ringer *new_running(struct kunit *test, struct test_thread *thread)
 {
 	struct timer_test *t = test->priv;
 	struct ringer *ringer;
 
 	test_own_cpu(test, 2);
 	ringer = new_ringer(test);
+	if (thread)
+		test_thread_create(test, thread, 2);
 	WRITE_ONCE(t->hold_fn, true);
-	test_begun_keep_busy(test);
-	KUNIT_EXPECT_TRUE(test, test_call_on(1, TEST_HARDIRQ, arm_soon, ringer));
+	KUNIT_EXPECT_TRUE(test, test_begun_arm(test, arm_soon, ringer));
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->ran, 1));
 	return ringer;
 }
@@ -151,10 +169,8 @@ static struct ringer *new_fired(struct kunit *test)
 
 	test_begun_need(test);
 	ringer = new_ringer(test);
-	test_begun_keep_busy(test);
-	test_begun_expect(&ringer->timer.dwork.timer);
-	KUNIT_EXPECT_TRUE(test, test_call_on(1, TEST_HARDIRQ, arm_soon, ringer));
-	KUNIT_EXPECT_TRUE(test, test_begun_wait());
+	KUNIT_EXPECT_TRUE(test, test_begun_fire(test, &ringer->timer.dwork.timer, arm_soon,
+						ringer));
 	return ringer;
 }
 
@@ -162,6 +178,17 @@ static void let_go(void)
 {
 	test_begun_go();
 	bgtoken_barrier();
+}
+
+/* Puts it; nothing is left that holds it, or that does not let go of it soon. */
+static void expect_fate(struct kunit *test, struct ringer *ringer, enum bgtoken_fate fate)
+{
+	struct timer_test *t = test->priv;
+	int released = test_gate_count(&t->released);
+
+	put(ringer);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, released + 1));
+	KUNIT_EXPECT_EQ(test, READ_ONCE(t->fate), (int)fate);
 }
 
 static void timer_calls_its_function_once_with_the_owner(struct kunit *test)
@@ -205,6 +232,34 @@ static void timer_that_arms_itself_for_ever_ends_with_its_token(struct kunit *te
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
 }
 
+static void timer_may_take_itself_off_when_it_has_armed_itself(struct kunit *test)
+{
+	struct timer_test *t = test->priv;
+	struct ringer *ringer = new_ringer(test);
+
+	t->more = 1;
+	t->again = AN_HOUR;
+	t->take_off = true;
+	arm(ringer, 1);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->ran, 1));
+	bgtoken_barrier();
+	KUNIT_EXPECT_TRUE(test, t->result);
+	KUNIT_EXPECT_FALSE(test, armed(ringer));
+	KUNIT_EXPECT_EQ(test, references(ringer), 1U);
+	put(ringer);
+}
+
+static void timer_that_expires_in_the_past_fires_at_once(struct kunit *test)
+{
+	struct timer_test *t = test->priv;
+	struct ringer *ringer = new_ringer(test);
+
+	KUNIT_EXPECT_FALSE(test, bgtoken_timer_mod(&ringer->timer, jiffies - AN_HOUR));
+	put(ringer);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+}
+
 static void timer_is_taken_off_at_the_cancel(struct kunit *test)
 {
 	struct timer_test *t = test->priv;
@@ -221,6 +276,22 @@ static void timer_is_taken_off_at_the_cancel(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
 	KUNIT_EXPECT_EQ(test, runs(t), 0);
 	KUNIT_EXPECT_EQ(test, READ_ONCE(t->fate), (int)BGTOKEN_DROPPED_CANCELLED);
+}
+
+static void timer_is_taken_off_by_refuse(struct kunit *test)
+{
+	struct timer_test *t = test->priv;
+	struct ringer *ringer = new_ringer(test);
+
+	arm(ringer, AN_HOUR);
+	bgtoken_refuse(t->token);
+	KUNIT_EXPECT_FALSE(test, armed(ringer));
+	KUNIT_EXPECT_FALSE(test, arm(ringer, 1));
+	KUNIT_EXPECT_FALSE(test, armed(ringer));
+	bgtoken_barrier();
+	KUNIT_EXPECT_EQ(test, references(ringer), 1U);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	put(ringer);
 }
 
 static void timer_may_be_taken_off(struct kunit *test)
@@ -276,22 +347,53 @@ static void timer_is_dropped_by_a_pause(struct kunit *test)
 static void timer_function_is_waited_for_by_a_cancel(struct kunit *test)
 {
 	struct timer_test *t = test->priv;
-	struct ringer *ringer = new_running(test);
+	struct ringer *ringer = new_running(test, &t->canceller);
 
 	KUNIT_EXPECT_FALSE(test, bgtoken_timer_cancel(&ringer->timer));
-	test_thread_start(test, &t->canceller, 2, canceller, t);	/* may spin */
+	test_thread_run(&t->canceller, canceller, t);
 	KUNIT_EXPECT_TRUE(test, test_until(bgtoken_cancelled(t->token)));
-	KUNIT_EXPECT_FALSE(test, test_thread_returned(&t->canceller));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, &t->canceller));
 	test_gate_open(&t->hold);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->canceller));
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->too_early), 0);
 	put(ringer);
 }
 
+static void timer_function_is_waited_for_by_a_pause(struct kunit *test)
+{
+	struct timer_test *t = test->priv;
+	struct ringer *ringer = new_running(test, &t->pauser);
+
+	test_thread_run(&t->pauser, pauser, t);
+	KUNIT_EXPECT_TRUE(test, test_until(atomic_read(&t->token->scopes) &
+					   BGTOKEN_PAUSED));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, &t->pauser));
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->pauser));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->too_early), 0);
+	put(ringer);
+}
+
+/* Which does not return before the grace period has ended that the function holds up. */
+static void timer_function_is_waited_for_by_a_barrier(struct kunit *test)
+{
+	struct timer_test *t = test->priv;
+	struct ringer *ringer = new_running(test, &t->waiter);
+
+	put(ringer);
+	bgtoken_refuse(t->token);
+	test_thread_run(&t->waiter, waiter, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->waiter));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->waiter));
+	KUNIT_EXPECT_EQ(test, t->released_then, 1);
+}
+
 static void timer_outlives_its_function(struct kunit *test)
 {
 	struct timer_test *t = test->priv;
-	struct ringer *ringer = new_running(test);
+	struct ringer *ringer = new_running(test, NULL);
 
 	put(ringer);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
@@ -336,7 +438,53 @@ static void timer_that_has_fired_is_not_called_after_a_cancel(struct kunit *test
 	let_go();
 	KUNIT_EXPECT_EQ(test, runs(t), 0);
 	KUNIT_EXPECT_EQ(test, references(ringer), 1U);
-	put(ringer);
+	expect_fate(test, ringer, BGTOKEN_DROPPED_CANCELLED);
+}
+
+static void timer_that_has_fired_is_not_called_after_a_pause(struct kunit *test)
+{
+	struct timer_test *t = test->priv;
+	struct ringer *ringer = new_fired(test);
+
+	bgtoken_pause(t->token);
+	bgtoken_resume(t->token);
+	let_go();
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_EQ(test, references(ringer), 1U);
+	expect_fate(test, ringer, BGTOKEN_DROPPED_PAUSED);
+}
+
+static void fate_tells_what_became_of_a_timer(struct kunit *test)
+{
+	struct timer_test *t = test->priv;
+	struct ringer *ringer = new_ringer(test);
+
+	expect_fate(test, ringer, BGTOKEN_NEVER_QUEUED);
+
+	ringer = new_ringer(test);
+	arm(ringer, 1);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->ran, 1));
+	expect_fate(test, ringer, BGTOKEN_RAN);
+
+	ringer = new_ringer(test);
+	arm(ringer, AN_HOUR);
+	KUNIT_EXPECT_TRUE(test, bgtoken_timer_cancel(&ringer->timer));
+	expect_fate(test, ringer, BGTOKEN_TAKEN_BACK);
+
+	ringer = new_ringer(test);
+	arm(ringer, AN_HOUR);
+	bgtoken_pause(t->token);
+	bgtoken_resume(t->token);
+	expect_fate(test, ringer, BGTOKEN_DROPPED_PAUSED);
+
+	ringer = new_ringer(test);
+	arm(ringer, AN_HOUR);
+	canceller(t);
+	expect_fate(test, ringer, BGTOKEN_DROPPED_CANCELLED);
+
+	ringer = new_ringer(test);
+	arm(ringer, AN_HOUR);
+	expect_fate(test, ringer, BGTOKEN_NEVER_QUEUED);
 }
 
 static void arm_and_take_off(void *arg)
@@ -360,17 +508,22 @@ static void timer_may_be_used_in_any_context(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
 }
 
-/* kmemleak and the exit of the suite tell whether it was. */
 static void timer_without_release_is_freed(struct kunit *test)
 {
 	struct timer_test *t = test->priv;
-	struct bgtoken_timer *timer = kzalloc(sizeof(*timer), GFP_KERNEL);
+	struct bgtoken_timer *timer;
 
+	test_free_need(test);
+	timer = kzalloc(sizeof(*timer), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, timer);
 	bgtoken_timer_init(timer, t->token, ringer_fn, NULL);
 	bgtoken_timer_mod(timer, jiffies + AN_HOUR);
 	bgtoken_timer_put(timer);
+	test_free_expect(timer);
+	KUNIT_EXPECT_FALSE(test, test_free_seen());
 	canceller(t);
+	bgtoken_barrier();
+	KUNIT_EXPECT_TRUE(test, test_free_seen());
 	test_nothing_left(test, bgtoken_live_works, t->live_works);
 }
 
@@ -383,12 +536,13 @@ static int timer_test_init(struct kunit *test)
 	if (!t)
 		return -ENOMEM;
 	test->priv = t;
-	t->kind = kind_of(test);
+	t->kind = test_kind_of(test);
 	t->live_tokens = test_live(bgtoken_live_tokens);
 	t->live_works = test_live(bgtoken_live_works);
 	test_gate_init(&t->ran);
 	test_gate_init(&t->released);
 	test_gate_init(&t->hold);
+	t->again = 1;
 	t->owner = test_owner_create();
 	t->token = test_token_create(t->owner, t->kind);
 	return PTR_ERR_OR_ZERO(t->token);
@@ -397,12 +551,14 @@ static int timer_test_init(struct kunit *test)
 static void timer_test_exit(struct kunit *test)
 {
 	struct timer_test *t = test->priv;
+	bool over;
 
 	if (!t)
 		return;
-	test_begun_end();
 	test_gate_open(&t->hold);
-	if (!test_thread_join(&t->canceller)) {
+	over = test_begun_end() && test_thread_join(&t->canceller) &&
+	       test_thread_join(&t->pauser) && test_thread_join(&t->waiter);
+	if (!over) {
 		KUNIT_FAIL(test, "threads left behind");
 		return;
 	}
@@ -432,15 +588,22 @@ static struct kunit_case timer_test_cases[] = {
 	KIND_CASE(timer_calls_its_function_once_with_the_owner),
 	KIND_CASE(timer_may_arm_itself_again),
 	KIND_CASE(timer_that_arms_itself_for_ever_ends_with_its_token),
+	KIND_CASE(timer_may_take_itself_off_when_it_has_armed_itself),
+	KIND_CASE(timer_that_expires_in_the_past_fires_at_once),
 	KIND_CASE(timer_is_taken_off_at_the_cancel),
+	KIND_CASE(timer_is_taken_off_by_refuse),
 	KIND_CASE(timer_may_be_taken_off),
 	KIND_CASE(timer_may_be_moved),
 	KIND_CASE(timer_is_dropped_by_a_pause),
 	KIND_CASE(timer_function_is_waited_for_by_a_cancel),
+	KIND_CASE(timer_function_is_waited_for_by_a_pause),
+	KIND_CASE(timer_function_is_waited_for_by_a_barrier),
 	KIND_CASE(timer_outlives_its_function),
 	KIND_CASE(timer_that_has_fired_can_be_taken_off),
 	KIND_CASE(timer_that_has_fired_can_be_put_off),
 	KIND_CASE(timer_that_has_fired_is_not_called_after_a_cancel),
+	KIND_CASE(timer_that_has_fired_is_not_called_after_a_pause),
+	KIND_CASE(fate_tells_what_became_of_a_timer),
 	KUNIT_CASE_PARAM(timer_may_be_used_in_any_context, context_gen_params),
 	KIND_CASE(timer_without_release_is_freed),
 	{}

@@ -47,13 +47,6 @@ struct token_test {
 	long live_tokens;
 };
 
-static enum bgtoken_kind kind_of(struct kunit *test)
-{
-	const struct test_kind *param = test->param_value;
-
-	return param ? param->kind : BGTOKEN_MUTEX;
-}
-
 /* Threads */
 
 static bool hold_at(struct token_test *t, struct test_gate *gate)
@@ -349,7 +342,7 @@ static void token_put_lets_null_and_errors_pass(struct kunit *test)
 
 static void token_refuses_a_null_owner(struct kunit *test)
 {
-	struct bgtoken *token = test_token_create(NULL, kind_of(test));
+	struct bgtoken *token = test_token_create(NULL, test_kind_of(test));
 
 	KUNIT_EXPECT_EQ(test, PTR_ERR(token), (long)-EINVAL);
 }
@@ -823,7 +816,7 @@ static void token_create_get_put_and_cancelled_never_wait(struct kunit *test)
 /* The last put, from where it may be made */
 
 static const struct put_param {
-	struct test_kind kind;		/* first: kind_of() looks there */
+	struct test_kind kind;		/* first: test_kind_of() looks there */
 	enum test_context context;
 	const char *name;
 } put_params[] = {
@@ -1236,7 +1229,7 @@ static int token_test_init(struct kunit *test)
 
 	if (!t)
 		return -ENOMEM;
-	t->kind = kind_of(test);
+	t->kind = test_kind_of(test);
 	t->live_tokens = test_live(bgtoken_live_tokens);
 	t->owner = test_owner_create();
 	t->token = test_token_create(t->owner, t->kind);

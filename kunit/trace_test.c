@@ -439,6 +439,80 @@ static void trace_tells_the_way_of_a_work(struct kunit *test)
 	expect_no_more(test, &reader);
 }
 
+/* Cases: timers */
+
+static void trace_timer_fn(struct bgtoken_timer *timer, void *owner)
+{
+}
+
+/* What the next event, which is there, says of a delay. */
+static unsigned long delay_of(struct reader *reader)
+{
+	struct record *r = read_next(reader);
+	const char *delay = r ? strstr(r->text, "delay=") : NULL;
+	unsigned long jiffs = 0;
+
+	return delay && !kstrtoul(delay + strlen("delay="), 10, &jiffs) ? jiffs : 0;
+}
+
+/* Armed for an hour, of which something may have been over before it was. */
+static void expect_armed_for_an_hour(struct kunit *test, struct reader *reader,
+				     struct bgtoken_timer *timer)
+{
+	unsigned long delay = delay_of(reader);
+
+	KUNIT_EXPECT_LE(test, delay, AN_HOUR);
+	KUNIT_EXPECT_GT(test, delay, AN_HOUR / 2);
+	expect_event(test, reader, "bgtoken_work_queue",
+		     "work=%p function=%ps token=%p delay=%lu", &timer->dwork.work,
+		     trace_timer_fn, bgtoken_timer_token(timer), delay);
+}
+
+static void trace_tells_the_way_of_a_timer(struct kunit *test)
+{
+	struct bgtoken_timer *timer = kzalloc(sizeof(*timer), GFP_KERNEL);
+	struct bgtoken *token = bgtoken_create(test, BGTOKEN_SPIN, GFP_KERNEL);
+	struct bgtoken_work *work = &timer->dwork.work;
+	struct reader reader;
+
+	if (!timer || IS_ERR(token)) {
+		kfree(timer);
+		bgtoken_put(token);
+		KUNIT_FAIL(test, "no memory");
+		return;
+	}
+	bgtoken_timer_init(timer, token, trace_timer_fn, NULL);
+	reader = read_of("bgtoken_work", "work", work);
+
+	/* Due already; taken off; taken off by a cancel; refused. */
+	KUNIT_EXPECT_FALSE(test, bgtoken_timer_mod(timer, jiffies - 1));
+	expect_event(test, &reader, "bgtoken_work_queue",
+		     "work=%p function=%ps token=%p delay=0", work, trace_timer_fn,
+		     token);
+	expect_event(test, &reader, "bgtoken_work_start",
+		     "work=%p function=%ps token=%p", work, trace_timer_fn, token);
+	expect_event(test, &reader, "bgtoken_work_end",
+		     "work=%p function=%ps token=%p", work, trace_timer_fn, token);
+	KUNIT_EXPECT_FALSE(test, bgtoken_timer_mod(timer, jiffies + AN_HOUR));
+	expect_armed_for_an_hour(test, &reader, timer);
+	KUNIT_EXPECT_TRUE(test, bgtoken_timer_cancel(timer));
+	expect_event(test, &reader, "bgtoken_work_cancel",
+		     "work=%p function=%ps token=%p", work, trace_timer_fn, token);
+	KUNIT_EXPECT_FALSE(test, bgtoken_timer_mod(timer, jiffies + AN_HOUR));
+	expect_armed_for_an_hour(test, &reader, timer);
+	bgtoken_cancel(token);
+	expect_event(test, &reader, "bgtoken_work_drop",
+		     "work=%p function=%ps token=%p", work, trace_timer_fn, token);
+	KUNIT_EXPECT_FALSE(test, bgtoken_timer_mod(timer, jiffies - 1));
+	expect_event(test, &reader, "bgtoken_work_refuse",
+		     "work=%p function=%ps token=%p reason=cancelled", work,
+		     trace_timer_fn, token);
+	bgtoken_barrier();
+	bgtoken_timer_put(timer);
+	bgtoken_put(token);
+	expect_no_more(test, &reader);
+}
+
 /* Cases: what comes between an event and what follows it */
 
 /* Threads use it: it goes when they are joined. */
@@ -864,6 +938,7 @@ static struct kunit_case trace_test_cases[] = {
 	KUNIT_CASE(trace_every_event_there_is_has_a_case),
 	KUNIT_CASE_PARAM(trace_tells_the_life_of_a_token, test_kind_gen_params),
 	KUNIT_CASE(trace_tells_the_way_of_a_work),
+	KUNIT_CASE(trace_tells_the_way_of_a_timer),
 	KUNIT_CASE(trace_tells_of_a_workqueue_that_closes),
 	KUNIT_CASE_PARAM(trace_work_claimed_just_before_a_cancel_is_dropped,
 			 window_gen_params),

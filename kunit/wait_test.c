@@ -15,6 +15,7 @@
 #define NEARLY_AN_HOUR	(AN_HOUR - 600 * HZ)
 
 struct wait_test;
+struct order;
 
 /* One who waits, and how it ended. */
 struct waiter {
@@ -32,15 +33,13 @@ struct wait_test {
 	struct waiter waiters[WAITERS];
 	int started;
 	bool ready;			/* the condition */
+	struct test_gate hold;		/* holds the first of works in order */
+	struct test_thread unbinder;
+	struct device *dev;		/* that it unbinds */
+	struct order *first;		/* a work */
+	int place_then;			/* the first's, when it was unbound */
 	long live_tokens;
 };
-
-static enum bgtoken_kind kind_of(struct kunit *test)
-{
-	const struct test_kind *param = test->param_value;
-
-	return param ? param->kind : BGTOKEN_MUTEX;
-}
 
 static bool ready(struct wait_test *t)
 {
@@ -294,6 +293,23 @@ static void waiters_are_all_woken(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->waiters[n].thread));
 		KUNIT_EXPECT_EQ(test, t->waiters[n].result, 0L);
 	}
+}
+
+static void wake(void *token)
+{
+	bgtoken_wake(token);
+}
+
+static void waiter_may_be_woken_in_any_context(struct kunit *test)
+{
+	const struct test_context_param *param = test->param_value;
+	struct wait_test *t = test->priv;
+	struct waiter *waiter = start_waiter(test, wait_plain);
+
+	WRITE_ONCE(t->ready, true);
+	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, wake, t->token));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&waiter->thread));
+	KUNIT_EXPECT_EQ(test, waiter->result, 0L);
 }
 
 static void waiters_of_another_token_sleep_on(struct kunit *test)
@@ -583,21 +599,79 @@ static void flush_of_a_workqueue_waits_for_what_was_queued(struct kunit *test)
 	bgtoken_wq_destroy(wq);
 }
 
+static void unbind(void *arg)
+{
+	struct wait_test *t = arg;
+
+	root_device_unregister(t->dev);
+	t->place_then = READ_ONCE(t->first->place);
+}
+
 static void workqueue_of_a_device_is_destroyed_at_unbind(struct kunit *test)
 {
-	struct device *dev = __root_device_register("bgtoken_wait_device", NULL);
 	struct order *orders = kunit_kcalloc(test, ORDERED, sizeof(*orders), GFP_KERNEL);
+	struct wait_test *t = test->priv;
 	atomic_t next = ATOMIC_INIT(0);
 	struct bgtoken_wq *wq;
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(dev) || !orders);
-	wq = devm_bgtoken_wq_create(dev, "bgtoken_test", WQ_UNBOUND, 0);
+	KUNIT_ASSERT_NOT_NULL(test, orders);
+	t->first = &orders[0];
+	t->dev = __root_device_register("bgtoken_wait_device", NULL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->dev));
+	wq = devm_bgtoken_wq_create(t->dev, "bgtoken_test", WQ_UNBOUND, 0);
 	KUNIT_EXPECT_FALSE(test, IS_ERR(wq));
-	if (!IS_ERR(wq))
-		queue_in_order(test, wq, orders, NULL, &next);
-	root_device_unregister(dev);
+	if (!IS_ERR(wq)) {
+		queue_in_order(test, wq, orders, &t->hold, &next);
+		KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
+	}
+	test_thread_start(test, &t->unbinder, -1, unbind, t);
+	/* It waits for a grace period, and then for the work. */
+	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->unbinder));
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->unbinder));
+	KUNIT_EXPECT_NE(test, t->place_then, 0);
 	/* Ran or dropped, all have left. */
-	KUNIT_EXPECT_EQ(test, kref_read(&((struct wait_test *)test->priv)->token->kref), 1U);
+	KUNIT_EXPECT_EQ(test, kref_read(&t->token->kref), 1U);
+}
+
+/* A work that says why it was released. */
+struct late {
+	struct bgtoken_delayed_work dwork;
+	int fate;
+};
+
+static void late_fn(struct bgtoken_work *work)
+{
+}
+
+static void late_release(struct bgtoken_work *work)
+{
+	struct late *late = container_of(work, struct late, dwork.work);
+
+	late->fate = bgtoken_work_fate(work);
+}
+
+static void token_of_a_device_is_cancelled_before_its_workqueue_closes(struct kunit *test)
+{
+	struct device *dev = __root_device_register("bgtoken_wait_device", NULL);
+	struct late *late = kunit_kzalloc(test, sizeof(*late), GFP_KERNEL);
+	struct wait_test *t = test->priv;
+	struct bgtoken *token;
+	struct bgtoken_wq *wq;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev) || !late);
+	wq = devm_bgtoken_wq_create(dev, "bgtoken_test", WQ_UNBOUND, 0);
+	token = devm_bgtoken_create(dev, t, BGTOKEN_MUTEX);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(wq) || IS_ERR(token));
+	late->fate = -1;
+	if (!IS_ERR(wq) && !IS_ERR(token)) {
+		bgtoken_delayed_work_init(&late->dwork, token, late_fn, late_release);
+		KUNIT_EXPECT_TRUE(test, bgtoken_queue_delayed_work(wq, &late->dwork,
+								   AN_HOUR));
+		bgtoken_work_put(&late->dwork.work);
+	}
+	root_device_unregister(dev);
+	KUNIT_EXPECT_EQ(test, late->fate, (int)BGTOKEN_DROPPED_CANCELLED);
 }
 
 static void workqueue_of_a_device_without_memory_is_enomem(struct kunit *test)
@@ -636,9 +710,10 @@ static int wait_test_init(struct kunit *test)
 
 	if (!t)
 		return -ENOMEM;
-	t->kind = kind_of(test);
+	t->kind = test_kind_of(test);
 	t->live_tokens = test_live(bgtoken_live_tokens);
 	test_gate_init(&t->looked);
+	test_gate_init(&t->hold);
 	t->owner = test_owner_create();
 	t->token = test_token_create(t->owner, t->kind);
 	if (IS_ERR(t->token)) {
@@ -653,12 +728,14 @@ static int wait_test_init(struct kunit *test)
 static void wait_test_exit(struct kunit *test)
 {
 	struct wait_test *t = test->priv;
-	bool over = true;
+	bool over;
 	int n;
 
 	if (!t)
 		return;
 	bgtoken_cancel(t->token);
+	test_gate_open(&t->hold);
+	over = test_thread_join(&t->unbinder);
 	for (n = 0; n < WAITERS; n++)
 		over &= test_thread_join(&t->waiters[n].thread);
 	if (!over) {
@@ -672,6 +749,7 @@ static void wait_test_exit(struct kunit *test)
 }
 
 KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
+KUNIT_ARRAY_PARAM(context, test_contexts, test_context_desc);
 
 #define KIND_CASE(name)	KUNIT_CASE_PARAM(name, test_kind_gen_params)
 #define FORM_CASE(name)	KUNIT_CASE_PARAM(name, form_gen_params)
@@ -687,6 +765,7 @@ static struct kunit_case wait_test_cases[] = {
 	FORM_CASE(wait_ends_at_a_signal_where_it_says_so),
 	KUNIT_CASE(wait_is_over_when_its_time_is),
 	KUNIT_CASE(waiters_are_all_woken),
+	KUNIT_CASE_PARAM(waiter_may_be_woken_in_any_context, context_gen_params),
 	KUNIT_CASE(waiters_of_another_token_sleep_on),
 	KUNIT_CASE_SLOW(wake_is_not_lost_on_the_way_to_sleep),
 	KUNIT_CASE(token_that_was_looked_up_is_kept_while_there_are_references),
@@ -698,6 +777,7 @@ static struct kunit_case wait_test_cases[] = {
 	KUNIT_CASE(ordered_workqueue_refuses_what_it_cannot_do),
 	KUNIT_CASE(flush_of_a_workqueue_waits_for_what_was_queued),
 	KUNIT_CASE(workqueue_of_a_device_is_destroyed_at_unbind),
+	KUNIT_CASE(token_of_a_device_is_cancelled_before_its_workqueue_closes),
 	KUNIT_CASE(workqueue_of_a_device_without_memory_is_enomem),
 	{}
 };

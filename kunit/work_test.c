@@ -74,13 +74,6 @@ struct item {
 	int more;			/* how often it queues itself again */
 };
 
-static enum bgtoken_kind kind_of(struct kunit *test)
-{
-	const struct test_kind *param = test->param_value;
-
-	return param ? param->kind : BGTOKEN_MUTEX;
-}
-
 static struct item *to_item(struct bgtoken_work *work)
 {
 	return container_of(work, struct item, dwork.work);
@@ -1390,9 +1383,7 @@ static void drain_waits_for_the_function_that_runs(struct kunit *test)
 	block_workqueue_by(test, body_hold_then_finish);
 	destroy_begins(test);
 	/* After its own grace period it has nothing but works to wait for. */
-	synchronize_rcu();
-	synchronize_rcu();
-	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->destroyer));
+	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->destroyer));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
 	test_gate_open(&t->hold);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->destroyer));
@@ -1623,7 +1614,7 @@ static void wq_refuses_to_be_per_cpu_and_unbound(struct kunit *test)
  * cannot: that those are accepted, and have works run as without them, is all.
  */
 static const struct wq_case {
-	struct test_kind kind;	/* first: kind_of() looks there */
+	struct test_kind kind;	/* first: test_kind_of() looks there */
 	unsigned int flags;
 	bool wide;		/* not bound to a CPU */
 	int nice;
@@ -1843,8 +1834,11 @@ static void work_queued_late_leaves_the_workqueue_alone(struct kunit *test)
 
 	free_owner_if_first(t);
 	KUNIT_EXPECT_FALSE(test, bgtoken_queue_work(gone, &item->dwork.work));
+	KUNIT_EXPECT_FALSE(test, bgtoken_queue_work_on(0, gone, &item->dwork.work));
 	KUNIT_EXPECT_FALSE(test, bgtoken_queue_delayed_work(gone, &item->dwork, 0));
 	KUNIT_EXPECT_FALSE(test, bgtoken_queue_delayed_work(gone, &item->dwork, AN_HOUR));
+	KUNIT_EXPECT_FALSE(test, bgtoken_mod_delayed_work(gone, &item->dwork, 0));
+	KUNIT_EXPECT_FALSE(test, bgtoken_mod_delayed_work(gone, &item->dwork, AN_HOUR));
 	put_last(item);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 0);
@@ -1927,7 +1921,7 @@ static int work_test_init(struct kunit *test)
 	if (!t)
 		return -ENOMEM;
 	test->priv = t;
-	t->kind = kind_of(test);
+	t->kind = test_kind_of(test);
 	t->live_tokens = test_live(bgtoken_live_tokens);
 	t->live_works = test_live(bgtoken_live_works);
 	test_gate_init(&t->ran);
