@@ -475,7 +475,6 @@ static bool bgtoken_share(struct bgtoken *token)
 static bool bgtoken_misnamed(const struct bgtoken *token, int irqs)
 {
 	bool misnamed = (bgtoken_kind(token) == BGTOKEN_SPIN) != !!irqs;
-
 	const char *name = "a token";
 	int line = 0;		/* known with lockdep only: a token has no room for it */
 
@@ -489,25 +488,29 @@ static bool bgtoken_misnamed(const struct bgtoken *token, int irqs)
 }
 
 /* When somebody is in a scope, or the token is shut, or it is of another kind. */
-static void *bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass, int irqs,
+static void *bgtoken_enter_line(struct bgtoken *token, unsigned int subclass, int irqs,
 				unsigned long ip)
 {
-	bool entered;
-
 	if (bgtoken_shut(token) || bgtoken_misnamed(token, irqs))
 		return NULL;
-	if (bgtoken_kind(token) == BGTOKEN_SHARED) {
-		rwsem_acquire_read(&token->dep_map, subclass, 1, ip);
-		entered = bgtoken_share(token);
-	} else {
-		mutex_acquire(&token->dep_map, subclass, 0, ip);
-		if (atomic_read(&token->scopes) & BGTOKEN_LIVE)
-			lock_contended(&token->dep_map, ip);
-		entered = bgtoken_stand_in_line(token, subclass);
-		if (entered)
-			lock_acquired(&token->dep_map, ip);
+	mutex_acquire(&token->dep_map, subclass, 0, ip);
+	if (atomic_read(&token->scopes) & BGTOKEN_LIVE)
+		lock_contended(&token->dep_map, ip);
+	if (!bgtoken_stand_in_line(token, subclass)) {
+		lock_release(&token->dep_map, ip);
+		return NULL;
 	}
-	if (!entered) {
+	lock_acquired(&token->dep_map, ip);
+	trace_bgtoken_enter(token);
+	return token->owner;
+}
+
+/* The same; for BGTOKEN_SHARED that is nothing unusual. */
+static void *bgtoken_enter_share(struct bgtoken *token, unsigned int subclass,
+				 unsigned long ip)
+{
+	rwsem_acquire_read(&token->dep_map, subclass, 1, ip);
+	if (!bgtoken_share(token)) {
 		lock_release(&token->dep_map, ip);
 		return NULL;
 	}
@@ -517,7 +520,9 @@ static void *bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass, in
 
 void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass)
 {
-	return bgtoken_enter_slow(token, subclass, 0, _RET_IP_);
+	if (bgtoken_kind(token) == BGTOKEN_SHARED)
+		return bgtoken_enter_share(token, subclass, _RET_IP_);
+	return bgtoken_enter_line(token, subclass, 0, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(__bgtoken_enter_slow);
 
@@ -548,7 +553,7 @@ EXPORT_SYMBOL_GPL(__bgtoken_exit_slow);
 void *bgtoken_enter_nested(struct bgtoken *token, unsigned int subclass)
 {
 	__bgtoken_might_sleep(token);
-	return bgtoken_enter_slow(token, subclass, 0, _RET_IP_);
+	return __bgtoken_enter_slow(token, subclass);
 }
 EXPORT_SYMBOL_GPL(bgtoken_enter_nested);
 
@@ -556,7 +561,7 @@ void *__bgtoken_enter_irqsave(struct bgtoken *token, unsigned int subclass,
 			      unsigned long *flags)
 {
 	*flags = 0;
-	return bgtoken_enter_slow(token, subclass, BGTOKEN_IRQS, _RET_IP_);
+	return bgtoken_enter_line(token, subclass, BGTOKEN_IRQS, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(__bgtoken_enter_irqsave);
 
@@ -577,7 +582,7 @@ EXPORT_SYMBOL_GPL(bgtoken_exit);
 void *__bgtoken_enter_irqsave_slow(struct bgtoken *token, unsigned int subclass,
 				   unsigned long flags)
 {
-	void *owner = bgtoken_enter_slow(token, subclass, BGTOKEN_IRQS, _RET_IP_);
+	void *owner = bgtoken_enter_line(token, subclass, BGTOKEN_IRQS, _RET_IP_);
 
 	if (!owner) {
 		local_irq_restore(flags);

@@ -258,7 +258,7 @@ DECLARE_TRACEPOINT(bgtoken_exit);
  * @idle is what the word of its kind is then.
  */
 static __always_inline bool __bgtoken_try_enter(struct bgtoken *token,
-					      unsigned int subclass, int idle)
+						unsigned int subclass, int idle)
 {
 	/* Acquire: what the scope before did comes before; see the exits. */
 	if (unlikely(!atomic_try_cmpxchg_acquire(&token->scopes, &idle, idle + 1)))
@@ -383,8 +383,8 @@ static __always_inline void *bgtoken_enter(struct bgtoken *token)
  *		bgtoken_exit_irqrestore()
  * @_flags:	a variable of type unsigned long, as for spin_lock_irqsave()
  *
- * On PREEMPT_RT interrupts stay on, as under a spinlock_t.  Otherwise as bgtoken_enter(), with the kinds
- * the other way round.
+ * On PREEMPT_RT interrupts stay on, as under a spinlock_t.  Otherwise as
+ * bgtoken_enter(), with the kinds the other way round.
  *
  * Context: Any that may take a spinlock_t.
  * Return: The owner, pinned until bgtoken_exit_irqrestore().  NULL if the token is
@@ -396,7 +396,7 @@ static __always_inline void *bgtoken_enter(struct bgtoken *token)
 /**
  * bgtoken_enter_irqsave_nested() - begin one inside another of the same class
  * @_token:	as for bgtoken_enter_irqsave()
- * @_flags:	as for bgtoken_enter_irqsave(), other than that of the scope around it
+ * @_flags:	as for bgtoken_enter_irqsave(); another variable than for the scope around it
  * @_subclass:	lockdep's, other than that of the scope around it
  *
  * See bgtoken_enter_nested().

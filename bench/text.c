@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How much text a scope takes where it is written. Nothing is run: tools/bench reads
- * the sizes of these functions from the object. All do the same for the owner, and
- * nothing() does only that.
+ * How much text a scope takes where it is written. Nothing here is called: tools/bench
+ * reads the sizes of the functions from the object. All do the same for the owner, and
+ * text_nothing() does only that.
  */
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
@@ -12,19 +12,17 @@
 struct text_owner {
 	int count;
 	bool gone;
-	struct mutex mutex;
-	spinlock_t lock;
+	struct mutex mutex;	/* of what is compared: both guard the others */
+	spinlock_t lock;	/* the same */
 };
 
-int text_nothing(struct text_owner *owner);
-int text_nothing(struct text_owner *owner)
+static __used int text_nothing(struct text_owner *owner)
 {
 	owner->count++;
 	return 0;
 }
 
-int text_mutex_and_flag(struct text_owner *owner);
-int text_mutex_and_flag(struct text_owner *owner)
+static __used int text_mutex_and_flag(struct text_owner *owner)
 {
 	mutex_lock(&owner->mutex);
 	if (!owner->gone)
@@ -33,8 +31,7 @@ int text_mutex_and_flag(struct text_owner *owner)
 	return 0;
 }
 
-int text_spinlock_and_flag(struct text_owner *owner);
-int text_spinlock_and_flag(struct text_owner *owner)
+static __used int text_spinlock_and_flag(struct text_owner *owner)
 {
 	unsigned long flags;
 
@@ -45,32 +42,28 @@ int text_spinlock_and_flag(struct text_owner *owner)
 	return 0;
 }
 
-int text_scoped_bgtoken(struct bgtoken *token);
-int text_scoped_bgtoken(struct bgtoken *token)
+static __used int text_scoped_bgtoken(struct bgtoken *token)
 {
 	scoped_bgtoken(token, struct text_owner *, owner)
 		owner->count++;
 	return 0;
 }
 
-int text_scoped_bgtoken_irqsave(struct bgtoken *token);
-int text_scoped_bgtoken_irqsave(struct bgtoken *token)
+static __used int text_scoped_bgtoken_irqsave(struct bgtoken *token)
 {
 	scoped_bgtoken_irqsave(token, struct text_owner *, owner)
 		owner->count++;
 	return 0;
 }
 
-int text_scoped_cond_bgtoken(struct bgtoken *token);
-int text_scoped_cond_bgtoken(struct bgtoken *token)
+static __used int text_scoped_cond_bgtoken(struct bgtoken *token)
 {
 	scoped_cond_bgtoken(return -ENODEV, token, struct text_owner *, owner)
 		owner->count++;
 	return 0;
 }
 
-int text_scoped_cond_bgtoken_irqsave(struct bgtoken *token);
-int text_scoped_cond_bgtoken_irqsave(struct bgtoken *token)
+static __used int text_scoped_cond_bgtoken_irqsave(struct bgtoken *token)
 {
 	scoped_cond_bgtoken_irqsave(return -ENODEV, token, struct text_owner *, owner)
 		owner->count++;
