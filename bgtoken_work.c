@@ -752,6 +752,11 @@ EXPORT_SYMBOL_GPL(bgtoken_cancel_work);
  */
 bool bgtoken_flush_work(struct bgtoken_work *work)
 {
+#ifdef CONFIG_LOCKDEP
+	/* Whether or not it is queued; flush_work() has it seen only then. */
+	lock_map_acquire(&work->work.lockdep_map);
+	lock_map_release(&work->work.lockdep_map);
+#endif
 	return flush_work(&work->work);
 }
 EXPORT_SYMBOL_GPL(bgtoken_flush_work);
