@@ -638,11 +638,6 @@ static noinline void bgtoken_exit_irqs_traced(struct bgtoken *token, unsigned lo
 	bgtoken_exit_irqs(token, flags);
 }
 
-/*
- * Not inline, as a scope would take 160 bytes of text then; and without a frame of its
- * own, as all that needs one is elsewhere.
- */
-
 /**
  * bgtoken_exit_irqrestore() - end a scope that bgtoken_enter_irqsave() began
  * @token:	the token that it returned an owner for
@@ -654,6 +649,10 @@ static noinline void bgtoken_exit_irqs_traced(struct bgtoken *token, unsigned lo
  */
 void bgtoken_exit_irqrestore(struct bgtoken *token, unsigned long flags)
 {
+	/*
+	 * Inline, a scope would take 160 bytes of text.  This has no frame of its own, as
+	 * all that needs one is elsewhere.
+	 */
 	lock_release(&token->dep_map, _RET_IP_);
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
 		lockdep_assert_irqs_disabled();

@@ -63,12 +63,11 @@
  * What is TIMER is on two lists, its token's and its workqueue's, and is moved to
  * QUEUED by a cancel, a pause and a drain, so that it is dropped, and released in
  * process context, as soon as its workqueue gets to it, and not when the timer would have
- * fired.  It is armed only after a look
- * at the token's word, and under wq->lock at the workqueue: as a cancel and a pause
- * change the word, and a drain sets closing, before they walk their list, they find it
- * there or it is refused.  A cancel walks the list only if token->marks says that there
- * ever was a timer, or a sleeper; and so does one that comes second, since what the first
- * has not reached is still armed.
+ * fired.  It is armed only after a look at the token's word, and under wq->lock at the
+ * workqueue: as a cancel and a pause change the word, and a drain sets closing, before
+ * they walk their list, they find it there or it is refused.  A cancel walks the list only
+ * if token->marks says that there ever was a timer, or a sleeper; and so does one that
+ * comes second, since what the first has not reached is still armed.
  *
  * Whoever queues looks at the token first, and at the workqueue only if it was not
  * cancelled, both under token->lock, with interrupts off: that is an RCU read-side
@@ -83,7 +82,7 @@
  * Draining
  * ========
  *
- * (1) closing is set: no new work is queued by who looks from now on.
+ * (1) closing is set: no new work is queued by whoever looks from now on.
  * (2) What is TIMER is queued.
  * (3) synchronize_rcu(): whoever looked before (1) has queued by now, and a timer's
  *     function or a cancel that moved a work has queued it.
@@ -354,7 +353,7 @@ static bool bgtoken_take_back(struct bgtoken_work *work)
 static void bgtoken_expedite(struct bgtoken_work *work)
 {
 	if (!bgtoken_take_back(work))
-		kref_get(&work->kref);
+		kref_get(&work->kref);	/* put in bgtoken_workfn() */
 	work->state = BGTOKEN_QUEUED;
 	queue_work(work->wq->wq, &work->work);
 }
@@ -546,7 +545,7 @@ static void bgtoken_move_timer(struct bgtoken_work *work, unsigned long expires)
 
 	if (!timer_delete(timer)) {
 		work->stale_timer = true;	/* its function has begun */
-		kref_get(&work->kref);
+		kref_get(&work->kref);	/* put as one from bgtoken_queue_locked() */
 	}
 	mod_timer(timer, expires);
 }
@@ -568,7 +567,7 @@ static int bgtoken_queue_locked(struct bgtoken_wq *wq, struct bgtoken_work *work
 		return outcome;
 	}
 	if (work->state == BGTOKEN_IDLE || !bgtoken_take_back(work))
-		kref_get(&work->kref);	/* put by the run, or whoever takes it back */
+		kref_get(&work->kref);	/* put by the run or timer, or bgtoken_cancel_work() */
 	work->wq = wq;
 	if (when->timed) {
 		work->state = BGTOKEN_TIMER;

@@ -326,22 +326,6 @@ static void call_barrier(void *arg)
 	t->released_then = test_gate_count(&t->released);
 }
 
-static void barrier_waits_for_a_release(struct kunit *test)
-{
-	struct requeue_test *t = test->priv;
-	struct item *item = new_item(test, NULL);
-
-	WRITE_ONCE(t->hold_release, true);
-	KUNIT_EXPECT_TRUE(test, test_call_in(TEST_SOFTIRQ, put_in, item));
-	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->releasing, 1));
-	test_thread_start(test, &t->threads[0], -1, call_barrier, t);
-	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->threads[0]));
-	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
-	test_gate_open(&t->releasing);
-	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
-	KUNIT_EXPECT_EQ(test, t->released_then, 1);
-}
-
 static void destroy(void *arg)
 {
 	struct requeue_test *t = arg;
@@ -351,7 +335,8 @@ static void destroy(void *arg)
 	t->released_then = test_gate_count(&t->released);
 }
 
-static void drain_waits_for_a_release_in_another_context(struct kunit *test)
+/* While @wait runs, a work is released that was put where one may not sleep. */
+static void expect_waits_for_release(struct kunit *test, void (*wait)(void *arg))
 {
 	struct requeue_test *t = test->priv;
 	struct item *item = new_item(test, NULL);
@@ -359,12 +344,22 @@ static void drain_waits_for_a_release_in_another_context(struct kunit *test)
 	WRITE_ONCE(t->hold_release, true);
 	KUNIT_EXPECT_TRUE(test, test_call_in(TEST_SOFTIRQ, put_in, item));
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->releasing, 1));
-	test_thread_start(test, &t->threads[0], -1, destroy, t);
+	test_thread_start(test, &t->threads[0], -1, wait, t);
 	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->threads[0]));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
 	test_gate_open(&t->releasing);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
 	KUNIT_EXPECT_EQ(test, t->released_then, 1);
+}
+
+static void barrier_waits_for_a_release(struct kunit *test)
+{
+	expect_waits_for_release(test, call_barrier);
+}
+
+static void drain_waits_for_a_release_in_another_context(struct kunit *test)
+{
+	expect_waits_for_release(test, destroy);
 }
 
 /* Why it was released */

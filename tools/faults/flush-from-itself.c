@@ -5,11 +5,9 @@
  * text: possible recursive locking detected
  * run: debug --suite fault_flush_from_itself
  */
-#include <kunit/test.h>
 #include <linux/module.h>
-#include <linux/slab.h>
 
-#include "bgtoken.h"
+#include "fault_work.h"
 
 static void work_fn(struct bgtoken_work *work)
 {
@@ -18,18 +16,9 @@ static void work_fn(struct bgtoken_work *work)
 
 static void flush_from_itself(struct kunit *test)
 {
-	struct bgtoken *token = bgtoken_create(test, BGTOKEN_MUTEX, GFP_KERNEL);
-	struct bgtoken_wq *wq = bgtoken_wq_create("fault", WQ_UNBOUND, 0);
-	struct bgtoken_work *work = kzalloc(sizeof(*work), GFP_KERNEL);
+	struct fault_work w = fault_work_queue(test, work_fn);
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
-	KUNIT_ASSERT_FALSE(test, IS_ERR(wq));
-	KUNIT_ASSERT_NOT_NULL(test, work);
-	bgtoken_work_init(work, token, work_fn, NULL);
-	bgtoken_queue_work(wq, work);
-	bgtoken_work_put(work);
-	bgtoken_wq_destroy(wq);
-	bgtoken_put(token);
+	fault_work_end(&w);
 }
 
 static struct kunit_case fault_cases[] = {
