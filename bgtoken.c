@@ -95,7 +95,10 @@
  */
 #include <linux/debug_locks.h>
 #include <linux/device.h>
+#include <linux/hash.h>
+#include <linux/log2.h>
 #include <linux/module.h>
+#include <linux/poll.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -678,6 +681,28 @@ EXPORT_SYMBOL_GPL(__bgtoken_trace_exit);
 EXPORT_TRACEPOINT_SYMBOL_GPL(bgtoken_enter);
 EXPORT_TRACEPOINT_SYMBOL_GPL(bgtoken_exit);
 
+/*
+ * Where poll() and epoll wait.  A poller leaves its wait queue when its file is closed,
+ * which may be long after the owner was freed, so the queue is in neither, nor in the
+ * token, which has no room for it.  Tokens share these; who is woken for another's sake
+ * finds nothing and waits on.
+ */
+static wait_queue_head_t bgtoken_pollers[64];
+
+static wait_queue_head_t *bgtoken_pollers_of(const struct bgtoken *token)
+{
+	return &bgtoken_pollers[hash_ptr(token, ilog2(ARRAY_SIZE(bgtoken_pollers)))];
+}
+
+/* After a full barrier, which pairs with that of bgtoken_poll_wait(). */
+static void bgtoken_wake_pollers(struct bgtoken *token)
+{
+	wait_queue_head_t *pollers = bgtoken_pollers_of(token);
+
+	if (waitqueue_active(pollers))	/* see above */
+		wake_up_all(pollers);
+}
+
 /* Have lockdep see that a cancel may have to wait, whether or not it will. */
 static void bgtoken_may_wait(struct bgtoken *token, unsigned int subclass)
 {
@@ -698,6 +723,7 @@ static void bgtoken_may_wait(struct bgtoken *token, unsigned int subclass)
 static noinline void bgtoken_notify(struct bgtoken *token)
 {
 	wake_up_var(&token->owner);
+	bgtoken_wake_pollers(token);
 	bgtoken_expedite_token(token);
 }
 
@@ -845,7 +871,7 @@ EXPORT_SYMBOL_GPL(bgtoken_sleep);
  * bgtoken_wake() - have who waits for an event look again
  * @token:	the caller holds a reference
  *
- * Called after what bgtoken_wait_event() waits for was made true.
+ * Called after what bgtoken_wait_event() or poll() waits for was made true.
  *
  * Context: Any that may take a spinlock_t.
  */
@@ -853,8 +879,30 @@ void bgtoken_wake(struct bgtoken *token)
 {
 	smp_mb();	/* the condition before the look at who waits; see below */
 	wake_up_var(&token->owner);
+	bgtoken_wake_pollers(token);
 }
 EXPORT_SYMBOL_GPL(bgtoken_wake);
+
+/**
+ * bgtoken_poll_wait() - have poll() look again when the token is woken, or ends
+ * @file:	as for poll_wait()
+ * @token:	@file holds a reference until its release
+ * @pt:		as for poll_wait()
+ *
+ * For a poll file operation, instead of poll_wait() on a wait queue of the owner's, on
+ * which epoll would still be when the owner is freed.  The caller looks at what is ready
+ * after this, and at bgtoken_cancelled(), for which it returns EPOLLHUP | EPOLLERR.
+ *
+ * Context: Process context.
+ */
+void bgtoken_poll_wait(struct file *file, struct bgtoken *token,
+		       struct poll_table_struct *pt)
+{
+	__bgtoken_watch(token);
+	poll_wait(file, bgtoken_pollers_of(token), pt);
+	smp_mb();	/* before the caller's look; pairs with bgtoken_wake() and a cancel */
+}
+EXPORT_SYMBOL_GPL(bgtoken_poll_wait);
 
 static int bgtoken_wake_waiter(struct wait_queue_entry *entry, unsigned int mode,
 			       int sync, void *arg)
@@ -925,6 +973,10 @@ module_exit(bgtoken_module_exit);
 
 static int __init bgtoken_module_init(void)
 {
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(bgtoken_pollers); i++)
+		init_waitqueue_head(&bgtoken_pollers[i]);
 	return bgtoken_own_wq_init();
 }
 module_init(bgtoken_module_init);

@@ -44,6 +44,7 @@
 
 #include <linux/atomic.h>
 #include <linux/cleanup.h>
+#include <linux/container_of.h>
 #include <linux/err.h>
 #include <linux/gfp_types.h>
 #include <linux/irqflags.h>
@@ -64,6 +65,8 @@
 #include "compat.h"
 
 struct device;
+struct file;
+struct poll_table_struct;
 
 /**
  * enum bgtoken_kind - what the scopes of a token may do
@@ -493,6 +496,8 @@ static inline void __bgtoken_watch(struct bgtoken *token)
 }
 
 void bgtoken_wake(struct bgtoken *token);
+void bgtoken_poll_wait(struct file *file, struct bgtoken *token,
+		       struct poll_table_struct *pt);
 
 /* Who waits for an event, in the macros below. */
 struct bgtoken_waiter {
@@ -815,6 +820,21 @@ struct bgtoken_delayed_work {
 	struct hlist_node token_node;	/* T */
 	struct hlist_node wq_node;	/* W */
 };
+
+/**
+ * to_bgtoken_delayed_work() - the delayed work that a work's function was given
+ * @work:	the work of it
+ *
+ * As to_delayed_work().
+ *
+ * Context: Any.
+ * Return: The delayed work.
+ */
+static inline struct bgtoken_delayed_work *
+to_bgtoken_delayed_work(struct bgtoken_work *work)
+{
+	return container_of(work, struct bgtoken_delayed_work, work);
+}
 
 /**
  * struct bgtoken_timer - a timer that carries a token reference

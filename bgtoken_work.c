@@ -269,11 +269,6 @@ EXPORT_SYMBOL_GPL(bgtoken_timer_init);
 
 /* Moves */
 
-static struct bgtoken_delayed_work *bgtoken_dwork(struct bgtoken_work *work)
-{
-	return container_of(work, struct bgtoken_delayed_work, work);
-}
-
 static u32 bgtoken_pauses(const struct bgtoken *token)
 {
 	return (u32)atomic_read(&token->marks) / BGTOKEN_PAUSE;
@@ -335,9 +330,9 @@ static void bgtoken_unlist(struct bgtoken_delayed_work *dwork)
 static bool bgtoken_take_back(struct bgtoken_work *work)
 {
 	if (work->state == BGTOKEN_TIMER) {
-		bgtoken_unlist(bgtoken_dwork(work));
+		bgtoken_unlist(to_bgtoken_delayed_work(work));
 		work->state = BGTOKEN_IDLE;
-		if (timer_delete(&bgtoken_dwork(work)->timer))
+		if (timer_delete(&to_bgtoken_delayed_work(work)->timer))
 			return true;
 		work->stale_timer = true;
 	} else {
@@ -541,7 +536,7 @@ static int bgtoken_may_queue(const struct bgtoken_wq *wq, const struct bgtoken_w
 /* From TIMER to TIMER. */
 static void bgtoken_move_timer(struct bgtoken_work *work, unsigned long expires)
 {
-	struct timer_list *timer = &bgtoken_dwork(work)->timer;
+	struct timer_list *timer = &to_bgtoken_delayed_work(work)->timer;
 
 	if (!timer_delete(timer)) {
 		work->stale_timer = true;	/* its function has begun */
@@ -559,7 +554,7 @@ static int bgtoken_queue_locked(struct bgtoken_wq *wq, struct bgtoken_work *work
 	if (outcome < BGTOKEN_REFUSALS)
 		return outcome;
 	if (work->state != BGTOKEN_TIMER && when->timed &&
-	    !bgtoken_list(wq, bgtoken_dwork(work)))
+	    !bgtoken_list(wq, to_bgtoken_delayed_work(work)))
 		return BGTOKEN_REFUSED_CLOSING;
 	work->pauses = bgtoken_pauses(work->token);
 	if (work->state == BGTOKEN_TIMER && when->timed) {
@@ -571,7 +566,7 @@ static int bgtoken_queue_locked(struct bgtoken_wq *wq, struct bgtoken_work *work
 	work->wq = wq;
 	if (when->timed) {
 		work->state = BGTOKEN_TIMER;
-		mod_timer(&bgtoken_dwork(work)->timer, when->expires);
+		mod_timer(&to_bgtoken_delayed_work(work)->timer, when->expires);
 	} else {
 		work->state = BGTOKEN_QUEUED;
 		queue_work_on(when->cpu, wq->wq, &work->work);

@@ -11,6 +11,7 @@
 #include <linux/interrupt.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
+#include <linux/poll.h>
 #include <linux/xarray.h>
 
 #include "test_gate.h"
@@ -269,8 +270,13 @@ static void gauge_read_ends_with_a_value(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
 	KUNIT_EXPECT_EQ(test, t->result, 42L);
 	KUNIT_EXPECT_FALSE(test, gauge->ready);
+	KUNIT_EXPECT_EQ(test, gauge_poll(&t->file, NULL), (__force __poll_t)0);
+	scoped_bgtoken(gauge->token, struct gauge *, alive)
+		gauge_measured(alive, 43);
+	KUNIT_EXPECT_EQ(test, gauge_poll(&t->file, NULL), EPOLLIN | EPOLLRDNORM);
 	KUNIT_EXPECT_EQ(test, gauge_reset(&t->file), 0);
 	bgtoken_cancel(gauge->token);
+	KUNIT_EXPECT_EQ(test, gauge_poll(&t->file, NULL), EPOLLHUP | EPOLLERR);
 	KUNIT_EXPECT_EQ(test, gauge_read(&t->file), -ENODEV);
 	KUNIT_EXPECT_EQ(test, gauge_reset(&t->file), -ENODEV);
 	bgtoken_put(gauge->token);

@@ -5,6 +5,7 @@
  */
 #include <linux/module.h>
 #include <linux/device.h>
+#include <linux/poll.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 
@@ -326,6 +327,131 @@ static void waiters_of_another_token_sleep_on(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&waiter->thread));
 	bgtoken_wake(t->token);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&waiter->thread));
+}
+
+/* poll() and epoll */
+
+/* As epoll has one: it stays until its file is closed. */
+struct poller {
+	poll_table table;
+	wait_queue_head_t *head;	/* where it was put */
+	wait_queue_entry_t entry;
+	atomic_t woken;
+};
+
+static int poller_woken(wait_queue_entry_t *entry, unsigned int mode, int sync, void *key)
+{
+	atomic_inc(&container_of(entry, struct poller, entry)->woken);
+	return 1;
+}
+
+static void poller_queued(struct file *file, wait_queue_head_t *head, poll_table *table)
+{
+	struct poller *poller = container_of(table, struct poller, table);
+
+	poller->head = head;
+	/* With EPOLLEXCLUSIVE: who is woken for another's token must not keep it to himself. */
+	add_wait_queue_exclusive(head, &poller->entry);
+}
+
+static void poller_start(struct kunit *test, struct poller *poller, struct bgtoken *token)
+{
+	init_poll_funcptr(&poller->table, poller_queued);
+	init_waitqueue_func_entry(&poller->entry, poller_woken);
+	atomic_set(&poller->woken, 0);
+	bgtoken_poll_wait(NULL, token, &poller->table);
+	KUNIT_EXPECT_EQ(test, atomic_read(&poller->woken), 0);
+}
+
+static void poller_end(struct poller *poller)
+{
+	remove_wait_queue(poller->head, &poller->entry);
+}
+
+static void pause_and_resume(struct bgtoken *token)
+{
+	bgtoken_pause(token);
+	bgtoken_resume(token);
+}
+
+static void cancel(struct bgtoken *token)
+{
+	bgtoken_cancel(token);
+}
+
+/* What a poller is told of. */
+struct news {
+	struct test_kind kind;
+	void (*make)(struct bgtoken *token);
+	const char *name;
+};
+
+static const struct news all_news[] = {
+	{ { BGTOKEN_MUTEX }, bgtoken_wake, "a wake" },
+	{ { BGTOKEN_SHARED }, cancel, "a cancel" },
+	{ { BGTOKEN_SPIN }, bgtoken_refuse, "a refusal" },
+	{ { BGTOKEN_MUTEX }, pause_and_resume, "a resume" },
+};
+
+static void news_desc(const struct news *news, char *desc)
+{
+	strscpy(desc, news->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(news, all_news, news_desc);
+
+static void pollers_are_all_told_of_it(struct kunit *test)
+{
+	const struct news *news = test->param_value;
+	struct wait_test *t = test->priv;
+	struct poller pollers[2];
+
+	poller_start(test, &pollers[0], t->token);
+	poller_start(test, &pollers[1], t->token);
+	news->make(t->token);
+	KUNIT_EXPECT_EQ(test, atomic_read(&pollers[0].woken), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&pollers[1].woken), 1);
+	poller_end(&pollers[0]);
+	poller_end(&pollers[1]);
+}
+
+static void poller_may_be_told_in_any_context(struct kunit *test)
+{
+	const struct test_context_param *param = test->param_value;
+	struct wait_test *t = test->priv;
+	struct poller poller;
+
+	poller_start(test, &poller, t->token);
+	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, wake, t->token));
+	KUNIT_EXPECT_EQ(test, atomic_read(&poller.woken), 1);
+	poller_end(&poller);
+}
+
+/* A file that is open for longer: the queue that it is on is nobody's who goes. */
+static void poller_may_outlive_the_token(struct kunit *test)
+{
+	struct wait_test *t = test->priv;
+	struct bgtoken *token = test_token_create(t, t->kind);
+	struct poller poller;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	poller_start(test, &poller, token);
+	bgtoken_cancel(token);
+	bgtoken_put(token);
+	rcu_barrier();		/* it is freed */
+	KUNIT_EXPECT_EQ(test, atomic_read(&poller.woken), 1);
+	poller_end(&poller);
+}
+
+/* poll() looks once more when it was woken, and waits nowhere then. */
+static void poll_that_does_not_wait_is_no_poller(struct kunit *test)
+{
+	struct wait_test *t = test->priv;
+	poll_table table = { };
+
+	bgtoken_poll_wait(NULL, t->token, NULL);
+	bgtoken_poll_wait(NULL, t->token, &table);
+	bgtoken_wake(t->token);
 }
 
 /* The producer comes as the waiter goes to sleep, again and again. */
@@ -767,6 +893,10 @@ static struct kunit_case wait_test_cases[] = {
 	KUNIT_CASE(waiters_are_all_woken),
 	KUNIT_CASE_PARAM(waiter_may_be_woken_in_any_context, context_gen_params),
 	KUNIT_CASE(waiters_of_another_token_sleep_on),
+	KUNIT_CASE_PARAM(pollers_are_all_told_of_it, news_gen_params),
+	KUNIT_CASE_PARAM(poller_may_be_told_in_any_context, context_gen_params),
+	KUNIT_CASE(poller_may_outlive_the_token),
+	KUNIT_CASE(poll_that_does_not_wait_is_no_poller),
 	KUNIT_CASE_SLOW(wake_is_not_lost_on_the_way_to_sleep),
 	KUNIT_CASE(token_that_was_looked_up_is_kept_while_there_are_references),
 	KIND_CASE(token_is_put_when_a_device_unbinds),
