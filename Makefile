@@ -39,9 +39,9 @@ jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 # The sources are linked into the folder of each kernel, so that several are
 # built side by side and the source tree stays clean. Folders that are not
 # here yet do no harm.
-SOURCES = $(wildcard Kbuild Kconfig *.c *.h Documentation samples kunit bench torture)
+SOURCES = $(wildcard Kbuild Kconfig *.c *.h Documentation samples kunit bench patterns torture)
 
-CONFIGS := CONFIG_BGTOKEN=m CONFIG_BGCOMPILE=m CONFIG_SAMPLE_BGFILTER=m
+CONFIGS := CONFIG_BGTOKEN=m CONFIG_BGCOMPILE=m CONFIG_SAMPLE_BGFILTER=m CONFIG_SAMPLE_BGEDU=m
 
 # The suites, where the kernel has KUnit.
 ifneq ($(KDIR),)
@@ -49,6 +49,9 @@ ifneq ($(shell grep -s '^CONFIG_KUNIT=' '$(KDIR)/include/config/auto.conf'),)
 CONFIGS += CONFIG_BGTOKEN_KUNIT_TEST=m
 endif
 endif
+
+# What has bugs is built for those who look for them.
+CONFIGS += $(if $(PATTERNS),CONFIG_BGTOKEN_PATTERNS=m)
 
 # BTF of modules would need pahole; nothing here reads it.
 CONFIGS += CONFIG_DEBUG_INFO_BTF_MODULES=
@@ -59,8 +62,10 @@ all: modules tool
 .PHONY: help
 help:
 	@echo 'Targets:'
-	@echo '  all       the modules and the user tool (plain "make" does this)'
+	@echo '  all       the modules and the user tools (plain "make" does this)'
 	@echo '  demo      build all, boot a stock kernel in QEMU, show it at work'
+	@echo '  demo-unplug   unplug a device that is in use, by QEMU and sysfs, hundreds of times'
+	@echo '  patterns  thirty public bugs, before and after: what the debug kernel says of each'
 	@echo '  check     the KUnit suites, in QEMU, on a kernel with KASAN, lockdep, kmemleak'
 	@echo '  check-kcsan   the same on a kernel that looks for data races'
 	@echo '  check-arm64   the same on arm64, cross-compiled and emulated'
@@ -75,8 +80,8 @@ help:
 	@echo '  bench     measure it against what is used instead, in QEMU: tables and plots'
 	@echo '  bench-icount  scopes, cancels, tails and tokens, in instructions'
 	@echo '  shell     a root shell in the virtual machine, everything loaded'
-	@echo '  modules   bgtoken.ko, bgcompile.ko and bgfilter.ko, in build/KERNEL/'
-	@echo '  tool      bgfilter, the user tool, in build/tool/'
+	@echo '  modules   bgtoken.ko, bgcompile.ko and the samples, in build/KERNEL/'
+	@echo '  tool      the user tools of the samples, in build/tool/'
 	@echo '  setup     install what is missing, get the kernel; the others do it too'
 	@echo '  clean     remove build/ (the kernels stay in the cache folder)'
 	@echo 'Variables:'
@@ -85,6 +90,7 @@ help:
 	@echo '  FILTER=   check, check-kcsan, kunit: the suites that match, as kunit.py has it'
 	@echo '  REPEAT= LOAD=   check, check-...: so many runs, beside so many busy loops;'
 	@echo '            AT_ONCE= machines at a time'
+	@echo '  ROUNDS=   demo-unplug, patterns: how often'
 	@echo '  KDIR=     build modules against this folder, with no set-up'
 	@echo '  ACCEL=    kvm or tcg: do not try which of them works'
 	@echo '  V=1 W=1 C=1   as kbuild has them'
@@ -111,11 +117,21 @@ modules: sources $(if $(KDIR),,setup)
 
 .PHONY: tool
 tool: $(if $(KDIR),,setup)
-	@+$(MAKE) $(quiet) --no-print-directory $(jobs) -C samples/bgfilter/tool O='$(TOOL_DIR)'
+	@+for tool in samples/*/tool; do \
+		$(MAKE) $(quiet) --no-print-directory $(jobs) -C $$tool O='$(TOOL_DIR)' || exit; \
+	done
 
 .PHONY: demo
 demo: all
 	@tools/demo
+
+.PHONY: demo-unplug
+demo-unplug: all
+	@tools/unplug --rounds $(or $(ROUNDS),200)
+
+.PHONY: patterns
+patterns:
+	@+tools/patterns --rounds $(or $(ROUNDS),1000)
 
 # These build what they need themselves, against kernels of their own.
 .PHONY: check check-kcsan check-arm64 check-rt check-demo check-all check-harness kunit

@@ -41,6 +41,16 @@
 	__platform_driver_register(drv, NULL)
 #endif
 
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define compat_hrtimer_setup	hrtimer_setup
+#else
+#define compat_hrtimer_setup(timer, fn, clock, mode)			\
+	do {								\
+		hrtimer_init(timer, clock, mode);			\
+		(timer)->function = fn;					\
+	} while (0)
+#endif
+
 /* <trace/events/lock.h>: not exported to modules before. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 #define COMPAT_TRACE_CONTENTION

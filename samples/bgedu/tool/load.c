@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * bgedu-load: many users of a device that comes and goes.  Each opens it, asks for
+ * factorials, reads, polls, closes, and is killed at any time; and checks whatever it is
+ * told.  See usage().
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bgedu_uapi.h"
+
+#define MAX_USERS	256
+
+/* Shared by all of them. */
+struct counts {
+	_Atomic uint32_t right;		/* factorials */
+	_Atomic uint32_t wrong;
+	_Atomic uint32_t stuck;
+	_Atomic uint32_t gone;		/* files that outlived the device */
+	_Atomic uint32_t broken;	/* promises */
+	_Atomic uint32_t opens;
+};
+
+static struct counts *counts;
+static const char *path = "/dev/edu0";
+static unsigned int slow_one_in;
+static volatile sig_atomic_t ended;
+
+static void usage(FILE *to)
+{
+	fputs("Usage: bgedu-load [-n USERS] [-s N] [-t SECONDS] [DEVICE]\n"
+	      "\n"
+	      "Has many processes open a device of bgedu's, ask it for factorials, read,\n"
+	      "poll and close, and be killed now and then, while it is plugged in and out,\n"
+	      "and checks every answer. A device that is not there is waited for.\n"
+	      "\n"
+	      "  -n USERS    processes at a time (16; at most 256)\n"
+	      "  -s N        one factorial in N is of a number that the device is stuck on\n"
+	      "              (default 0: none)\n"
+	      "  -t SECONDS  how long (default: until SIGTERM or SIGINT)\n"
+	      "\n"
+	      "DEVICE is /dev/edu0 if it is not given. Ends with a line of figures, and status\n"
+	      "0 if some answers came and all were right.\n", to);
+}
+
+static void on_end(int sig)
+{
+	(void)sig;
+	ended = 1;
+}
+
+static uint32_t factorial(uint32_t n)
+{
+	uint32_t result = 1;
+
+	if (n >= 34)
+		return 0;	/* 2^32 is a factor */
+	for (; n > 1; n--)
+		result *= n;
+	return result;
+}
+
+static void broken(const char *what, int got)
+{
+	counts->broken++;
+	fprintf(stderr, "bgedu-load: %s: %d (%s)\n", what, got, strerror(errno));
+}
+
+/* One file. */
+struct user {
+	int fd;
+	bool asked;
+	uint32_t number;
+};
+
+static bool went(int got)
+{
+	return got < 0 && errno == ENODEV;
+}
+
+static uint32_t some_number(void)
+{
+	if (slow_one_in && !(rand() % slow_one_in))
+		return UINT32_MAX;
+	return rand() % 4 ? rand() % 40 : rand() % 10000000;
+}
+
+static bool ask(struct user *user)
+{
+	uint32_t number = some_number();
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%" PRIu32, number);
+	int got = write(user->fd, text, len);
+
+	if (got == len) {
+		user->asked = true;
+		user->number = number;
+	} else if (!went(got) && !(got < 0 && errno == EBUSY && user->asked)) {
+		broken("write()", got);
+	}
+	return went(got);
+}
+
+static void check_answer(struct user *user, const char *text, int len)
+{
+	char *end;
+	uint32_t result = strtoul(text, &end, 10);
+
+	if (!user->asked || len < 2 || *end != '\n' || result != factorial(user->number)) {
+		counts->wrong++;
+		fprintf(stderr, "bgedu-load: %" PRIu32 "! = %.*s\n", user->number, len, text);
+	} else {
+		counts->right++;
+	}
+	user->asked = false;
+}
+
+static bool answer(struct user *user)
+{
+	char text[16] = "";
+	int got = read(user->fd, text, sizeof(text) - 1);
+
+	if (got > 0) {
+		check_answer(user, text, got);
+	} else if (got < 0 && errno == ETIMEDOUT && user->asked) {
+		user->asked = false;
+		counts->stuck++;
+	} else if (!went(got) && !(got == 0 && !user->asked) &&
+		   !(got < 0 && errno == EAGAIN && user->asked)) {
+		broken("read()", got);
+	}
+	return went(got);
+}
+
+static bool try_answer(struct user *user)
+{
+	bool gone;
+
+	fcntl(user->fd, F_SETFL, O_NONBLOCK);
+	gone = answer(user);
+	fcntl(user->fd, F_SETFL, 0);
+	return gone;
+}
+
+static bool wait_poll(struct user *user)
+{
+	struct pollfd poll_fd = { .fd = user->fd, .events = POLLIN };
+	int got = poll(&poll_fd, 1, rand() % 50);
+
+	if (got < 0 || (got > 0 && poll_fd.revents & POLLIN && !user->asked))
+		broken("poll()", got < 0 ? got : poll_fd.revents);
+	return got > 0 && poll_fd.revents & POLLHUP;
+}
+
+static bool wait_epoll(struct user *user)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int epoll = epoll_create1(0);
+	int got;
+
+	epoll_ctl(epoll, EPOLL_CTL_ADD, user->fd, &event);
+	got = epoll_wait(epoll, &event, 1, rand() % 50);
+	if (got < 0 && errno != EINTR)	/* as when the machine was suspended */
+		broken("epoll_wait()", got);
+	close(epoll);
+	return got > 0 && event.events & EPOLLHUP;
+}
+
+static bool ask_liveness(struct user *user)
+{
+	uint32_t sent = rand(), value = sent;
+	int got = ioctl(user->fd, BGEDU_IOC_LIVENESS, &value);
+
+	if (got ? !went(got) : value != ~sent)
+		broken("BGEDU_IOC_LIVENESS", got);
+	return went(got);
+}
+
+static bool ask_stats(struct user *user)
+{
+	struct bgedu_stats stats;
+	int got = ioctl(user->fd, BGEDU_IOC_STATS, &stats);
+
+	if (got && !went(got))
+		broken("BGEDU_IOC_STATS", got);
+	return went(got);
+}
+
+static bool try_mmap(struct user *user)
+{
+	void *memory = mmap(NULL, 4096, PROT_READ, MAP_SHARED, user->fd, 0);
+
+	if (memory != MAP_FAILED || errno != ENODEV)
+		broken("mmap()", 0);
+	return false;
+}
+
+static bool (*const deeds[])(struct user *user) = {
+	ask, ask, ask, answer, answer, try_answer, wait_poll, wait_epoll,
+	ask_liveness, ask_stats, try_mmap,
+};
+
+#define N_DEEDS		(sizeof(deeds) / sizeof(deeds[0]))
+
+/* From now on every call says so. */
+static void check_gone(struct user *user)
+{
+	struct pollfd poll_fd = { .fd = user->fd, .events = POLLIN };
+	struct bgedu_stats stats;
+	char text[16];
+	uint32_t value = 0;
+
+	counts->gone++;
+	if (!went(write(user->fd, "7", 1)))
+		broken("write() to what is gone", 0);
+	if (!went(read(user->fd, text, sizeof(text))))
+		broken("read() from what is gone", 0);
+	if (!went(ioctl(user->fd, BGEDU_IOC_LIVENESS, &value)) ||
+	    !went(ioctl(user->fd, BGEDU_IOC_STATS, &stats)))
+		broken("ioctl() of what is gone", 0);
+	if (poll(&poll_fd, 1, -1) != 1 || !(poll_fd.revents & POLLHUP))
+		broken("poll() of what is gone", poll_fd.revents);
+}
+
+static void use(int fd)
+{
+	struct user user = { .fd = fd };
+	bool gone = false;
+
+	counts->opens++;
+	while (!gone && rand() % 50) {
+		bool (*deed)(struct user *user) = deeds[rand() % N_DEEDS];
+
+		gone = deed(&user);
+	}
+	if (gone)
+		check_gone(&user);
+	close(fd);
+}
+
+static void run_user(unsigned int seed)
+{
+	int fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	srand(seed);
+	for (;;) {
+		fd = open(path, O_RDWR);
+		if (fd >= 0)
+			use(fd);
+		else if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
+			usleep(5000);
+		else
+			broken("open()", fd);
+	}
+}
+
+static pid_t start_user(void)
+{
+	static unsigned int seed;
+	pid_t pid = fork();
+
+	seed++;
+	if (!pid)
+		run_user(seed);
+	if (pid < 0) {
+		perror("bgedu-load: fork()");
+		ended = 1;
+	}
+	return pid;
+}
+
+static unsigned int run_all(unsigned int users, unsigned int seconds)
+{
+	pid_t pids[MAX_USERS];
+	unsigned int killed = 0, i;
+	time_t end = time(NULL) + seconds;
+
+	for (i = 0; i < users; i++)
+		pids[i] = start_user();
+	while (!ended && (!seconds || time(NULL) < end)) {
+		usleep(20000);
+		i = rand() % users;
+		if (pids[i] <= 0)
+			break;
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+		pids[i] = start_user();
+		killed++;
+	}
+	for (i = 0; i < users; i++) {
+		if (pids[i] <= 0)
+			continue;
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
+	return killed;
+}
+
+static unsigned int parse(const char *text, unsigned int least, unsigned int most)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*text == '\0' || *end || value < least || value > most) {
+		fprintf(stderr, "bgedu-load: not a number from %u to %u: %s\n", least, most, text);
+		exit(2);
+	}
+	return value;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int users = 16, seconds = 0, killed;
+	struct sigaction end = { .sa_handler = on_end };
+	int opt;
+
+	while ((opt = getopt(argc, argv, "n:s:t:h")) != -1) {
+		switch (opt) {
+		case 'n':
+			users = parse(optarg, 1, MAX_USERS);
+			break;
+		case 's':
+			slow_one_in = parse(optarg, 0, INT32_MAX);
+			break;
+		case 't':
+			seconds = parse(optarg, 1, INT32_MAX);
+			break;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (optind < argc - 1) {
+		usage(stderr);
+		return 2;
+	}
+	if (optind < argc)
+		path = argv[optind];
+	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (counts == MAP_FAILED) {
+		perror("bgedu-load: mmap()");
+		return 1;
+	}
+	sigaction(SIGTERM, &end, NULL);
+	sigaction(SIGINT, &end, NULL);
+	killed = run_all(users, seconds);
+	printf("%" PRIu32 " factorials right, %" PRIu32 " wrong, %" PRIu32 " stuck; %" PRIu32
+	       " opens, %" PRIu32 " files outlived the device; %u users killed; %" PRIu32
+	       " promises broken\n", counts->right, counts->wrong, counts->stuck, counts->opens,
+	       counts->gone, killed, counts->broken);
+	return counts->wrong || counts->broken || !counts->right;
+}

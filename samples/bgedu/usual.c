@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the driver is compared with, and how: with the parameter "usual" its remove waits
+ * first, as remove functions do, for those who read, and for works and the timer.  A
+ * driver that was written with bgtoken has nothing of what is in this file.
+ */
+#include <linux/ktime.h>
+#include <linux/moduleparam.h>
+#include <linux/pci.h>
+#include <linux/wait_bit.h>
+
+#include "bgedu.h"
+
+static bool usual;
+module_param(usual, bool, 0444);
+MODULE_PARM_DESC(usual, "remove waits for readers, works and the timer (0)");
+
+/* There is one device in that comparison. */
+static atomic_t readers = ATOMIC_INIT(0);
+static bool gone;
+
+/* Whoever uses the device is told, by a flag, as in any driver that takes care. */
+bool bgedu_usual_gone(void)
+{
+	return READ_ONCE(gone);
+}
+
+/* A reader keeps it from going for as long as it waits. */
+void bgedu_usual_begin(void)
+{
+	if (usual)
+		atomic_inc(&readers);
+}
+
+void bgedu_usual_end(void)
+{
+	if (usual && atomic_dec_and_test(&readers))
+		wake_up_var(&readers);
+}
+
+static void bgedu_usual_wait(struct bgedu *edu)
+{
+	WRITE_ONCE(gone, true);
+	bgtoken_wake(edu->token);
+	wait_var_event(&readers, !atomic_read(&readers));
+	/* What cancel_delayed_work_sync() and cancel_work_sync() do. */
+	bgtoken_cancel_delayed_work(edu->health);
+	bgtoken_flush_work(&edu->health->work);
+	bgtoken_cancel_work(edu->setup);
+	bgtoken_flush_work(edu->setup);
+}
+
+void bgedu_remove_timed(struct pci_dev *pdev)
+{
+	u64 begin = ktime_get_ns();
+
+	if (usual)
+		bgedu_usual_wait(pci_get_drvdata(pdev));
+	bgedu_remove(pdev);
+	pci_info(pdev, "removed in %llu ns, %s\n", ktime_get_ns() - begin,
+		 usual ? "as usual" : "with a token");
+	WRITE_ONCE(gone, false);
+}

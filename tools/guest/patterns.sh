@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# All patterns, inside the virtual machine, as they are after; tools/patterns runs it. Each
+# says in the kernel's log how long it took, and here in a line "ok" or "not ok".
+#
+#	ROUNDS	how often each
+#	AT_EXIT	modules that are inserted and removed as often instead
+#
+#	sh patterns.sh MODULE...
+
+set -u
+
+: "${ROUNDS:=1000}" "${AT_EXIT:=}"
+failed=0
+
+alive() { cat /sys/module/bgtoken/parameters/tokens /sys/module/bgtoken/parameters/works | tr '\n' ' '; }
+
+insmod /modules/bgtoken.ko || exit 1
+none=$(alive)
+
+# once MODULE ROUNDS
+once() {
+	insmod "/modules/$1.ko" after=1 rounds="$2" && rmmod "$1" && [ "$(alive)" = "$none" ]
+}
+
+all_rounds() {
+	case " $AT_EXIT " in
+	*" $1 "*)
+		for _ in $(seq "$ROUNDS"); do
+			once "$1" 1 || return
+		done ;;
+	*)	once "$1" "$ROUNDS" ;;
+	esac
+}
+
+for module; do
+	if all_rounds "$module"; then
+		echo "ok - $module"
+	else
+		echo "not ok - $module"
+		failed=$((failed + 1))
+	fi
+	dmesg | sed -n "s/.*\(pattern: $module after.*\)/\1/p" | tail -n 1
+done
+[ $failed = 0 ]

@@ -1,0 +1,158 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Unplug QEMU's edu device while many use it, plug it in again, again and again; inside the
+# virtual machine, whose host does what lines "qmp: ..." ask for. tools/unplug runs it. Each
+# thing that must hold is said in a line "ok - SENTENCE" or "not ok - SENTENCE".
+#
+#	ROUNDS	how often, each way (default 200)
+#	USERS	processes that use the device (default 16)
+#	BUS	where the device is plugged in, as QEMU calls it (default pci.0)
+#	QMP	the descriptor for what the host is to do (default 1)
+
+set -u
+
+: "${ROUNDS:=200}" "${USERS:=16}" "${BUS:=pci.0}" "${QMP:=1}" "${VM_PATIENCE:=180}"
+failed=0
+
+# check SENTENCE COMMAND...: does it hold?
+check() {
+	sentence=$1
+	shift
+	if "$@"; then
+		echo "ok - $sentence"
+	else
+		echo "not ok - $sentence"
+		failed=$((failed + 1))
+	fi
+}
+
+# until_so COMMAND...: wait for it to hold, for as long as anything may hang.
+until_so() {
+	looks=0
+	until "$@"; do
+		[ $((looks += 1)) -le $((VM_PATIENCE * 50)) ] || return 1
+		sleep 0.02
+	done
+}
+
+# The address of the device that is plugged in.
+edu() {
+	grep -l 0x11e8 /sys/bus/pci/devices/*/device 2>/dev/null |
+		sed -n '1s|/sys/bus/pci/devices/\(.*\)/device|\1|p'
+}
+
+plugged() { [ -n "$(edu)" ]; }
+unplugged() { [ -z "$(edu)" ]; }
+bound() { [ -c /dev/edu0 ]; }
+
+# A random number from 0 to 255.
+random() { od -A n -t u1 -N 1 /dev/urandom | tr -d ' '; }
+
+# Up to a second and a half: at times in the middle of the set-up, at times long after.
+use_it() { usleep $(($(random) * 6000)); }
+
+qmp() { echo "qmp: $*" >&"$QMP"; }
+
+by_qemu() {
+	qmp 'device_del {"id": "edu0"}'
+	until_so unplugged || return
+	[ $(($(random) % 2)) = 0 ] || sleep 0.05
+	qmp "device_add {\"driver\": \"edu\", \"id\": \"edu0\", \"bus\": \"$BUS\"}"
+	until_so plugged
+}
+
+by_sysfs() {
+	echo 1 >"/sys/bus/pci/devices/$(edu)/remove" && unplugged || return
+	echo 1 >/sys/bus/pci/rescan
+	until_so plugged
+}
+
+# To memory, from which the host wakes it; or what can be tested of that.
+suspend_once() {
+	if [ -w /sys/power/pm_test ]; then
+		echo 0 >/sys/module/suspend/parameters/pm_test_delay
+		echo devices >/sys/power/pm_test
+	fi
+	echo mem >/sys/power/state
+}
+
+# A round, of which there are so many. What it does goes by its number.
+once() {
+	until_so bound || { echo "there is no /dev/edu0"; return 1; }
+	use_it
+	if [ $(($1 % 10)) = 5 ]; then
+		suspend_once || return
+		use_it
+	fi
+	if [ $(($1 % 2)) = 0 ]; then
+		by_qemu || { echo "QEMU's device_del or device_add did not come about"; return 1; }
+	else
+		by_sysfs || { echo "sysfs's remove or rescan did not come about"; return 1; }
+	fi
+}
+
+rounds() {
+	for round in $(seq "$ROUNDS"); do
+		once "$round" || return
+		[ $((round % 20)) != 0 ] || echo "# $round of $ROUNDS"
+	done
+}
+
+# A shell can use it, too.
+by_hand() {
+	exec 3<>/dev/edu0 || return
+	echo 10 >&3 && read -r result <&3 && [ "$result" = 3628800 ]
+	held=$?
+	exec 3>&-
+	return $held
+}
+
+# load_ended: what it printed, and how it ended.
+load_ended() {
+	kill "$load" && wait "$load"
+}
+
+# removes WAY: how long each took, in microseconds, from the kernel's log.
+removes() {
+	dmesg | sed -n "s/.*bgedu.*: removed in \([0-9]*\) ns, $1\$/\1/p" | sort -n
+}
+
+# How many tokens and works there are.
+alive() { cat /sys/module/bgtoken/parameters/tokens /sys/module/bgtoken/parameters/works | tr '\n' ' '; }
+
+# row WAY
+row() {
+	removes "$1" | awk -v way="$1" '
+	{ us[NR] = $1 / 1000 }
+	function at(part) { return us[int((NR - 1) * part + 0.5) + 1] }
+	END { if (NR) printf "%-14s %8d %12.1f %12.1f %12.1f\n", way, NR, at(0.5), at(0.99), us[NR] }'
+}
+
+# way USUAL NAME
+way() {
+	echo
+	echo "=== $ROUNDS times, remove waiting $2"
+	echo
+	insmod /modules/bgedu.ko usual="$1" || return
+	check "a file can be written and read by a shell" until_so by_hand
+	bgedu-load -n "$USERS" -s 500 &
+	load=$!
+	check "unplugged and plugged in $ROUNDS times under load, $2" rounds
+	check "every answer was right, and every file that outlived its device was told, $2" load_ended
+	check "$ROUNDS removes or more were timed" [ "$(removes "$2" | wc -l)" -ge "$ROUNDS" ]
+	check "the driver can be removed while its device is there" rmmod bgedu
+}
+
+[ -d /sys/module/bgtoken ] || insmod /modules/bgtoken.ko || exit 1
+tokens=$(alive)
+until_so plugged || { echo "not ok - QEMU has no edu device"; exit 1; }
+way 0 "with a token"
+way 1 "as usual"
+check "no token and no work is left" [ "$(alive)" = "$tokens" ]
+
+echo
+printf '%-14s %8s %12s %12s %12s\n' remove times 'median us' 'p99 us' 'max us'
+row "with a token"
+row "as usual"
+[ $failed = 0 ]
