@@ -893,7 +893,13 @@ EXPORT_SYMBOL_GPL(bgtoken_wake);
  * which epoll would still be when the owner is freed.  The caller looks at what is ready
  * after this, and at bgtoken_cancelled(), for which it returns EPOLLHUP | EPOLLERR.
  *
- * Context: Process context.
+ * The wait queues are shared by all tokens, and bgtoken_wake() wakes all who are on one.
+ * So EPOLLEXCLUSIVE has no effect, EPOLLET may tell of a file again that is still ready,
+ * and a wake takes as long as there are pollers: call it with interrupts on if there may
+ * be many.  @file pins the caller's module until its release, by fops.owner; a file of
+ * /proc does not.
+ *
+ * Context: Process context; may sleep.
  */
 void bgtoken_poll_wait(struct file *file, struct bgtoken *token,
 		       struct poll_table_struct *pt)

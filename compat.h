@@ -45,10 +45,12 @@
 #define compat_hrtimer_setup	hrtimer_setup
 #else
 #define compat_hrtimer_setup(timer, fn, clock, mode)			\
-	do {								\
-		hrtimer_init(timer, clock, mode);			\
-		(timer)->function = fn;					\
-	} while (0)
+({									\
+	struct hrtimer *__timer = (timer);				\
+									\
+	hrtimer_init(__timer, clock, mode);				\
+	__timer->function = (fn);					\
+})
 #endif
 
 /* <trace/events/lock.h>: not exported to modules before. */

@@ -254,7 +254,7 @@ outlast() {
 # shellcheck disable=SC2034
 {
 	BG_EDU_BUS=pci.0
-	BG_EDU=(--device "edu,id=edu0" --append no_console_suspend)
+	BG_EDU=(--device "edu,id=edu0" --append 'no_console_suspend log_buf_len=4M')
 	BG_EDU_BUS_DEBUG=rp0
 	BG_EDU_DEBUG=(--machine q35 --device "pcie-root-port,id=rp0" --device "edu,id=edu0,bus=rp0")
 }

@@ -5,8 +5,8 @@
  * The device computes one factorial at a time and takes its time over it, moves memory by
  * DMA, and interrupts when it is done.  This is how its driver is written with bgtoken:
  *
- *  - struct bgedu is the owner.  It goes when the device is unbound, and remove waits
- *    for nothing but scopes, which are short: for no work, no timer, no reader.
+ *  - struct bgedu is the owner.  It goes when the device is unbound, and of all who use
+ *    it remove waits for scopes only, which are short: for no work, no timer, no reader.
  *  - Whoever may outlive it holds a reference on its token instead: open files, works,
  *    the timer, and the interrupt, which devres frees after remove.
  *  - What a work needs outside of scopes, it pins: here struct device, so that it can
@@ -17,11 +17,11 @@
  *	token		the device		devm_bgtoken_create()
  *			each work, the timer	their release
  *			struct bgedu_file	bgedu_file_free()
- *	works, timer	the device		bgedu_put_work()
+ *	works, timer	the device		bgedu_put_setup() and the like
  *	bgedu_file	its struct file		bgedu_release()
  *			edu->jobs		bgedu_finish()
  *	runtime PM	edu->jobs		bgedu_finish()
- *			a work that runs	itself
+ *			others			themselves: bgedu_pm_get(), bgedu_pm_put()
  *
  * The registers are those of docs/specs/edu.rst in QEMU's source.
  */
@@ -146,26 +146,50 @@ static void bgedu_finish_first(struct bgedu *edu, int error, u32 result)
 	bgedu_finish(edu, list_first_entry(&edu->jobs, struct bgedu_file, node), error, result);
 }
 
+/* What was begun is void: the first job will be computed again. */
+static void bgedu_void(struct bgedu *edu)
+{
+	edu->resets++;
+	edu->ready = false;
+	edu->computing = false;
+	edu->transferring = false;
+}
+
+static void bgedu_begin_anew(struct bgedu *edu)
+{
+	bgedu_void(edu);
+	bgtoken_queue_work(bgedu_wq, edu->setup);
+}
+
+/* Under edu->lock.  False if it was not the device's interrupt, or there is no device. */
+static bool bgedu_handle(struct bgedu *edu)
+{
+	u32 events = bgedu_read(edu, EDU_IRQ_STATUS);
+
+	if (!events || PCI_POSSIBLE_ERROR(events))
+		return false;
+	bgedu_write(edu, EDU_IRQ_ACK, events);
+	if (events & EDU_IRQ_DMA)
+		edu->transferring = false;
+	if (events & EDU_IRQ_FACTORIAL && edu->computing) {
+		edu->stats.done++;
+		bgedu_finish_first(edu, 0, bgedu_read(edu, EDU_FACTORIAL));
+		bgedu_start(edu);
+	}
+	return true;
+}
+
 static irqreturn_t bgedu_interrupt(int irq, void *token)
 {
-	scoped_bgtoken(token, struct bgedu *, edu) {
-		u32 events = bgedu_read(edu, EDU_IRQ_STATUS);
+	bool handled = false;		/* not if it is paused, or gone */
 
-		if (!events)
-			return IRQ_NONE;
-		bgedu_write(edu, EDU_IRQ_ACK, events);
+	scoped_bgtoken(token, struct bgedu *, edu) {
 		guard(spinlock_irqsave)(&edu->lock);
-		if (events & EDU_IRQ_DMA)
-			edu->transferring = false;
-		if (events & EDU_IRQ_FACTORIAL && edu->computing) {
-			edu->stats.done++;
-			bgedu_finish_first(edu, 0, bgedu_read(edu, EDU_FACTORIAL));
-			bgedu_start(edu);
-		}
-		bgtoken_wake(token);
-		return IRQ_HANDLED;
+		handled = bgedu_handle(edu);
 	}
-	return IRQ_NONE;	/* paused, or gone */
+	if (handled)
+		bgtoken_wake(token);
+	return IRQ_RETVAL(handled);
 }
 
 /* In softirq, in a scope: was there no interrupt in time? */
@@ -173,18 +197,34 @@ static void bgedu_watchdog(struct bgtoken_timer *timer, void *owner)
 {
 	struct bgedu *edu = owner;
 
-	guard(spinlock_irqsave)(&edu->lock);
-	if (!edu->computing || time_before(jiffies, edu->deadline))
-		return;
-	edu->stats.stuck++;
-	edu->resets++;
-	edu->ready = false;
-	bgedu_finish_first(edu, -ETIMEDOUT, 0);
-	bgtoken_queue_work(bgedu_wq, edu->setup);
+	scoped_guard(spinlock_irqsave, &edu->lock) {
+		if (!edu->computing || time_before(jiffies, edu->deadline))
+			return;
+		edu->stats.stuck++;
+		bgedu_finish_first(edu, -ETIMEDOUT, 0);
+		bgedu_begin_anew(edu);
+	}
 	bgtoken_wake(edu->token);
 }
 
 /* Works */
+
+/*
+ * A reference for runtime PM, and on the device, so that it can be given back when the
+ * driver is gone.  A resume may take long, so it is outside of scopes.  NULL if there is
+ * none.
+ */
+static struct device *bgedu_pm_get(struct bgtoken *token)
+{
+	struct device *dev = NULL;
+
+	scoped_bgtoken(token, struct bgedu *, edu)
+		dev = get_device(&edu->pdev->dev);
+	if (!dev || !pm_runtime_resume_and_get(dev))
+		return dev;
+	put_device(dev);
+	return NULL;
+}
 
 static bool bgedu_transferred(struct bgtoken *token)
 {
@@ -252,22 +292,47 @@ static int bgedu_load(struct bgtoken *token, unsigned int resets)
 	return bgedu_verify(token, resets, FIRMWARE_SIZE);
 }
 
-/* It has no reset: it is as new when what it does for nobody has come to its end. */
+/* The device has no reset: it is as new when what it does for nobody has come to its end. */
+static bool bgedu_quiet(struct bgedu *edu)
+{
+	bgedu_write(edu, EDU_STATUS, 0);	/* no interrupt */
+	if (bgedu_read(edu, EDU_STATUS) & EDU_STATUS_COMPUTING ||
+	    bgedu_read(edu, EDU_DMA_COMMAND) & EDU_DMA_RUN)
+		return false;
+	bgedu_write(edu, EDU_IRQ_ACK, ~0);
+	pci_set_master(edu->pdev);	/* it no longer moves memory of an earlier time */
+	bgedu_write(edu, EDU_STATUS, EDU_STATUS_INTERRUPT);
+	return true;
+}
+
 static int bgedu_reset(struct bgtoken *token)
 {
 	do {
 		scoped_cond_bgtoken(return -ENODEV, token, struct bgedu *, edu) {
-			bgedu_write(edu, EDU_STATUS, 0);	/* no interrupt */
-			if (bgedu_read(edu, EDU_STATUS) & EDU_STATUS_COMPUTING ||
-			    bgedu_read(edu, EDU_DMA_COMMAND) & EDU_DMA_RUN)
-				break;
-			bgedu_write(edu, EDU_IRQ_ACK, ~0);
-			WRITE_ONCE(edu->transferring, false);
-			bgedu_write(edu, EDU_STATUS, EDU_STATUS_INTERRUPT);
-			return 0;
+			guard(spinlock_irqsave)(&edu->lock);
+			if (bgedu_quiet(edu))
+				return 0;
 		}
 	} while (!bgedu_usual_gone() && !bgtoken_sleep(token, HZ / 100 + 1));
 	return -ENODEV;
+}
+
+/* How a set-up ended that was begun at @resets.  In a scope. */
+static void bgedu_setup_done(struct bgedu *edu, unsigned int resets, int err)
+{
+	guard(spinlock_irqsave)(&edu->lock);
+	if (edu->resets != resets)
+		return;				/* another one is queued */
+	if (!err) {
+		edu->ready = true;
+		edu->stats.setups++;
+		bgedu_start(edu);
+	} else if (err == -EAGAIN) {
+		bgedu_begin_anew(edu);		/* a health check came in between */
+	} else if (err != -ENODEV) {
+		dev_err(&edu->pdev->dev, "set-up failed: %d; given up\n", err);
+		bgtoken_refuse(edu->token);	/* to its users it is gone */
+	}
 }
 
 /*
@@ -277,31 +342,39 @@ static int bgedu_reset(struct bgtoken *token)
 static void bgedu_setup(struct bgtoken_work *work)
 {
 	struct bgtoken *token = work->token;
-	struct device *dev = NULL;
-	unsigned int resets;
+	struct device *dev = bgedu_pm_get(token);
+	unsigned int resets = 0;
+	bool ready = true;
 	int err;
 
-	scoped_cond_bgtoken(return, token, struct bgedu *, edu) {
-		resets = READ_ONCE(edu->resets);
-		if (READ_ONCE(edu->ready) || pm_runtime_resume_and_get(&edu->pdev->dev))
-			return;
-		dev = get_device(&edu->pdev->dev);
-	}
-	err = bgedu_reset(token) ?: bgedu_load(token, resets);
+	if (!dev)
+		return;
 	scoped_bgtoken(token, struct bgedu *, edu) {
 		guard(spinlock_irqsave)(&edu->lock);
-		if (!err && edu->resets == resets) {
-			edu->ready = true;
-			edu->stats.setups++;
-			bgedu_start(edu);
-		}
+		resets = edu->resets;
+		ready = edu->ready;
 	}
-	if (err == -EIO || err == -ETIMEDOUT) {
-		dev_err(dev, "set-up failed: %d; given up\n", err);
-		bgtoken_refuse(token);	/* to its users it is gone */
+	if (!ready) {
+		err = bgedu_reset(token) ?: bgedu_load(token, resets);
+		scoped_bgtoken(token, struct bgedu *, edu)
+			bgedu_setup_done(edu, resets, err);
 	}
 	bgedu_pm_put(dev);
 	put_device(dev);
+}
+
+/* How a health check ended that was begun at @resets.  In a scope. */
+static void bgedu_health_done(struct bgedu *edu, unsigned int resets, int err)
+{
+	guard(spinlock_irqsave)(&edu->lock);
+	if (edu->resets != resets)
+		return;
+	if (!err) {
+		edu->stats.checks++;
+	} else if (err == -EIO || err == -ETIMEDOUT) {
+		dev_err(&edu->pdev->dev, "health check failed: %d\n", err);
+		bgedu_begin_anew(edu);
+	}
 }
 
 /* Now and then, while it is in use: is the firmware what it was? */
@@ -309,20 +382,19 @@ static void bgedu_health(struct bgtoken_work *work)
 {
 	struct bgtoken *token = work->token;
 	struct device *dev = NULL;
-	unsigned int resets;
+	unsigned int resets = 0;
 	int err;
 
-	scoped_cond_bgtoken(return, token, struct bgedu *, edu) {
-		resets = READ_ONCE(edu->resets);
-		if (READ_ONCE(edu->ready) && pm_runtime_get_if_in_use(&edu->pdev->dev) > 0)
+	scoped_bgtoken(token, struct bgedu *, edu) {
+		guard(spinlock_irqsave)(&edu->lock);
+		resets = edu->resets;
+		if (edu->ready && pm_runtime_get_if_in_use(&edu->pdev->dev) > 0)
 			dev = get_device(&edu->pdev->dev);
 	}
 	if (dev) {
 		err = bgedu_verify(token, resets, HEALTH_SIZE);
-		if (err == -EIO || err == -ETIMEDOUT)
-			dev_err(dev, "health check failed: %d\n", err);
 		scoped_bgtoken(token, struct bgedu *, edu)
-			edu->stats.checks += !err;
+			bgedu_health_done(edu, resets, err);
 		bgedu_pm_put(dev);
 		put_device(dev);
 	}
@@ -375,20 +447,24 @@ static int bgedu_release(struct inode *inode, struct file *filp)
 
 static int bgedu_submit(struct bgedu_file *file, u32 number)
 {
-	int err;
+	struct device *dev = bgedu_pm_get(file->token);		/* bgedu_finish() */
+	int err = -ENODEV;
 
-	scoped_cond_bgtoken(return -ENODEV, file->token, struct bgedu *, edu) {
-		err = pm_runtime_resume_and_get(&edu->pdev->dev);	/* bgedu_finish() */
-		if (err)
-			return err;
-		kref_get(&file->kref);					/* bgedu_finish() */
+	if (!dev)
+		return err;
+	scoped_bgtoken(file->token, struct bgedu *, edu) {
+		kref_get(&file->kref);				/* bgedu_finish() */
 		file->number = number;
 		WRITE_ONCE(file->state, BGEDU_ASKED);
 		guard(spinlock_irqsave)(&edu->lock);
 		list_add_tail(&file->node, &edu->jobs);
 		bgedu_start(edu);
+		err = 0;
 	}
-	return 0;
+	if (err)
+		bgedu_pm_put(dev);
+	put_device(dev);
+	return err;
 }
 
 static ssize_t bgedu_file_write(struct file *filp, const char __user *buf, size_t count,
@@ -425,20 +501,34 @@ static int bgedu_wait(struct file *filp)
 	return bgedu_gone(token) ? -ENODEV : err;
 }
 
+static ssize_t bgedu_take(struct bgedu_file *file, char __user *buf, size_t count)
+{
+	ssize_t taken;
+
+	guard(mutex)(&file->lock);
+	switch (bgedu_state(file)) {
+	case BGEDU_EMPTY:
+		return 0;
+	case BGEDU_ASKED:
+		return -EAGAIN;		/* by another thread, which was quicker */
+	case BGEDU_DONE:
+		break;
+	}
+	taken = file->error ?: simple_read_from_buffer(buf, count, &file->pos, file->text,
+						       strlen(file->text));
+	if (file->error || file->pos == strlen(file->text))
+		WRITE_ONCE(file->state, BGEDU_EMPTY);
+	return taken;
+}
+
 static ssize_t bgedu_file_read(struct file *filp, char __user *buf, size_t count, loff_t *pos)
 {
 	struct bgedu_file *file = filp->private_data;
-	ssize_t done = bgedu_wait(filp);
+	ssize_t done;
 
-	if (done)
-		return done;
-	guard(mutex)(&file->lock);
-	if (bgedu_state(file) != BGEDU_DONE)
-		return 0;
-	done = file->error ?: simple_read_from_buffer(buf, count, &file->pos, file->text,
-						      strlen(file->text));
-	if (file->error || file->pos == strlen(file->text))
-		WRITE_ONCE(file->state, BGEDU_EMPTY);
+	do {
+		done = bgedu_wait(filp) ?: bgedu_take(file, buf, count);
+	} while (done == -EAGAIN && !(filp->f_flags & O_NONBLOCK));
 	return done;
 }
 
@@ -461,19 +551,20 @@ static __poll_t bgedu_poll(struct file *filp, poll_table *pt)
 
 static int bgedu_liveness(struct bgtoken *token, u32 *value)
 {
-	int err;
+	struct device *dev = bgedu_pm_get(token);
+	int err = -ENODEV;
 
-	scoped_cond_bgtoken(return -ENODEV, token, struct bgedu *, edu) {
-		err = pm_runtime_resume_and_get(&edu->pdev->dev);
-		if (err)
-			return err;
-		scoped_guard(spinlock_irqsave, &edu->lock) {
-			bgedu_write(edu, EDU_LIVENESS, *value);
-			*value = bgedu_read(edu, EDU_LIVENESS);
-		}
-		bgedu_pm_put(&edu->pdev->dev);
+	if (!dev)
+		return err;
+	scoped_bgtoken(token, struct bgedu *, edu) {
+		guard(spinlock_irqsave)(&edu->lock);
+		bgedu_write(edu, EDU_LIVENESS, *value);
+		*value = bgedu_read(edu, EDU_LIVENESS);
+		err = 0;
 	}
-	return 0;
+	bgedu_pm_put(dev);
+	put_device(dev);
+	return err;
 }
 
 /* What may fault is outside of scopes: a page may take long to come. */
@@ -544,6 +635,7 @@ static int bgedu_suspend(struct device *dev)
 
 	bgtoken_pause(edu->token);
 	bgedu_write(edu, EDU_STATUS, 0);
+	pci_clear_master(edu->pdev);	/* what it moves, it moves nowhere; see bgedu_quiet() */
 	return 0;
 }
 
@@ -552,10 +644,7 @@ static int bgedu_resume(struct device *dev)
 {
 	struct bgedu *edu = dev_get_drvdata(dev);
 
-	edu->ready = false;
-	edu->computing = false;		/* the first of edu->jobs is begun anew */
-	edu->transferring = false;
-	edu->resets++;
+	bgedu_void(edu);		/* nobody else is here: it is paused */
 	bgtoken_resume(edu->token);
 	bgtoken_queue_work(bgedu_wq, edu->setup);
 	bgtoken_queue_delayed_work(bgedu_wq, edu->health, HEALTH_PERIOD);
@@ -567,29 +656,47 @@ static const struct dev_pm_ops bgedu_pm = {
 	RUNTIME_PM_OPS(bgedu_runtime_suspend, bgedu_runtime_resume, NULL)
 };
 
-static void bgedu_put_work(void *work)
+static void bgedu_put_setup(void *work)
 {
 	bgtoken_work_put(work);
 }
 
-/* Works are objects of their own, which may outlive edu. */
+static void bgedu_put_health(void *dwork)
+{
+	bgtoken_work_put(&((struct bgtoken_delayed_work *)dwork)->work);
+}
+
+static void bgedu_put_watchdog(void *timer)
+{
+	bgtoken_timer_put(timer);
+}
+
+/* They are objects of their own, which may outlive edu. */
 static int bgedu_alloc_works(struct bgedu *edu, struct device *dev)
 {
+	int err;
+
 	edu->setup = kzalloc(sizeof(*edu->setup), GFP_KERNEL);
-	edu->health = kzalloc(sizeof(*edu->health), GFP_KERNEL);
-	edu->watchdog = kzalloc(sizeof(*edu->watchdog), GFP_KERNEL);
-	if (!edu->setup || !edu->health || !edu->watchdog) {
-		kfree(edu->setup);
-		kfree(edu->health);
-		kfree(edu->watchdog);
+	if (!edu->setup)
 		return -ENOMEM;
-	}
 	bgtoken_work_init(edu->setup, edu->token, bgedu_setup, NULL);
+	err = devm_add_action_or_reset(dev, bgedu_put_setup, edu->setup);
+	if (err)
+		return err;
+
+	edu->health = kzalloc(sizeof(*edu->health), GFP_KERNEL);
+	if (!edu->health)
+		return -ENOMEM;
 	bgtoken_delayed_work_init(edu->health, edu->token, bgedu_health, NULL);
+	err = devm_add_action_or_reset(dev, bgedu_put_health, edu->health);
+	if (err)
+		return err;
+
+	edu->watchdog = kzalloc(sizeof(*edu->watchdog), GFP_KERNEL);
+	if (!edu->watchdog)
+		return -ENOMEM;
 	bgtoken_timer_init(edu->watchdog, edu->token, bgedu_watchdog, NULL);
-	return devm_add_action_or_reset(dev, bgedu_put_work, edu->setup) ?:
-	       devm_add_action_or_reset(dev, bgedu_put_work, edu->health) ?:
-	       devm_add_action_or_reset(dev, bgedu_put_work, edu->watchdog);
+	return devm_add_action_or_reset(dev, bgedu_put_watchdog, edu->watchdog);
 }
 
 static int bgedu_alloc(struct bgedu *edu, struct device *dev)
@@ -620,7 +727,10 @@ static int bgedu_map(struct bgedu *edu, struct pci_dev *pdev)
 		return -ENOMEM;
 	if ((bgedu_read(edu, EDU_ID) & 0xff) != 0xed)
 		return -ENODEV;
-	pci_set_master(pdev);
+	/*
+	 * No INTx: a level that is not acknowledged, as there is no scope, comes for ever.
+	 * With one, mask it before the cancel and the pause.
+	 */
 	err = pci_alloc_irq_vectors(pdev, 1, 1, PCI_IRQ_MSI);
 	if (err < 0)
 		return err;
@@ -682,7 +792,10 @@ void bgedu_remove(struct pci_dev *pdev)
 
 	/* (1) No new scope.  Readers, pollers and works that wait are told. */
 	bgtoken_refuse(edu->token);
-	/* (2) No new file.  Those that are open have the token, and not the device. */
+	/*
+	 * (2) No new file.  Those that are open have the token, and not the device.  This
+	 * waits for an open of whatever misc device, as each driver of one does.
+	 */
 	misc_deregister(&edu->misc);
 	ida_free(&bgedu_ids, edu->id);
 	/* (3) No scope is live: from here on the device is this function's alone. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the driver is compared with, and how: with the parameter "usual" its remove waits
- * first, as remove functions do, for those who read, and for works and the timer.  A
+ * first, as remove functions do, for those who read, and for works.  A
  * driver that was written with bgtoken has nothing of what is in this file.
  */
 #include <linux/ktime.h>
@@ -13,7 +13,7 @@
 
 static bool usual;
 module_param(usual, bool, 0444);
-MODULE_PARM_DESC(usual, "remove waits for readers, works and the timer (0)");
+MODULE_PARM_DESC(usual, "remove waits for readers and works (0)");
 
 /* There is one device in that comparison. */
 static atomic_t readers = ATOMIC_INIT(0);

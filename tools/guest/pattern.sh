@@ -20,13 +20,15 @@ insmod /modules/bgtoken.ko || exit 1
 { insmod "/modules/$module.ko" && rmmod "$module"; } &
 insmod=$!
 
-looks=0
-while kill -0 $insmod 2>/dev/null && ! complained && [ $((looks += 1)) -lt $((VM_PATIENCE * 10)) ]; do
+seconds() { cut -d . -f 1 /proc/uptime; }
+
+until=$(($(seconds) + VM_PATIENCE))
+while kill -0 $insmod 2>/dev/null && ! complained && [ "$(seconds)" -lt $until ]; do
 	sleep 0.1
 done
 # It has ended: what it left behind has a little more.
-looks=0
-until complained || [ $((looks += 1)) -gt 20 ]; do
+until=$(($(seconds) + 3))
+until complained || [ "$(seconds)" -ge $until ]; do
 	sleep 0.1
 done
 dmesg | sed -n 's/.*\(pattern: .*\)/\1/p'

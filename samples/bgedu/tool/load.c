@@ -24,6 +24,7 @@
 #include "bgedu_uapi.h"
 
 #define MAX_USERS	256
+#define PATIENCE	120	/* seconds: longer than any call takes */
 
 /* Shared by all of them. */
 struct counts {
@@ -33,6 +34,7 @@ struct counts {
 	_Atomic uint32_t gone;		/* files that outlived the device */
 	_Atomic uint32_t broken;	/* promises */
 	_Atomic uint32_t opens;
+	_Atomic uint32_t calls[MAX_USERS];	/* that each user came back from */
 };
 
 static struct counts *counts;
@@ -45,8 +47,9 @@ static void usage(FILE *to)
 	fputs("Usage: bgedu-load [-n USERS] [-s N] [-t SECONDS] [DEVICE]\n"
 	      "\n"
 	      "Has many processes open a device of bgedu's, ask it for factorials, read,\n"
-	      "poll and close, and be killed now and then, while it is plugged in and out,\n"
-	      "and checks every answer. A device that is not there is waited for.\n"
+	      "poll and close, while it is plugged in and out, and checks every answer. One\n"
+	      "half of them is killed now and then; of the other, no call may last for ever.\n"
+	      "A device that is not there is waited for.\n"
 	      "\n"
 	      "  -n USERS    processes at a time (16; at most 256)\n"
 	      "  -s N        one factorial in N is of a number that the device is stuck on\n"
@@ -156,24 +159,31 @@ static bool try_answer(struct user *user)
 	return gone;
 }
 
+/* For ever, if that is what it takes: until there is an answer, or the device is gone. */
+static int some_time(void)
+{
+	return rand() % 2 ? rand() % 50 : -1;
+}
+
 static bool wait_poll(struct user *user)
 {
-	struct pollfd poll_fd = { .fd = user->fd, .events = POLLIN };
-	int got = poll(&poll_fd, 1, rand() % 50);
+	struct pollfd poll_fd = { .fd = user->fd, .events = POLLIN | POLLOUT };
+	int got = poll(&poll_fd, 1, some_time());
 
-	if (got < 0 || (got > 0 && poll_fd.revents & POLLIN && !user->asked))
+	if (got < 0 || (poll_fd.revents & POLLIN && !user->asked))
 		broken("poll()", got < 0 ? got : poll_fd.revents);
 	return got > 0 && poll_fd.revents & POLLHUP;
 }
 
 static bool wait_epoll(struct user *user)
 {
-	struct epoll_event event = { .events = EPOLLIN };
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT };
 	int epoll = epoll_create1(0);
 	int got;
 
-	epoll_ctl(epoll, EPOLL_CTL_ADD, user->fd, &event);
-	got = epoll_wait(epoll, &event, 1, rand() % 50);
+	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, user->fd, &event) < 0)
+		broken("epoll_ctl()", epoll);
+	got = epoll_wait(epoll, &event, 1, some_time());
 	if (got < 0 && errno != EINTR)	/* as when the machine was suspended */
 		broken("epoll_wait()", got);
 	close(epoll);
@@ -236,7 +246,7 @@ static void check_gone(struct user *user)
 		broken("poll() of what is gone", poll_fd.revents);
 }
 
-static void use(int fd)
+static void use(int fd, _Atomic uint32_t *calls)
 {
 	struct user user = { .fd = fd };
 	bool gone = false;
@@ -246,13 +256,14 @@ static void use(int fd)
 		bool (*deed)(struct user *user) = deeds[rand() % N_DEEDS];
 
 		gone = deed(&user);
+		++*calls;
 	}
 	if (gone)
 		check_gone(&user);
 	close(fd);
 }
 
-static void run_user(unsigned int seed)
+static void run_user(unsigned int i, unsigned int seed)
 {
 	int fd;
 
@@ -263,7 +274,7 @@ static void run_user(unsigned int seed)
 	for (;;) {
 		fd = open(path, O_RDWR);
 		if (fd >= 0)
-			use(fd);
+			use(fd, &counts->calls[i]);
 		else if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
 			usleep(5000);
 		else
@@ -271,19 +282,43 @@ static void run_user(unsigned int seed)
 	}
 }
 
-static pid_t start_user(void)
+static pid_t start_user(unsigned int i)
 {
 	static unsigned int seed;
 	pid_t pid = fork();
 
 	seed++;
 	if (!pid)
-		run_user(seed);
+		run_user(i, seed);
 	if (pid < 0) {
-		perror("bgedu-load: fork()");
-		ended = 1;
+		broken("fork()", pid);
+		exit(1);	/* and the others with it */
 	}
 	return pid;
+}
+
+static void end_user(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	if (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+		broken("a user that ended by itself", status);
+}
+
+/* Of one that was never killed: does it still come back from its calls? */
+static void check_going(unsigned int i)
+{
+	uint32_t calls = counts->calls[i];
+	unsigned int looks;
+
+	for (looks = 0; looks < PATIENCE * 10; looks++) {
+		if (counts->calls[i] != calls)
+			return;
+		usleep(100000);
+	}
+	errno = 0;
+	broken("a user that does not come back from a call", i);
 }
 
 static unsigned int run_all(unsigned int users, unsigned int seconds)
@@ -293,23 +328,20 @@ static unsigned int run_all(unsigned int users, unsigned int seconds)
 	time_t end = time(NULL) + seconds;
 
 	for (i = 0; i < users; i++)
-		pids[i] = start_user();
+		pids[i] = start_user(i);
 	while (!ended && (!seconds || time(NULL) < end)) {
 		usleep(20000);
 		i = rand() % users;
-		if (pids[i] <= 0)
-			break;
-		kill(pids[i], SIGKILL);
-		waitpid(pids[i], NULL, 0);
-		pids[i] = start_user();
+		if (i < users / 2)
+			continue;
+		end_user(pids[i]);
+		pids[i] = start_user(i);
 		killed++;
 	}
-	for (i = 0; i < users; i++) {
-		if (pids[i] <= 0)
-			continue;
-		kill(pids[i], SIGKILL);
-		waitpid(pids[i], NULL, 0);
-	}
+	for (i = 0; i < users / 2; i++)
+		check_going(i);
+	for (i = 0; i < users; i++)
+		end_user(pids[i]);
 	return killed;
 }
 
