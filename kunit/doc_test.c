@@ -260,6 +260,11 @@ static struct gauge *new_gauge(struct kunit *test)
 	return gauge;
 }
 
+static u32 poll_gauge(struct doc_test *t)
+{
+	return (__force u32)gauge_poll(&t->file, NULL);
+}
+
 static void gauge_read_ends_with_a_value(struct kunit *test)
 {
 	struct gauge *gauge = new_gauge(test);
@@ -270,13 +275,13 @@ static void gauge_read_ends_with_a_value(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
 	KUNIT_EXPECT_EQ(test, t->result, 42L);
 	KUNIT_EXPECT_FALSE(test, gauge->ready);
-	KUNIT_EXPECT_EQ(test, gauge_poll(&t->file, NULL), (__force __poll_t)0);
+	KUNIT_EXPECT_EQ(test, poll_gauge(t), 0U);
 	scoped_bgtoken(gauge->token, struct gauge *, alive)
 		gauge_measured(alive, 43);
-	KUNIT_EXPECT_EQ(test, gauge_poll(&t->file, NULL), EPOLLIN | EPOLLRDNORM);
+	KUNIT_EXPECT_EQ(test, poll_gauge(t), (__force u32)(EPOLLIN | EPOLLRDNORM));
 	KUNIT_EXPECT_EQ(test, gauge_reset(&t->file), 0);
 	bgtoken_cancel(gauge->token);
-	KUNIT_EXPECT_EQ(test, gauge_poll(&t->file, NULL), EPOLLHUP | EPOLLERR);
+	KUNIT_EXPECT_EQ(test, poll_gauge(t), (__force u32)(EPOLLHUP | EPOLLERR));
 	KUNIT_EXPECT_EQ(test, gauge_read(&t->file), -ENODEV);
 	KUNIT_EXPECT_EQ(test, gauge_reset(&t->file), -ENODEV);
 	bgtoken_put(gauge->token);

@@ -265,14 +265,13 @@ static void use(int fd, _Atomic uint32_t *calls)
 
 static void run_user(unsigned int i, unsigned int seed)
 {
-	int fd;
-
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
 	srand(seed);
 	for (;;) {
-		fd = open(path, O_RDWR);
+		int fd = open(path, O_RDWR);
+
 		if (fd >= 0)
 			use(fd, &counts->calls[i]);
 		else if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
