@@ -11,6 +11,8 @@
 
 static DEFINE_MUTEX(rtnl);		/* as it were */
 
+PATTERN_GATE(at_lock);
+
 /* Before */
 
 struct nic {
@@ -22,6 +24,7 @@ static void nic_timeout_fn(struct work_struct *ws)
 {
 	struct nic *nic = container_of(ws, struct nic, timeout);
 
+	pattern_hold(&at_lock);
 	mutex_lock(&rtnl);
 	nic->resets++;
 	mutex_unlock(&rtnl);
@@ -35,9 +38,13 @@ static int before(void)
 		return -ENOMEM;
 	INIT_WORK(&nic->timeout, nic_timeout_fn);
 	schedule_work(&nic->timeout);
+	pattern_await(&at_lock);
+	pattern_open(&at_lock);
 	flush_work(&nic->timeout);		/* this time it was quicker */
+	schedule_work(&nic->timeout);
 	mutex_lock(&rtnl);
-	schedule_work(&nic->timeout);		/* and this time it is not */
+	pattern_await(&at_lock);		/* and this time it is not */
+	pattern_open(&at_lock);
 	cancel_work_sync(&nic->timeout);	/* the bug */
 	mutex_unlock(&rtnl);
 	kfree(nic);
@@ -45,8 +52,6 @@ static int before(void)
 }
 
 /* After */
-
-PATTERN_GATE(at_lock);
 
 struct token_nic {
 	struct bgtoken *token;

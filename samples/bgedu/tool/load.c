@@ -299,9 +299,13 @@ static pid_t start_user(unsigned int i)
 static void end_user(pid_t pid)
 {
 	int status;
+	pid_t got;
 
 	kill(pid, SIGKILL);
-	if (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+	do {
+		got = waitpid(pid, &status, 0);
+	} while (got < 0 && errno == EINTR);
+	if (got != pid || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
 		broken("a user that ended by itself", status);
 }
 
