@@ -249,8 +249,7 @@ outlast() {
 # For tools/guest/unplug.sh, as tools/vm takes it: QEMU's edu device, in a slot from which
 # it can be unplugged. On the older board a driver that binds has ACPI look for the device's
 # pin, which it does not use: that took the debug kernels half a minute. On the newer one
-# QEMU 7.2 unplugs nothing any more when the machine was suspended to memory, which the
-# debug kernels do not need: they can test a suspend.
+# QEMU 7.2 unplugs nothing any more when the machine was suspended to memory.
 # shellcheck disable=SC2034
 {
 	BG_EDU_BUS=pci.0
