@@ -248,12 +248,7 @@ outlast() {
 
 # For tools/guest/unplug.sh, as tools/vm takes it: QEMU's edu device, in a slot from which
 # it can be unplugged. On the older board a driver that binds has ACPI look for the device's
-# pin, which it does not use: that took the debug kernels half a minute. On the newer one
-# QEMU 7.2 unplugs nothing any more when the machine was suspended to memory.
+# pin, which it does not use: that took the debug kernels half a minute.
 # shellcheck disable=SC2034
-{
-	BG_EDU_BUS=pci.0
-	BG_EDU=(--device "edu,id=edu0" --append 'no_console_suspend log_buf_len=4M')
-	BG_EDU_BUS_DEBUG=rp0
-	BG_EDU_DEBUG=(--machine q35 --device "pcie-root-port,id=rp0" --device "edu,id=edu0,bus=rp0")
-}
+BG_EDU=(--qmp --machine q35 --device "pcie-root-port,id=slot0"
+	--device "edu,id=edu0,bus=slot0" --append log_buf_len=4M --add tools/guest/unplug.sh)

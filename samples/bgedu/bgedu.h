@@ -42,7 +42,6 @@ struct bgedu {
 	unsigned int resets;		/* what was begun before the last one is void */
 	unsigned long deadline;		/* of what it computes, in jiffies */
 	struct bgedu_stats stats;
-
 };
 
 void bgedu_remove(struct pci_dev *pdev);

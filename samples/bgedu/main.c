@@ -20,8 +20,8 @@
  *	works, timer	the device		bgedu_put_setup() and the like
  *	bgedu_file	its struct file		bgedu_release()
  *			edu->jobs		bgedu_finish()
- *	runtime PM	edu->jobs		bgedu_finish()
- *			others			themselves: bgedu_pm_get(), bgedu_pm_put()
+ *	runtime PM	edu->jobs		bgedu_finish(): bgedu_pm_put()
+ *			whoever uses registers	itself: bgedu_pm_get(), bgedu_pm_put()
  *
  * The registers are those of docs/specs/edu.rst in QEMU's source.
  */
@@ -107,10 +107,28 @@ static void bgedu_write(struct bgedu *edu, unsigned int reg, u32 value)
 	writel(value, edu->regs + reg);
 }
 
+/*
+ * A reference for runtime PM, and on the device, so that it can be given back when the
+ * driver is gone.  A resume may take long, so it is outside of scopes.  NULL if there is
+ * none.
+ */
+static struct device *bgedu_pm_get(struct bgtoken *token)
+{
+	struct device *dev = NULL;
+
+	scoped_bgtoken(token, struct bgedu *, edu)
+		dev = get_device(&edu->pdev->dev);
+	if (!dev || !pm_runtime_resume_and_get(dev))
+		return dev;
+	put_device(dev);
+	return NULL;
+}
+
 static void bgedu_pm_put(struct device *dev)
 {
 	pm_runtime_mark_last_busy(dev);
 	pm_runtime_put_autosuspend(dev);
+	put_device(dev);
 }
 
 /* Jobs, under edu->lock and in a scope */
@@ -209,23 +227,6 @@ static void bgedu_watchdog(struct bgtoken_timer *timer, void *owner)
 
 /* Works */
 
-/*
- * A reference for runtime PM, and on the device, so that it can be given back when the
- * driver is gone.  A resume may take long, so it is outside of scopes.  NULL if there is
- * none.
- */
-static struct device *bgedu_pm_get(struct bgtoken *token)
-{
-	struct device *dev = NULL;
-
-	scoped_bgtoken(token, struct bgedu *, edu)
-		dev = get_device(&edu->pdev->dev);
-	if (!dev || !pm_runtime_resume_and_get(dev))
-		return dev;
-	put_device(dev);
-	return NULL;
-}
-
 static bool bgedu_transferred(struct bgtoken *token)
 {
 	bool done = false;
@@ -271,11 +272,14 @@ static int bgedu_verify(struct bgtoken *token, unsigned int resets, u32 size)
 {
 	int err = bgedu_transfer(token, resets, 0, size, true);
 
-	scoped_cond_bgtoken(return -ENODEV, token, struct bgedu *, edu)
-		if (!err && edu->resets != resets)
+	if (err)
+		return err;
+	scoped_cond_bgtoken(return -ENODEV, token, struct bgedu *, edu) {
+		if (READ_ONCE(edu->resets) != resets)
 			err = -EAGAIN;
-		else if (!err && memcmp(edu->dma, edu->dma + FIRMWARE_SIZE, size))
+		else if (memcmp(edu->dma, edu->dma + FIRMWARE_SIZE, size))
 			err = -EIO;
+	}
 	return err;
 }
 
@@ -360,7 +364,6 @@ static void bgedu_setup(struct bgtoken_work *work)
 			bgedu_setup_done(edu, resets, err);
 	}
 	bgedu_pm_put(dev);
-	put_device(dev);
 }
 
 /* How a health check ended that was begun at @resets.  In a scope. */
@@ -396,7 +399,6 @@ static void bgedu_health(struct bgtoken_work *work)
 		scoped_bgtoken(token, struct bgedu *, edu)
 			bgedu_health_done(edu, resets, err);
 		bgedu_pm_put(dev);
-		put_device(dev);
 	}
 	bgtoken_queue_delayed_work(bgedu_wq, to_bgtoken_delayed_work(work), HEALTH_PERIOD);
 }
@@ -463,7 +465,6 @@ static int bgedu_submit(struct bgedu_file *file, u32 number)
 	}
 	if (err)
 		bgedu_pm_put(dev);
-	put_device(dev);
 	return err;
 }
 
@@ -563,7 +564,6 @@ static int bgedu_liveness(struct bgtoken *token, u32 *value)
 		err = 0;
 	}
 	bgedu_pm_put(dev);
-	put_device(dev);
 	return err;
 }
 
@@ -615,6 +615,11 @@ static const struct file_operations bgedu_fops = {
 };
 
 /* The device */
+
+/*
+ * These reach it without a scope: the PM core calls none of them before probe has ended, or
+ * when remove has begun.
+ */
 
 static int bgedu_runtime_suspend(struct device *dev)
 {
@@ -808,7 +813,7 @@ void bgedu_remove(struct pci_dev *pdev)
 		bgedu_finish(edu, file, -ENODEV, 0);
 	pm_runtime_forbid(&pdev->dev);
 	pm_runtime_dont_use_autosuspend(&pdev->dev);
-	pm_runtime_get_noresume(&pdev->dev);
+	pm_runtime_get_noresume(&pdev->dev);	/* as the PCI core gave it to probe */
 }
 
 static const struct pci_device_id bgedu_devices[] = {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the driver is compared with, and how: with the parameter "usual" its remove waits
- * first, as remove functions do, for those who read, and for works.  A
- * driver that was written with bgtoken has nothing of what is in this file.
+ * first, as remove functions do, for those who read, and for works.  A driver that was
+ * written with bgtoken has nothing of what is in this file.
  */
 #include <linux/ktime.h>
 #include <linux/moduleparam.h>

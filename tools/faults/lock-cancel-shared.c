@@ -5,27 +5,17 @@
  * text: possible circular locking dependency detected
  * run: debug --suite fault_lock_cancel_shared
  */
-#include <kunit/test.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
 
-#include "bgtoken.h"
-
-static DEFINE_MUTEX(lock);
+#include "fault_lock.h"
 
 static void lock_cancel_shared(struct kunit *test)
 {
-	struct bgtoken *token = bgtoken_create(test, BGTOKEN_SHARED, GFP_KERNEL);
+	struct bgtoken *token = fault_lock_token(test, BGTOKEN_SHARED);
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
-	if (bgtoken_enter(token)) {
-		mutex_lock(&lock);
-		mutex_unlock(&lock);
-		bgtoken_exit(token);
-	}
-	mutex_lock(&lock);
+	mutex_lock(&fault_lock);
 	bgtoken_cancel(token);
-	mutex_unlock(&lock);
+	mutex_unlock(&fault_lock);
 	bgtoken_put(token);
 }
 

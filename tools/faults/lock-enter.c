@@ -5,28 +5,18 @@
  * text: possible circular locking dependency detected
  * run: debug --suite fault_lock_enter
  */
-#include <kunit/test.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
 
-#include "bgtoken.h"
-
-static DEFINE_MUTEX(lock);
+#include "fault_lock.h"
 
 static void lock_enter(struct kunit *test)
 {
-	struct bgtoken *token = bgtoken_create(test, BGTOKEN_MUTEX, GFP_KERNEL);
+	struct bgtoken *token = fault_lock_token(test, BGTOKEN_MUTEX);
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
-	if (bgtoken_enter(token)) {
-		mutex_lock(&lock);
-		mutex_unlock(&lock);
-		bgtoken_exit(token);
-	}
-	mutex_lock(&lock);
+	mutex_lock(&fault_lock);
 	if (bgtoken_enter(token))
 		bgtoken_exit(token);
-	mutex_unlock(&lock);
+	mutex_unlock(&fault_lock);
 	bgtoken_cancel(token);
 	bgtoken_put(token);
 }

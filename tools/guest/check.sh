@@ -10,6 +10,8 @@
 #	SAMPLES		of bgfilter_badinput, bgfilter_cancel, bgedu_unplug: run those too
 
 set -u
+# shellcheck source=tools/guest/lib.sh
+. ./lib.sh
 
 : "${SUITES:=}" "${SAMPLES:=}"
 status=0
@@ -20,8 +22,6 @@ complain() {
 	echo "$*"
 	status=1
 }
-
-seconds() { cut -d . -f 1 /proc/uptime; }
 
 # Where a case asks for it, any allocation of its thread may fail, in silence.
 failslab=/sys/kernel/debug/failslab

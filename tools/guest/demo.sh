@@ -10,45 +10,16 @@
 #	BULK	filters of 1,000 instructions to load at once (default 10000)
 
 set -u
+# shellcheck source=tools/guest/lib.sh
+. ./lib.sh
 
 : "${ROUNDS:=200}" "${BULK:=10000}"
 FILTERS=/root/filters.txt
 tracing=/sys/kernel/tracing
-failed=0
 
 title() { printf '\n=== %s\n\n' "$*"; }
 
-# check SENTENCE COMMAND...: does it hold?
-check() {
-	sentence=$1
-	shift
-	if "$@"; then
-		echo "ok - $sentence"
-	else
-		echo "not ok - $sentence"
-		failed=$((failed + 1))
-	fi
-}
-
-param() { cat "/sys/module/$1/parameters/$2"; }
 meminfo() { awk -v name="$1:" '$1 == name { print $2 }' /proc/meminfo; }
-
-# What does not come about in this time, in seconds, never will: tools/guest/init
-# says how long that is on this machine. Once is enough to know.
-: "${VM_PATIENCE:=180}"
-give_up() { VM_PATIENCE=5; }
-
-# until_so COMMAND...: wait for it to hold.
-until_so() {
-	looks=0
-	until "$@"; do
-		if [ $((looks += 1)) -gt $((VM_PATIENCE * 10)) ]; then
-			give_up
-			return 1
-		fi
-		sleep 0.1
-	done
-}
 
 # settles MODULE NAME COUNT: wait until a module has no more than COUNT of NAME, for
 # as long as they become fewer.

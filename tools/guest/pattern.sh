@@ -7,8 +7,9 @@
 #	sh pattern.sh MODULE
 
 set -u
+# shellcheck source=tools/guest/lib.sh
+. ./lib.sh
 
-: "${VM_PATIENCE:=180}"
 module=$1
 
 # What tools/patterns looks for may come at any time, from any task.
@@ -20,15 +21,11 @@ insmod /modules/bgtoken.ko || exit 1
 { insmod "/modules/$module.ko" && rmmod "$module"; } &
 insmod=$!
 
-seconds() { cut -d . -f 1 /proc/uptime; }
+over() { complained || ! kill -0 $insmod 2>/dev/null; }
 
-until=$(($(seconds) + VM_PATIENCE))
-while kill -0 $insmod 2>/dev/null && ! complained && [ "$(seconds)" -lt $until ]; do
-	sleep 0.1
-done
-# It has ended: what it left behind has a little more.
-until=$(($(seconds) + 3))
-until complained || [ "$(seconds)" -ge $until ]; do
-	sleep 0.1
-done
+until_so over || echo "neither complained nor ended"
+# What it left behind, if it has ended, has a little more.
+# shellcheck disable=SC2034 # until_so reads it
+VM_PATIENCE=3
+until_so complained || true
 dmesg | sed -n 's/.*\(pattern: .*\)/\1/p'

@@ -10,11 +10,10 @@
 #	sh patterns.sh MODULE...
 
 set -u
+# shellcheck source=tools/guest/lib.sh
+. ./lib.sh
 
 : "${ROUNDS:=1000}" "${AT_EXIT:=}"
-failed=0
-
-alive() { cat /sys/module/bgtoken/parameters/tokens /sys/module/bgtoken/parameters/works | tr '\n' ' '; }
 
 insmod /modules/bgtoken.ko || exit 1
 none=$(alive)
@@ -35,12 +34,7 @@ all_rounds() {
 }
 
 for module; do
-	if all_rounds "$module"; then
-		echo "ok - $module"
-	else
-		echo "not ok - $module"
-		failed=$((failed + 1))
-	fi
+	check "$module" all_rounds "$module"
 	dmesg | sed -n "s/.*\(pattern: $module after.*\)/\1/p" | tail -n 1
 done
 [ $failed = 0 ]

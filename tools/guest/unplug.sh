@@ -7,36 +7,13 @@
 #
 #	ROUNDS	how often, each way (default 200)
 #	USERS	processes that use the device (default 16)
-#	BUS	where the device is plugged in, as QEMU calls it (default pci.0)
 #	QMP	the descriptor for what the host is to do (default 1)
 
 set -u
+# shellcheck source=tools/guest/lib.sh
+. ./lib.sh
 
-: "${ROUNDS:=200}" "${USERS:=16}" "${BUS:=pci.0}" "${QMP:=1}" "${VM_PATIENCE:=180}"
-failed=0
-
-# check SENTENCE COMMAND...: does it hold?
-check() {
-	sentence=$1
-	shift
-	if "$@"; then
-		echo "ok - $sentence"
-	else
-		echo "not ok - $sentence"
-		failed=$((failed + 1))
-	fi
-}
-
-seconds() { cut -d . -f 1 /proc/uptime; }
-
-# until_so COMMAND...: wait for it to hold, for as long as anything may hang.
-until_so() {
-	until=$(($(seconds) + VM_PATIENCE))
-	until "$@"; do
-		[ "$(seconds)" -lt $until ] || return 1
-		sleep 0.02
-	done
-}
+: "${ROUNDS:=200}" "${USERS:=16}" "${QMP:=1}"
 
 # The address of the device that is plugged in.
 edu() {
@@ -60,7 +37,7 @@ by_qemu() {
 	qmp 'device_del {"id": "edu0"}'
 	until_so unplugged || return
 	[ $(($(random) % 2)) = 0 ] || sleep 0.05
-	qmp "device_add {\"driver\": \"edu\", \"id\": \"edu0\", \"bus\": \"$BUS\"}"
+	qmp 'device_add {"driver": "edu", "id": "edu0", "bus": "slot0"}'
 	until_so plugged
 }
 
@@ -125,9 +102,6 @@ timed() {
 
 # The driver says so in the log, and its users see only that the device is gone.
 never_gave_up() { ! dmesg | grep -E 'bgedu.*(set-up|health check) failed'; }
-
-# How many tokens and works there are.
-alive() { cat /sys/module/bgtoken/parameters/tokens /sys/module/bgtoken/parameters/works | tr '\n' ' '; }
 
 # row WAY
 row() {
