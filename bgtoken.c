@@ -839,6 +839,14 @@ void bgtoken_refuse(struct bgtoken *token)
 }
 EXPORT_SYMBOL_GPL(bgtoken_refuse);
 
+/* A task that is frozen while it holds a lock holds up whoever wants that, till the thaw. */
+static void bgtoken_may_be_frozen(void)
+{
+	might_sleep();
+	if (!(current->flags & PF_NOFREEZE))
+		debug_check_no_locks_held();
+}
+
 /**
  * bgtoken_sleep() - sleep unless and until the token is cancelled
  * @token:	the caller holds a reference
@@ -856,7 +864,7 @@ EXPORT_SYMBOL_GPL(bgtoken_refuse);
  */
 long bgtoken_sleep(struct bgtoken *token, long timeout)
 {
-	might_sleep();
+	bgtoken_may_be_frozen();
 	if (timeout <= 0)
 		return 0;
 	__bgtoken_watch(token);
@@ -931,7 +939,7 @@ static int bgtoken_wake_waiter(struct wait_queue_entry *entry, unsigned int mode
  */
 void __bgtoken_wait_begin(struct bgtoken *token, struct bgtoken_waiter *waiter)
 {
-	might_sleep();
+	bgtoken_may_be_frozen();
 	init_wait_var_entry(&waiter->entry, &token->owner, 0);
 	waiter->entry.wq_entry.func = bgtoken_wake_waiter;
 	waiter->woken = false;

@@ -866,17 +866,25 @@ void __bgtoken_delayed_work_init(struct bgtoken_delayed_work *dwork,
 				 void (*release)(struct bgtoken_work *work),
 				 struct lock_class_key *key, const char *name);
 
+struct bgtoken_work *
+__devm_bgtoken_work_create(struct device *dev, struct bgtoken *token,
+			   void (*fn)(struct bgtoken_work *work),
+			   struct lock_class_key *key, const char *name);
+struct bgtoken_delayed_work *
+__devm_bgtoken_delayed_work_create(struct device *dev, struct bgtoken *token,
+				   void (*fn)(struct bgtoken_work *work),
+				   struct lock_class_key *key, const char *name);
+
 /* Each place that initialises works has a lockdep class of its own for them. */
 #ifdef CONFIG_LOCKDEP
-#define __bgtoken_init(_init, _work, _token, _fn, _release)		\
+#define __bgtoken_init(_init, _name, ...)				\
 ({									\
 	static struct lock_class_key __key;				\
 									\
-	_init(_work, _token, _fn, _release, &__key, "(bgtoken_work)" #_work); \
+	_init(__VA_ARGS__, &__key, "(bgtoken_work)" _name);		\
 })
 #else
-#define __bgtoken_init(_init, _work, _token, _fn, _release)		\
-	_init(_work, _token, _fn, _release, NULL, NULL)
+#define __bgtoken_init(_init, _name, ...)	_init(__VA_ARGS__, NULL, NULL)
 #endif
 
 /**
@@ -901,7 +909,7 @@ void __bgtoken_delayed_work_init(struct bgtoken_delayed_work *dwork,
  * Context: Any but NMI.
  */
 #define bgtoken_work_init(_work, _token, _fn, _release)			\
-	__bgtoken_init(__bgtoken_work_init, _work, _token, _fn, _release)
+	__bgtoken_init(__bgtoken_work_init, #_work, _work, _token, _fn, _release)
 
 /**
  * bgtoken_delayed_work_init() - make a delayed work ready to be queued
@@ -916,7 +924,39 @@ void __bgtoken_delayed_work_init(struct bgtoken_delayed_work *dwork,
  * Context: Any but NMI.
  */
 #define bgtoken_delayed_work_init(_dwork, _token, _fn, _release)	\
-	__bgtoken_init(__bgtoken_delayed_work_init, _dwork, _token, _fn, _release)
+	__bgtoken_init(__bgtoken_delayed_work_init, #_dwork, _dwork, _token, _fn, _release)
+
+/**
+ * devm_bgtoken_work_create() - allocate a work that is put when a device unbinds
+ * @_dev:	the device
+ * @_token:	as for bgtoken_work_init(); an ERR_PTR is passed on
+ * @_fn:	as for bgtoken_work_init()
+ *
+ * For a driver that would embed a work in what its remove frees: it keeps this pointer
+ * there instead.  The one reference is the device's; the queue has its own, so the memory
+ * stays for as long as the work is queued or runs.  At unbind the token is cancelled first,
+ * so that nobody is left who may queue the work.  What is freed in remove, before that, is
+ * guarded by a bgtoken_cancel() in remove, as ever.
+ *
+ * Context: Process context; may sleep.
+ * Return: The work, ERR_PTR(-ENOMEM), or @_token if that is an ERR_PTR.
+ */
+#define devm_bgtoken_work_create(_dev, _token, _fn)			\
+	__bgtoken_init(__devm_bgtoken_work_create, #_fn, _dev, _token, _fn)
+
+/**
+ * devm_bgtoken_delayed_work_create() - allocate a delayed work that is put when a device unbinds
+ * @_dev:	the device
+ * @_token:	as for bgtoken_work_init(); an ERR_PTR is passed on
+ * @_fn:	as for bgtoken_delayed_work_init()
+ *
+ * Otherwise as devm_bgtoken_work_create().
+ *
+ * Context: Process context; may sleep.
+ * Return: The delayed work, ERR_PTR(-ENOMEM), or @_token if that is an ERR_PTR.
+ */
+#define devm_bgtoken_delayed_work_create(_dev, _token, _fn)		\
+	__bgtoken_init(__devm_bgtoken_delayed_work_create, #_fn, _dev, _token, _fn)
 
 void bgtoken_work_put(struct bgtoken_work *work);
 bool bgtoken_queue_work_on(int cpu, struct bgtoken_wq *wq, struct bgtoken_work *work);

@@ -234,6 +234,62 @@ void __bgtoken_delayed_work_init(struct bgtoken_delayed_work *dwork,
 }
 EXPORT_SYMBOL_GPL(__bgtoken_delayed_work_init);
 
+/*
+ * Its token goes later, in reverse order; until it is cancelled, a scope that is live may
+ * queue the work, which the owner points to.
+ */
+static void bgtoken_work_put_action(void *data)
+{
+	struct bgtoken_work *work = data;
+
+	bgtoken_cancel(work->token);
+	bgtoken_work_put(work);
+}
+
+struct bgtoken_work *
+__devm_bgtoken_work_create(struct device *dev, struct bgtoken *token,
+			   void (*fn)(struct bgtoken_work *work),
+			   struct lock_class_key *key, const char *name)
+{
+	struct bgtoken_work *work;
+	int err;
+
+	if (IS_ERR(token))
+		return ERR_CAST(token);
+	work = kzalloc(sizeof(*work), GFP_KERNEL);
+	if (!work)
+		return ERR_PTR(-ENOMEM);
+	__bgtoken_work_init(work, token, fn, NULL, key, name);
+	err = devm_add_action(dev, bgtoken_work_put_action, work);
+	if (!err)
+		return work;
+	bgtoken_work_put(work);
+	return ERR_PTR(err);
+}
+EXPORT_SYMBOL_GPL(__devm_bgtoken_work_create);
+
+struct bgtoken_delayed_work *
+__devm_bgtoken_delayed_work_create(struct device *dev, struct bgtoken *token,
+				   void (*fn)(struct bgtoken_work *work),
+				   struct lock_class_key *key, const char *name)
+{
+	struct bgtoken_delayed_work *dwork;
+	int err;
+
+	if (IS_ERR(token))
+		return ERR_CAST(token);
+	dwork = kzalloc(sizeof(*dwork), GFP_KERNEL);
+	if (!dwork)
+		return ERR_PTR(-ENOMEM);
+	__bgtoken_delayed_work_init(dwork, token, fn, NULL, key, name);
+	err = devm_add_action(dev, bgtoken_work_put_action, &dwork->work);
+	if (!err)
+		return dwork;
+	bgtoken_work_put(&dwork->work);
+	return ERR_PTR(err);
+}
+EXPORT_SYMBOL_GPL(__devm_bgtoken_delayed_work_create);
+
 /**
  * bgtoken_timer_init() - make a timer ready to be armed
  * @timer:	memory of the caller's, never part of the owner

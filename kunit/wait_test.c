@@ -828,6 +828,164 @@ static void workqueue_of_a_device_without_memory_is_enomem(struct kunit *test)
 	root_device_unregister(dev);
 }
 
+struct work_form {
+	struct test_kind kind;
+	bool delayed;
+};
+
+static const struct work_form work_forms[] = {
+	{ { BGTOKEN_MUTEX }, false },
+	{ { BGTOKEN_MUTEX }, true },
+};
+
+static void work_form_desc(const struct work_form *form, char *desc)
+{
+	strscpy(desc, form->delayed ? "delayed" : "plain", KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(work_form, work_forms, work_form_desc);
+
+static void outliving_fn(struct bgtoken_work *work)
+{
+	struct wait_test *t = bgtoken_enter(work->token);
+
+	if (!t)
+		return;
+	bgtoken_exit(work->token);
+	test_gate_pass(&t->hold);
+	/* The device is unbound, and the work is still here. */
+	t->place_then = bgtoken_cancelled(work->token) ? 2 : 1;
+}
+
+/* At unbind its works go first, then its token. */
+static void works_of_a_device_stay_while_they_run(struct kunit *test)
+{
+	struct device *dev = __root_device_register("bgtoken_wait_device", NULL);
+	struct bgtoken_wq *wq = bgtoken_wq_create("bgtoken_test", WQ_UNBOUND, 0);
+	const struct work_form *form = test->param_value;
+	long live = test_live(bgtoken_live_works);
+	struct bgtoken_delayed_work *dwork;
+	struct wait_test *t = test->priv;
+	struct bgtoken_work *work;
+	struct bgtoken *token;
+	bool queued;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev) || IS_ERR(wq));
+	token = devm_bgtoken_create(dev, t, BGTOKEN_SHARED);
+	if (form->delayed) {
+		dwork = devm_bgtoken_delayed_work_create(dev, token, outliving_fn);
+		queued = !IS_ERR(dwork) && bgtoken_queue_delayed_work(wq, dwork, 1);
+	} else {
+		work = devm_bgtoken_work_create(dev, token, outliving_fn);
+		queued = !IS_ERR(work) && bgtoken_queue_work(wq, work);
+	}
+	KUNIT_EXPECT_TRUE(test, queued && test_gate_wait(&t->hold, 1));
+	root_device_unregister(dev);		/* waits for nothing */
+	KUNIT_EXPECT_EQ(test, t->place_then, 0);
+	test_gate_open(&t->hold);
+	bgtoken_wq_destroy(wq);
+	KUNIT_EXPECT_EQ(test, t->place_then, 2);
+	test_nothing_left(test, bgtoken_live_works, live);
+}
+
+/* A work that queues another of its device, from a scope that is live at unbind. */
+struct pair {
+	struct wait_test *t;
+	struct bgtoken_wq *wq;
+	struct bgtoken_work *second;
+	bool queued;
+};
+
+static void second_fn(struct bgtoken_work *work)
+{
+}
+
+static void first_fn(struct bgtoken_work *work)
+{
+	scoped_bgtoken(work->token, struct pair *, pair) {
+		test_gate_pass(&pair->t->hold);
+		pair->queued = bgtoken_queue_work(pair->wq, pair->second);
+	}
+}
+
+static void unregister(void *dev)
+{
+	root_device_unregister(dev);
+}
+
+static void works_of_a_device_stay_until_no_scope_can_queue_them(struct kunit *test)
+{
+	struct device *dev = __root_device_register("bgtoken_wait_device", NULL);
+	struct bgtoken_wq *wq = bgtoken_wq_create("bgtoken_test", WQ_UNBOUND, 0);
+	struct wait_test *t = test->priv;
+	struct pair pair = { .t = t, .wq = wq, .queued = true };
+	struct bgtoken_work *first;
+	struct bgtoken *token;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev) || IS_ERR(wq));
+	token = devm_bgtoken_create(dev, &pair, BGTOKEN_SHARED);
+	first = devm_bgtoken_work_create(dev, token, first_fn);
+	pair.second = devm_bgtoken_work_create(dev, token, second_fn);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(first) || IS_ERR(pair.second));
+	if (!IS_ERR(first) && !IS_ERR(pair.second)) {
+		KUNIT_EXPECT_TRUE(test, bgtoken_queue_work(wq, first));
+		KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
+	}
+	test_thread_start(test, &t->unbinder, -1, unregister, dev);
+	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->unbinder));
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->unbinder));
+	KUNIT_EXPECT_FALSE(test, pair.queued);
+	bgtoken_wq_destroy(wq);
+}
+
+static void work_of_a_device_passes_on_what_its_token_was(struct kunit *test)
+{
+	struct device *dev = __root_device_register("bgtoken_wait_device", NULL);
+	struct bgtoken *token = ERR_PTR(-ENOMEM);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+	KUNIT_EXPECT_PTR_EQ(test, (void *)token,
+			    (void *)devm_bgtoken_work_create(dev, token, second_fn));
+	KUNIT_EXPECT_PTR_EQ(test, (void *)token,
+			    (void *)devm_bgtoken_delayed_work_create(dev, token, second_fn));
+	root_device_unregister(dev);
+}
+
+static void works_of_a_device_without_memory_are_enomem(struct kunit *test)
+{
+	struct device *dev = __root_device_register("bgtoken_wait_device", NULL);
+	const struct work_form *form = test->param_value;
+	long live = test_live(bgtoken_live_works);
+	struct wait_test *t = test->priv;
+	struct test_failslab failslab;
+	int nth, failures = 0;
+	bool failed = true;
+	void *work;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+	if (!test_failslab_begin(&failslab)) {
+		root_device_unregister(dev);
+		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
+	}
+	for (nth = 1; failed && nth < TEST_MAX_SITES; nth++) {
+		test_fail_alloc(nth);
+		work = form->delayed ?
+			(void *)devm_bgtoken_delayed_work_create(dev, t->token, late_fn) :
+			devm_bgtoken_work_create(dev, t->token, late_fn);
+		failed = test_fail_stop();
+		if (IS_ERR(work)) {
+			KUNIT_EXPECT_EQ(test, PTR_ERR(work), (long)-ENOMEM);
+			failures++;
+		}
+	}
+	test_failslab_end(&failslab);
+	KUNIT_EXPECT_FALSE(test, failed);
+	KUNIT_EXPECT_GE(test, failures, 2);	/* ours, devres */
+	root_device_unregister(dev);
+	test_nothing_left(test, bgtoken_live_works, live);
+}
+
 /* The suite */
 
 static int wait_test_init(struct kunit *test)
@@ -909,6 +1067,10 @@ static struct kunit_case wait_test_cases[] = {
 	KUNIT_CASE(workqueue_of_a_device_is_destroyed_at_unbind),
 	KUNIT_CASE(token_of_a_device_is_cancelled_before_its_workqueue_closes),
 	KUNIT_CASE(workqueue_of_a_device_without_memory_is_enomem),
+	KUNIT_CASE_PARAM(works_of_a_device_stay_while_they_run, work_form_gen_params),
+	KUNIT_CASE(works_of_a_device_stay_until_no_scope_can_queue_them),
+	KUNIT_CASE(work_of_a_device_passes_on_what_its_token_was),
+	KUNIT_CASE_PARAM(works_of_a_device_without_memory_are_enomem, work_form_gen_params),
 	{}
 };
 
