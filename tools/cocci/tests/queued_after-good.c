@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Works that are cancelled once nothing queues them any more, or for good.
+ */
+
+static void watch_timer(struct timer_list *timer)
+{
+	struct watch *watch = from_timer(watch, timer, timer);
+
+	queue_work(system_wq, &watch->work);
+}
+
+static void watch_init(struct watch *watch)
+{
+	INIT_WORK(&watch->work, watch_fn);
+	timer_setup(&watch->timer, watch_timer, 0);
+}
+
+static void watch_remove(struct watch *watch)
+{
+	timer_shutdown_sync(&watch->timer);
+	cancel_work_sync(&watch->work);
+	kfree(watch);
+}
+
+/* Cancelled on both sides. */
+static void watch_remove_twice(struct watch *watch)
+{
+	cancel_work_sync(&watch->work);
+	del_timer_sync(&watch->timer);
+	cancel_work_sync(&watch->work);
+	kfree(watch);
+}
+
+/* A disabled work refuses. */
+static void watch_remove_disabled(struct watch *watch)
+{
+	disable_work_sync(&watch->work);
+	del_timer_sync(&watch->timer);
+	kfree(watch);
+}
+
+static irqreturn_t card_irq(int irq, void *data)
+{
+	struct card *card = data;
+
+	schedule_work(&card->work);
+	return IRQ_HANDLED;
+}
+
+static int card_probe(struct card *card)
+{
+	INIT_WORK(&card->work, card_fn);
+	INIT_WORK(&card->other, card_fn);
+	return request_irq(card->irq, card_irq, IRQF_SHARED, "card", card);
+}
+
+/* The interrupt does not queue that one. */
+static void card_remove(struct card *card)
+{
+	cancel_work_sync(&card->other);
+	free_irq(card->irq, card);
+	cancel_work_sync(&card->work);
+}
+
+static void nic_tx_timeout(struct net_device *dev, unsigned int queue)
+{
+	struct nic *nic = netdev_priv(dev);
+
+	schedule_work(&nic->reset);
+}
+
+static const struct net_device_ops nic_ops = {
+	.ndo_tx_timeout	= nic_tx_timeout,
+};
+
+static void nic_remove(struct pci_dev *pdev)
+{
+	struct nic *nic = pci_get_drvdata(pdev);
+
+	unregister_netdev(nic->dev);
+	cancel_work_sync(&nic->reset);
+	free_netdev(nic->dev);
+}
+
+static void stick_complete(struct urb *urb)
+{
+	struct stick *stick = urb->context;
+
+	schedule_delayed_work(&stick->retry, HZ);
+}
+
+static void stick_submit(struct stick *stick)
+{
+	usb_fill_bulk_urb(stick->urb, stick->udev, stick->pipe, stick->buf, 64,
+			  stick_complete, stick);
+	usb_submit_urb(stick->urb, GFP_KERNEL);
+}
+
+/* By then the core has ended all URBs. */
+static void stick_disconnect(struct usb_interface *intf)
+{
+	struct stick *stick = usb_get_intfdata(intf);
+
+	cancel_delayed_work_sync(&stick->retry);
+	usb_kill_urb(stick->urb);
+	kfree(stick);
+}
+
+static struct usb_driver stick_driver = {
+	.name		= "stick",
+	.disconnect	= stick_disconnect,
+};
+
+/* It queues itself, one of each port. */
+static void port_fn(struct work_struct *work)
+{
+	struct port *port = container_of(work, struct port, poll.work);
+
+	schedule_delayed_work(&port->poll, HZ);
+}
+
+static void ports_init(struct ports *ports)
+{
+	int n;
+
+	for (n = 0; n < PORTS; n++)
+		INIT_DELAYED_WORK(&ports->port[n].poll, port_fn);
+}
+
+static void ports_remove(struct ports *ports)
+{
+	int n;
+
+	for (n = 0; n < PORTS; n++)
+		cancel_delayed_work_sync(&ports->port[n].poll);
+}
