@@ -66,6 +66,7 @@ help:
 	@echo '  demo      build all, boot a stock kernel in QEMU, show it at work'
 	@echo '  demo-unplug   unplug a device that is in use, by QEMU and sysfs, hundreds of times'
 	@echo '  patterns  thirty public bugs, before and after: what the debug kernel says of each'
+	@echo '  conversions   drivers of the kernel, before and after semantic patches that use bgtoken'
 	@echo '  check     the KUnit suites, in QEMU, on a kernel with KASAN, lockdep, kmemleak'
 	@echo '  check-kcsan   the same on a kernel that looks for data races'
 	@echo '  check-arm64   the same on arm64, cross-compiled and emulated'
@@ -75,6 +76,7 @@ help:
 	@echo '  check-all     all of these and kunit, on every kernel there is: one table'
 	@echo '  check-harness   plant one fault at a time: does "check" catch it?'
 	@echo '  kunit     the suites on User-Mode Linux, by kunit.py: the inner loop'
+	@echo '  find      places in a kernel tree, TREE=, that look like the bugs in patterns/'
 	@echo '  lint      look at the sources with every checker there is'
 	@echo '  coverage  which lines and branches the tests take: a report in build/coverage/'
 	@echo '  bench     measure it against what is used instead, in QEMU: tables and plots'
@@ -90,7 +92,8 @@ help:
 	@echo '  FILTER=   check, check-kcsan, kunit: the suites that match, as kunit.py has it'
 	@echo '  REPEAT= LOAD=   check, check-...: so many runs, beside so many busy loops;'
 	@echo '            AT_ONCE= machines at a time'
-	@echo '  ROUNDS=   demo-unplug, patterns: how often'
+	@echo '  ROUNDS=   demo-unplug, patterns, conversions: how often'
+	@echo '  TREE=     find: folders or files (default: drivers, net, sound of KERNEL'"'"'s source)'
 	@echo '  KDIR=     build modules against this folder, with no set-up'
 	@echo '  ACCEL=    kvm or tcg: do not try which of them works'
 	@echo '  V=1 W=1 C=1   as kbuild has them'
@@ -133,6 +136,10 @@ demo-unplug: all
 patterns:
 	@+tools/patterns --rounds $(or $(ROUNDS),1000)
 
+.PHONY: conversions
+conversions:
+	@+tools/conversions --rounds $(or $(ROUNDS),200)
+
 # These build what they need themselves, against kernels of their own.
 .PHONY: check check-kcsan check-arm64 check-rt check-demo check-all check-harness kunit
 check:
@@ -152,6 +159,11 @@ check-harness:
 	@+tools/check-harness
 kunit:
 	@+tools/kunit
+
+# Needs no kernel to run on, nor anything that is built.
+.PHONY: find
+find:
+	@tools/find $(TREE)
 
 .PHONY: lint coverage
 lint coverage:

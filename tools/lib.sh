@@ -246,9 +246,13 @@ outlast() {
 	done
 }
 
-# For tools/guest/unplug.sh, as tools/vm takes it: QEMU's edu device, in a slot from which
-# it can be unplugged. On the older board a driver that binds has ACPI look for the device's
-# pin, which it does not use: that took the debug kernels half a minute.
+# A slot for a device that can be unplugged, as tools/vm takes it. On the older board a driver
+# that binds has ACPI look for the device's pin, which it does not use: that took the debug
+# kernels half a minute.
 # shellcheck disable=SC2034
-BG_EDU=(--qmp --machine q35 --device "pcie-root-port,id=slot0"
-	--device "edu,id=edu0,bus=slot0" --append log_buf_len=4M --add tools/guest/unplug.sh)
+BG_SLOT=(--qmp --machine q35 --device "pcie-root-port,id=slot0")
+
+# For tools/guest/unplug.sh: QEMU's edu device in it.
+# shellcheck disable=SC2034
+BG_EDU=("${BG_SLOT[@]}" --device "edu,id=edu0,bus=slot0" --append log_buf_len=4M
+	--add tools/guest/unplug.sh)

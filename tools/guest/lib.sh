@@ -40,3 +40,12 @@ until_so() {
 		sleep 0.05
 	done
 }
+
+# Suspend and resume the devices, which the debug kernels can test. Others are not suspended: QEMU's tcg was seen to
+# come back from memory with broken flags, and the kernel to trip over them.
+suspend_once() {
+	[ -w /sys/power/pm_test ] || return 0
+	echo 0 >/sys/module/suspend/parameters/pm_test_delay
+	echo devices >/sys/power/pm_test
+	echo mem >/sys/power/state
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// drivers/net/ethernet/intel/e100.c: the work that resets a transmitter that hangs.
+//
+// files:   drivers/net/ethernet/intel/e100.c drivers/net/mii.c
+// modules: mii e100
+// device:  i82557b
+// late:    free active .* hint: e100_tx_timeout_task
+// rtnl:    KASAN: .*use-after-free in e100_tx_timeout_task
+// close:   nothing
+// suspend: nothing
+//
+// The work is part of what remove frees, and nobody cancels it: one that is pending, or waits
+// for RTNL, outlives the memory that it is in. A cancel_work_sync() would do as well, but only
+// after unregister_netdev(), up to which the work may still be queued, and not under RTNL, which
+// it takes. The cancel of a token may come first: what would queue the work later is refused.
+
+@@
+@@
+ #include <linux/rtnetlink.h>
++#include "bgtoken.h"
+
+@@
+@@
+ struct nic {
+	...
+-	struct work_struct tx_timeout_task;
++	struct bgtoken *token;
++	struct bgtoken_work *tx_timeout_task;
+	...
+ };
+
+// What the work does of its own; RTNL is outside of its scope.
+@@
+iterator name scoped_bgtoken;
+symbol nic, tx_timeout_task;
+identifier work;
+@@
+-static void e100_tx_timeout_task(struct work_struct *work)
++static void e100_reset(struct nic *nic)
+ {
+-	struct nic *nic = container_of(work, struct nic, tx_timeout_task);
+	...
+-	rtnl_lock();
+	...
+-	rtnl_unlock();
+ }
++
++static void e100_tx_timeout_task(struct bgtoken_work *work)
++{
++	rtnl_lock();
++	scoped_bgtoken(work->token, struct nic *, nic)
++		e100_reset(nic);
++	rtnl_unlock();
++}
+
+@@
+symbol nic;
+@@
+-schedule_work(&nic->tx_timeout_task)
++bgtoken_queue_work(e100_wq, nic->tx_timeout_task)
+
+@@
+symbol nic, tx_timeout_task, e100_tx_timeout_task;
+identifier pdev, ent;
+@@
+ static int e100_probe(struct pci_dev *pdev, const struct pci_device_id *ent)
+ {
+	<...
+-	INIT_WORK(&nic->tx_timeout_task, e100_tx_timeout_task);
++	nic->token = devm_bgtoken_create(&pdev->dev, nic, BGTOKEN_MUTEX);
++	if (IS_ERR(nic->token)) {
++		err = PTR_ERR(nic->token);
++		goto err_out_iounmap;
++	}
++	nic->tx_timeout_task = devm_bgtoken_work_create(&pdev->dev, nic->token,
++							e100_tx_timeout_task);
++	if (IS_ERR(nic->tx_timeout_task)) {
++		err = PTR_ERR(nic->tx_timeout_task);
++		goto err_out_iounmap;
++	}
+	...>
+ }
+
+// Where remove begins, and where a probe fails that has registered.
+@@
+symbol nic, netdev;
+@@
++bgtoken_cancel(nic->token);
+ unregister_netdev(netdev);
+
+// The module's workqueue: a work is gone when its module is, whoever unbinds when.
+@@
+@@
++static struct bgtoken_wq *e100_wq;
++
+ struct nic {
+	...
+ };
+
+@@
+symbol e100_driver;
+@@
+ static int e100_init_module(void)
+ {
++	int err;
++
+	...
+-	return pci_register_driver(&e100_driver);
++	e100_wq = bgtoken_wq_create(DRV_NAME, 0, 0);
++	if (IS_ERR(e100_wq))
++		return PTR_ERR(e100_wq);
++	err = pci_register_driver(&e100_driver);
++	if (err)
++		bgtoken_wq_destroy(e100_wq);
++	return err;
+ }
+
+@@
+symbol e100_driver;
+@@
+	pci_unregister_driver(&e100_driver);
++	bgtoken_wq_destroy(e100_wq);
