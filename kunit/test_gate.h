@@ -31,6 +31,7 @@
 #include <linux/debug_locks.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
+#include <linux/device.h>
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
@@ -757,6 +758,44 @@ static inline bool test_fail_stop(void)
 	return false;
 #endif
 }
+
+/**
+ * test_managed_without_memory() - have one allocation of a call fail after the other
+ * @_test:	is skipped if this kernel cannot do it
+ * @_dev:	a name for a device, which is unbound at the end
+ * @_call:	makes a managed resource of it: a pointer, or ERR_PTR(-ENOMEM)
+ * @_least:	how many allocations it makes at least
+ *
+ * Context: Process context; sleeps.
+ */
+#define test_managed_without_memory(_test, _dev, _call, _least)		\
+do {									\
+	/* Without an owner: 6.1 runs suites before their module is in sysfs. */ \
+	struct device *_dev = __root_device_register("bgtoken_test_device", NULL); \
+	struct test_failslab __failslab;				\
+	int __nth, __failures = 0;					\
+	bool __failed = true;						\
+	long __err;							\
+									\
+	KUNIT_ASSERT_FALSE(_test, IS_ERR(_dev));			\
+	if (!test_failslab_begin(&__failslab)) {			\
+		root_device_unregister(_dev);				\
+		kunit_skip(_test, "needs CONFIG_FAILSLAB and its debugfs"); \
+	}								\
+	for (__nth = 1; __failed && __nth < TEST_MAX_SITES; __nth++) {	\
+		test_fail_alloc(__nth);					\
+		__err = PTR_ERR_OR_ZERO(_call);				\
+		__failed = test_fail_stop();				\
+		if (__err) {						\
+			KUNIT_EXPECT_EQ(_test, __err, (long)-ENOMEM);	\
+			__failures++;					\
+		}							\
+	}								\
+	test_failslab_end(&__failslab);					\
+	KUNIT_EXPECT_FALSE(_test, __failed);				\
+	KUNIT_EXPECT_GE(_test, __failures, _least);			\
+	root_device_unregister(_dev);					\
+} while (0)
 
 /**
  * struct test_kind - a kind of token, for KUNIT_ARRAY_PARAM()

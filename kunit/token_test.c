@@ -1191,31 +1191,9 @@ static void token_of_a_device_needs_an_owner(struct kunit *test)
 static void token_of_a_device_without_memory_is_enomem(struct kunit *test)
 {
 	struct token_test *t = test->priv;
-	/* Without an owner: 6.1 runs suites before their module is in sysfs. */
-	struct device *dev = __root_device_register("bgtoken_test_device", NULL);
 	long live = test_live(bgtoken_live_tokens);
-	struct test_failslab failslab;
-	struct bgtoken *token;
-	int nth, failures = 0;
-	bool failed = true;
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
-	if (!test_failslab_begin(&failslab)) {
-		root_device_unregister(dev);
-		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
-	}
-	for (nth = 1; failed && nth < TEST_MAX_SITES; nth++) {
-		test_fail_alloc(nth);
-		token = devm_bgtoken_create(dev, t->owner, t->kind);
-		failed = test_fail_stop();
-		if (IS_ERR(token)) {
-			KUNIT_EXPECT_EQ(test, PTR_ERR(token), (long)-ENOMEM);
-			failures++;
-		}
-	}
-	test_failslab_end(&failslab);
-	KUNIT_EXPECT_GE(test, failures, 2);
-	root_device_unregister(dev);
+	test_managed_without_memory(test, dev, devm_bgtoken_create(dev, t->owner, t->kind), 2);
 	KUNIT_EXPECT_TRUE(test, test_owner_alive(t->owner));
 	test_nothing_left(test, bgtoken_live_tokens, live);
 }

@@ -802,30 +802,10 @@ static void token_of_a_device_is_cancelled_before_its_workqueue_closes(struct ku
 
 static void workqueue_of_a_device_without_memory_is_enomem(struct kunit *test)
 {
-	struct device *dev = __root_device_register("bgtoken_wait_device", NULL);
-	struct test_failslab failslab;
-	struct bgtoken_wq *wq;
-	int nth, failures = 0;
-	bool failed = true;
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
-	if (!test_failslab_begin(&failslab)) {
-		root_device_unregister(dev);
-		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
-	}
-	for (nth = 1; failed && nth < TEST_MAX_SITES; nth++) {
-		test_fail_alloc(nth);
-		wq = devm_bgtoken_wq_create(dev, "bgtoken_test", WQ_UNBOUND, 0);
-		failed = test_fail_stop();
-		if (IS_ERR(wq)) {
-			KUNIT_EXPECT_EQ(test, PTR_ERR(wq), (long)-ENOMEM);
-			failures++;
-		}
-	}
-	test_failslab_end(&failslab);
-	KUNIT_EXPECT_FALSE(test, failed);
-	KUNIT_EXPECT_GE(test, failures, 3);	/* the kernel's, ours, devres */
-	root_device_unregister(dev);
+	/* The kernel's, ours, devres. */
+	test_managed_without_memory(test, dev,
+				    devm_bgtoken_wq_create(dev, "bgtoken_test", WQ_UNBOUND, 0),
+				    3);
 }
 
 struct work_form {
@@ -954,35 +934,18 @@ static void work_of_a_device_passes_on_what_its_token_was(struct kunit *test)
 
 static void works_of_a_device_without_memory_are_enomem(struct kunit *test)
 {
-	struct device *dev = __root_device_register("bgtoken_wait_device", NULL);
 	const struct work_form *form = test->param_value;
 	long live = test_live(bgtoken_live_works);
 	struct wait_test *t = test->priv;
-	struct test_failslab failslab;
-	int nth, failures = 0;
-	bool failed = true;
-	void *work;
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
-	if (!test_failslab_begin(&failslab)) {
-		root_device_unregister(dev);
-		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
-	}
-	for (nth = 1; failed && nth < TEST_MAX_SITES; nth++) {
-		test_fail_alloc(nth);
-		work = form->delayed ?
-			(void *)devm_bgtoken_delayed_work_create(dev, t->token, late_fn) :
-			devm_bgtoken_work_create(dev, t->token, late_fn);
-		failed = test_fail_stop();
-		if (IS_ERR(work)) {
-			KUNIT_EXPECT_EQ(test, PTR_ERR(work), (long)-ENOMEM);
-			failures++;
-		}
-	}
-	test_failslab_end(&failslab);
-	KUNIT_EXPECT_FALSE(test, failed);
-	KUNIT_EXPECT_GE(test, failures, 2);	/* ours, devres */
-	root_device_unregister(dev);
+	/* Ours, devres. */
+	if (form->delayed)
+		test_managed_without_memory(test, dev,
+					    devm_bgtoken_delayed_work_create(dev, t->token,
+									     late_fn), 2);
+	else
+		test_managed_without_memory(test, dev,
+					    devm_bgtoken_work_create(dev, t->token, late_fn), 2);
 	test_nothing_left(test, bgtoken_live_works, live);
 }
 
