@@ -114,7 +114,7 @@ way() {
 	echo
 	check "the driver can be inserted, $2" insmod /modules/bgedu.ko usual="$1"
 	check "a file can be written and read by a shell" until_so by_hand
-	nice -n 10 bgedu-load -n "$USERS" -s 500 &
+	bgedu-load -n "$USERS" -s 500 &
 	load=$!
 	check "unplugged and plugged in $ROUNDS times under load, $2" rounds
 	check "every answer was right, and every file that outlived its device was told, $2" load_ended

@@ -49,7 +49,8 @@ static void usage(FILE *to)
 	      "Has many processes open a device of bgedu's, ask it for factorials, read,\n"
 	      "poll and close, while it is plugged in and out, and checks every answer. One\n"
 	      "half of them is killed now and then; of the other, no call may last for ever.\n"
-	      "A device that is not there is waited for.\n"
+	      "A device that is not there is waited for. They are nice, so that who plugs\n"
+	      "it in is not kept from it.\n"
 	      "\n"
 	      "  -n USERS    processes at a time (16; at most 256)\n"
 	      "  -s N        one factorial in N is of a number that the device is stuck on\n"
@@ -399,6 +400,9 @@ int main(int argc, char **argv)
 	}
 	sigaction(SIGTERM, &end, NULL);
 	sigaction(SIGINT, &end, NULL);
+	errno = 0;
+	if (nice(10) == -1 && errno)
+		perror("bgedu-load: nice()");
 	killed = run_all(users, seconds);
 	printf("%" PRIu32 " factorials right, %" PRIu32 " wrong, %" PRIu32 " stuck; %" PRIu32
 	       " opens, %" PRIu32 " files outlived the device; %u users killed; %" PRIu32
