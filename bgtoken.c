@@ -840,7 +840,7 @@ void bgtoken_refuse(struct bgtoken *token)
 EXPORT_SYMBOL_GPL(bgtoken_refuse);
 
 /* A task that is frozen while it holds a lock holds up whoever wants that, till the thaw. */
-static void bgtoken_may_be_frozen(void)
+static void bgtoken_might_freeze(void)
 {
 	might_sleep();
 	if (!(current->flags & PF_NOFREEZE))
@@ -864,7 +864,7 @@ static void bgtoken_may_be_frozen(void)
  */
 long bgtoken_sleep(struct bgtoken *token, long timeout)
 {
-	bgtoken_may_be_frozen();
+	bgtoken_might_freeze();
 	if (timeout <= 0)
 		return 0;
 	__bgtoken_watch(token);
@@ -939,7 +939,7 @@ static int bgtoken_wake_waiter(struct wait_queue_entry *entry, unsigned int mode
  */
 void __bgtoken_wait_begin(struct bgtoken *token, struct bgtoken_waiter *waiter)
 {
-	bgtoken_may_be_frozen();
+	bgtoken_might_freeze();
 	init_wait_var_entry(&waiter->entry, &token->owner, 0);
 	waiter->entry.wq_entry.func = bgtoken_wake_waiter;
 	waiter->woken = false;

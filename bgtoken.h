@@ -935,8 +935,8 @@ __devm_bgtoken_delayed_work_create(struct device *dev, struct bgtoken *token,
  * For a driver that would embed a work in what its remove frees: it keeps this pointer
  * there instead.  The one reference is the device's; the queue has its own, so the memory
  * stays for as long as the work is queued or runs.  At unbind the token is cancelled first,
- * so that nobody is left who may queue the work.  What is freed in remove, before that, is
- * guarded by a bgtoken_cancel() in remove, as ever.
+ * which waits for its live scopes, so that nobody is left who may queue the work.  What is
+ * freed in remove, before that, is guarded by a bgtoken_cancel() in remove, as ever.
  *
  * Context: Process context; may sleep.
  * Return: The work, ERR_PTR(-ENOMEM), or @_token if that is an ERR_PTR.

@@ -11,10 +11,11 @@
 // close:   nothing
 // suspend: nothing
 //
-// The original is right, by two bits: __E1000_DOWN, which whoever queues a work tests first,
-// and __E1000_RESETTING, lest the reset, which takes the interface down, wait for itself. With
-// tokens, one of an interface that is up is paused by e1000_down() and refuses what comes later;
-// the reset has another, of the adapter, which close and suspend pause. Remove cancels both.
+// The original is right, but for a window at suspend, by two bits: __E1000_DOWN, which whoever
+// queues a work tests first, and __E1000_RESETTING, lest the reset, which takes the interface
+// down, wait for itself. With tokens, one of an interface that is up is paused by e1000_down()
+// and refuses what comes later; the reset has another, of the adapter, which close and suspend
+// pause. Remove cancels both.
 
 @@
 @@

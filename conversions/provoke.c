@@ -7,14 +7,15 @@
  *	close eth0	the same, and 100 ms later somebody closes it who has had RTNL since
  *			before that, and opens it again
  *	late eth0	the same, while its remove takes it down, and on a CPU whose works wait
- *			behind one that takes long
- *	rtnl eth0	the same, while its remove takes it down, and somebody has RTNL for long
- *			after that: a work that waits for it goes on late
+ *			behind one that takes longer than the remove
+ *	rtnl eth0	the same, while its remove takes it down, and somebody has RTNL from then
+ *			on, for longer than the remove: a work that waits for it goes on late
  *	unbind 0000:01:00.0	release its driver; says how long that took
  *	bind 0000:01:00.0	bind it again
  *
  * The driver sees nothing that a machine could not do to it; only when, is chosen.
  */
+#include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/jiffies.h>
@@ -27,17 +28,18 @@
 #include <linux/workqueue.h>
 
 #define OUTLAST_MS	100	/* enough for a work, or a thread, to get as far as RTNL */
-#define LONG_MS		2000	/* longer than a remove takes */
+#define LIMIT_MS	60000	/* if a remove waits for what is to outlast it */
 
+static DECLARE_COMPLETION(removed);
 /* Which interface, and what: "late" or "rtnl". Under RTNL. */
 static char armed[IFNAMSIZ], armed_with[8];
 static struct task_struct *holder;
 
 static void hog_fn(struct work_struct *work)
 {
-	unsigned long end = jiffies + msecs_to_jiffies(LONG_MS);
+	unsigned long end = jiffies + msecs_to_jiffies(LIMIT_MS);
 
-	while (time_before(jiffies, end)) {
+	while (!completion_done(&removed) && time_before(jiffies, end)) {
 		cpu_relax();
 		cond_resched();		/* runnable all the time, so no other work is run */
 	}
@@ -48,7 +50,7 @@ static DECLARE_WORK(hog, hog_fn);
 static int holder_fn(void *unused)
 {
 	rtnl_lock();
-	msleep(LONG_MS);
+	wait_for_completion_timeout(&removed, msecs_to_jiffies(LIMIT_MS));
 	rtnl_unlock();
 	return 0;
 }
@@ -56,6 +58,7 @@ static int holder_fn(void *unused)
 /* What the last round left is over. Not under RTNL. */
 static void settle(void)
 {
+	complete_all(&removed);
 	flush_work(&hog);
 	if (holder)
 		kthread_stop_put(holder);
@@ -134,6 +137,7 @@ static int run_on_net(const char *what, const char *name)
 	} else if (!strcmp(what, "close")) {
 		err = close_and_open(dev);
 	} else if (!strcmp(what, "late") || !strcmp(what, "rtnl")) {
+		reinit_completion(&removed);
 		strscpy(armed, name, sizeof(armed));
 		strscpy(armed_with, what, sizeof(armed_with));
 	} else {
@@ -155,6 +159,7 @@ static int run_on_device(const char *what, const char *address)
 		begin = ktime_get_ns();
 		device_release_driver(dev);
 		pr_info("provoke: removed in %llu ns\n", ktime_get_ns() - begin);
+		complete_all(&removed);
 	} else {
 		err = device_attach(dev);
 		err = err < 0 ? err : err ? 0 : -ENODEV;

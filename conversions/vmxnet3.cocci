@@ -67,8 +67,7 @@ identifier data;
 +}
 
 @@
-symbol work;
-symbol adapter;
+symbol adapter, work;
 @@
 -schedule_work(&adapter->work)
 +bgtoken_queue_work(vmxnet3_wq, adapter->work)

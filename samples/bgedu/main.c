@@ -17,7 +17,8 @@
  *	token		the device		devm_bgtoken_create()
  *			each work, the timer	their release
  *			struct bgedu_file	bgedu_file_free()
- *	works, timer	the device		bgedu_put_setup() and the like
+ *	works		the device		devm_bgtoken_work_create() and the like
+ *	timer		the device		bgedu_put_watchdog()
  *	bgedu_file	its struct file		bgedu_release()
  *			edu->jobs		bgedu_finish()
  *	runtime PM	edu->jobs		bgedu_finish(): bgedu_pm_put()
@@ -661,16 +662,6 @@ static const struct dev_pm_ops bgedu_pm = {
 	RUNTIME_PM_OPS(bgedu_runtime_suspend, bgedu_runtime_resume, NULL)
 };
 
-static void bgedu_put_setup(void *work)
-{
-	bgtoken_work_put(work);
-}
-
-static void bgedu_put_health(void *dwork)
-{
-	bgtoken_work_put(&((struct bgtoken_delayed_work *)dwork)->work);
-}
-
 static void bgedu_put_watchdog(void *timer)
 {
 	bgtoken_timer_put(timer);
@@ -679,24 +670,12 @@ static void bgedu_put_watchdog(void *timer)
 /* They are objects of their own, which may outlive edu. */
 static int bgedu_alloc_works(struct bgedu *edu, struct device *dev)
 {
-	int err;
-
-	edu->setup = kzalloc(sizeof(*edu->setup), GFP_KERNEL);
-	if (!edu->setup)
-		return -ENOMEM;
-	bgtoken_work_init(edu->setup, edu->token, bgedu_setup, NULL);
-	err = devm_add_action_or_reset(dev, bgedu_put_setup, edu->setup);
-	if (err)
-		return err;
-
-	edu->health = kzalloc(sizeof(*edu->health), GFP_KERNEL);
-	if (!edu->health)
-		return -ENOMEM;
-	bgtoken_delayed_work_init(edu->health, edu->token, bgedu_health, NULL);
-	err = devm_add_action_or_reset(dev, bgedu_put_health, edu->health);
-	if (err)
-		return err;
-
+	edu->setup = devm_bgtoken_work_create(dev, edu->token, bgedu_setup);
+	if (IS_ERR(edu->setup))
+		return PTR_ERR(edu->setup);
+	edu->health = devm_bgtoken_delayed_work_create(dev, edu->token, bgedu_health);
+	if (IS_ERR(edu->health))
+		return PTR_ERR(edu->health);
 	edu->watchdog = kzalloc(sizeof(*edu->watchdog), GFP_KERNEL);
 	if (!edu->watchdog)
 		return -ENOMEM;

@@ -54,7 +54,7 @@ works() { in_use || { echo "the card does not work"; return 1; }; }
 while_busy() {
 	setsid sh -c 'while :; do nc -w 5 10.0.2.100 7 </run/sent >/dev/null 2>&1; done' &
 	busy=$!
-	usleep "$(od -A n -t u1 -N 1 /dev/urandom | tr -d ' ')000"
+	usleep "$(random)000"
 	"$@"
 	went=$?
 	kill -9 -"$busy"
@@ -64,9 +64,9 @@ while_busy() {
 
 by_driver() { run unbind "$(card)" && run bind "$(card)"; }
 by_qemu() {
-	echo "qmp: device_del {\"id\": \"card\"}"
+	qmp 'device_del {"id": "card"}'
 	until_so unplugged || { echo "QEMU did not unplug it"; return 1; }
-	echo "qmp: device_add $DEVICE"
+	qmp "device_add $DEVICE"
 	until_so plugged || { echo "QEMU did not plug it in"; return 1; }
 }
 

@@ -49,3 +49,9 @@ suspend_once() {
 	echo devices >/sys/power/pm_test
 	echo mem >/sys/power/state
 }
+
+# A random number from 0 to 255.
+random() { od -A n -t u1 -N 1 /dev/urandom | tr -d ' '; }
+
+# What QEMU is to do: see tools/qmp.
+qmp() { echo "qmp: $*" >&"${QMP:-1}"; }

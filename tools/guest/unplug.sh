@@ -29,13 +29,8 @@ plugged() { [ -n "$(edu)" ]; }
 unplugged() { [ -z "$(edu)" ]; }
 bound() { [ -c /dev/edu0 ]; }
 
-# A random number from 0 to 255.
-random() { od -A n -t u1 -N 1 /dev/urandom | tr -d ' '; }
-
 # Up to a second and a half: at times in the middle of the set-up, at times long after.
 use_it() { usleep $(($(random) * 6000)); }
-
-qmp() { echo "qmp: $*" >&"$QMP"; }
 
 by_qemu() {
 	qmp 'device_del {"id": "edu0"}'
