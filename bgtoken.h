@@ -1037,6 +1037,9 @@ static inline enum bgtoken_fate bgtoken_timer_fate(const struct bgtoken_timer *t
 void bgtoken_timer_init(struct bgtoken_timer *timer, struct bgtoken *token,
 			void (*fn)(struct bgtoken_timer *timer, void *owner),
 			void (*release)(struct bgtoken_timer *timer));
+struct bgtoken_timer *
+devm_bgtoken_timer_create(struct device *dev, struct bgtoken *token,
+			  void (*fn)(struct bgtoken_timer *timer, void *owner));
 bool bgtoken_timer_mod(struct bgtoken_timer *timer, unsigned long expires);
 
 /**

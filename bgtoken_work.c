@@ -235,15 +235,29 @@ void __bgtoken_delayed_work_init(struct bgtoken_delayed_work *dwork,
 EXPORT_SYMBOL_GPL(__bgtoken_delayed_work_init);
 
 /*
- * Its token goes later, in reverse order; until it is cancelled, a scope that is live may
- * queue the work, which the owner points to.
+ * Put before its token is, as devres goes in reverse.  A scope that is live may still queue
+ * or arm it through the owner, so the cancel comes first.
  */
 static void bgtoken_work_put_action(void *data)
 {
 	struct bgtoken_work *work = data;
 
-	bgtoken_cancel(work->token);
+	if (work->token)		/* else it was refused at init */
+		bgtoken_cancel(work->token);
 	bgtoken_work_put(work);
+}
+
+/*
+ * Hand the caller's reference to the device, or drop it.  Not by devm_add_action_or_reset():
+ * the action cancels the token, which is nothing to do for a lack of memory.
+ */
+static int bgtoken_work_manage(struct device *dev, struct bgtoken_work *work)
+{
+	int err = devm_add_action(dev, bgtoken_work_put_action, work);
+
+	if (err)
+		bgtoken_work_put(work);
+	return err;
 }
 
 struct bgtoken_work *
@@ -260,11 +274,8 @@ __devm_bgtoken_work_create(struct device *dev, struct bgtoken *token,
 	if (!work)
 		return ERR_PTR(-ENOMEM);
 	__bgtoken_work_init(work, token, fn, NULL, key, name);
-	err = devm_add_action(dev, bgtoken_work_put_action, work);
-	if (!err)
-		return work;
-	bgtoken_work_put(work);
-	return ERR_PTR(err);
+	err = bgtoken_work_manage(dev, work);
+	return err ? ERR_PTR(err) : work;
 }
 EXPORT_SYMBOL_GPL(__devm_bgtoken_work_create);
 
@@ -282,11 +293,8 @@ __devm_bgtoken_delayed_work_create(struct device *dev, struct bgtoken *token,
 	if (!dwork)
 		return ERR_PTR(-ENOMEM);
 	__bgtoken_delayed_work_init(dwork, token, fn, NULL, key, name);
-	err = devm_add_action(dev, bgtoken_work_put_action, &dwork->work);
-	if (!err)
-		return dwork;
-	bgtoken_work_put(&dwork->work);
-	return ERR_PTR(err);
+	err = bgtoken_work_manage(dev, &dwork->work);
+	return err ? ERR_PTR(err) : dwork;
 }
 EXPORT_SYMBOL_GPL(__devm_bgtoken_delayed_work_create);
 
@@ -322,6 +330,36 @@ void bgtoken_timer_init(struct bgtoken_timer *timer, struct bgtoken *token,
 	bgtoken_delayed_setup(&timer->dwork);
 }
 EXPORT_SYMBOL_GPL(bgtoken_timer_init);
+
+/**
+ * devm_bgtoken_timer_create() - allocate a timer that is put when a device unbinds
+ * @dev:	the device
+ * @token:	as for bgtoken_timer_init(); an ERR_PTR is passed on
+ * @fn:		as for bgtoken_timer_init()
+ *
+ * While it is armed, and while its function runs, it holds a reference of its own.
+ * Otherwise as devm_bgtoken_work_create().
+ *
+ * Context: Process context; may sleep.
+ * Return: The timer, ERR_PTR(-ENOMEM), or @token if that is an ERR_PTR.
+ */
+struct bgtoken_timer *
+devm_bgtoken_timer_create(struct device *dev, struct bgtoken *token,
+			  void (*fn)(struct bgtoken_timer *timer, void *owner))
+{
+	struct bgtoken_timer *timer;
+	int err;
+
+	if (IS_ERR(token))
+		return ERR_CAST(token);
+	timer = kzalloc(sizeof(*timer), GFP_KERNEL);
+	if (!timer)
+		return ERR_PTR(-ENOMEM);
+	bgtoken_timer_init(timer, token, fn, NULL);
+	err = bgtoken_work_manage(dev, &timer->dwork.work);
+	return err ? ERR_PTR(err) : timer;
+}
+EXPORT_SYMBOL_GPL(devm_bgtoken_timer_create);
 
 /* Moves */
 

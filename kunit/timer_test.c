@@ -527,6 +527,101 @@ static void timer_without_release_is_freed(struct kunit *test)
 	test_nothing_left(test, bgtoken_live_works, t->live_works);
 }
 
+static struct timer_test *devices_test;
+
+/* Arms itself for as long as it can. */
+static void devices_fn(struct bgtoken_timer *timer, void *owner)
+{
+	struct timer_test *t = devices_test;
+
+	test_gate_arrive(&t->ran);
+	if (READ_ONCE(t->hold_fn))
+		test_gate_spin(&t->hold);
+	bgtoken_timer_mod(timer, jiffies + 1);
+}
+
+static void arm_devices(void *timer)
+{
+	bgtoken_timer_mod(timer, jiffies + TEST_BEGUN_SOON);
+}
+
+static void unregister(void *dev)
+{
+	root_device_unregister(dev);
+}
+
+/* The cancel drops the reference that an armed timer holds. */
+static void timer_of_a_device_is_taken_off_and_put_at_unbind(struct kunit *test)
+{
+	struct device *dev = __root_device_register("bgtoken_timer_device", NULL);
+	struct timer_test *t = test->priv;
+	struct bgtoken_timer *timer;
+	int then;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+	devices_test = t;
+	timer = devm_bgtoken_timer_create(dev, t->token, devices_fn);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(timer));
+	if (!IS_ERR(timer)) {
+		KUNIT_EXPECT_FALSE(test, bgtoken_timer_mod(timer, jiffies));
+		KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->ran, 2));
+	}
+	root_device_unregister(dev);
+	then = runs(t);
+	bgtoken_barrier();
+	KUNIT_EXPECT_EQ(test, runs(t), then);
+	test_nothing_left(test, bgtoken_live_works, t->live_works);
+}
+
+static void timer_of_a_device_may_run_at_unbind(struct kunit *test)
+{
+	struct timer_test *t = test->priv;
+	struct bgtoken_timer *timer;
+	struct device *dev;
+
+	test_own_cpu(test, 2);
+	dev = __root_device_register("bgtoken_timer_device", NULL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+	test_thread_create(test, &t->canceller, 2);
+	devices_test = t;
+	timer = devm_bgtoken_timer_create(dev, t->token, devices_fn);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(timer));
+	if (!IS_ERR(timer)) {
+		WRITE_ONCE(t->hold_fn, true);
+		KUNIT_EXPECT_TRUE(test, test_begun_arm(test, arm_devices, timer));
+		KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->ran, 1));
+	}
+	test_thread_run(&t->canceller, unregister, dev);
+	KUNIT_EXPECT_TRUE(test, test_until(bgtoken_cancelled(t->token)));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, &t->canceller));
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->canceller));
+	bgtoken_barrier();
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	test_nothing_left(test, bgtoken_live_works, t->live_works);
+}
+
+static void timer_of_a_device_passes_on_what_its_token_was(struct kunit *test)
+{
+	struct device *dev = __root_device_register("bgtoken_timer_device", NULL);
+	struct bgtoken *token = ERR_PTR(-ENOMEM);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+	KUNIT_EXPECT_PTR_EQ(test, (void *)token,
+			    (void *)devm_bgtoken_timer_create(dev, token, devices_fn));
+	root_device_unregister(dev);
+}
+
+static void timer_of_a_device_without_memory_is_enomem(struct kunit *test)
+{
+	struct timer_test *t = test->priv;
+
+	/* Ours, devres. */
+	test_managed_without_memory(test, dev,
+				    devm_bgtoken_timer_create(dev, t->token, devices_fn), 2);
+	test_nothing_left(test, bgtoken_live_works, t->live_works);
+}
+
 /* The suite */
 
 static int timer_test_init(struct kunit *test)
@@ -606,6 +701,10 @@ static struct kunit_case timer_test_cases[] = {
 	KIND_CASE(fate_tells_what_became_of_a_timer),
 	KUNIT_CASE_PARAM(timer_may_be_used_in_any_context, context_gen_params),
 	KIND_CASE(timer_without_release_is_freed),
+	KIND_CASE(timer_of_a_device_is_taken_off_and_put_at_unbind),
+	KIND_CASE(timer_of_a_device_may_run_at_unbind),
+	KUNIT_CASE(timer_of_a_device_passes_on_what_its_token_was),
+	KIND_CASE(timer_of_a_device_without_memory_is_enomem),
 	{}
 };
 

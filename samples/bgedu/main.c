@@ -17,8 +17,7 @@
  *	token		the device		devm_bgtoken_create()
  *			each work, the timer	their release
  *			struct bgedu_file	bgedu_file_free()
- *	works		the device		devm_bgtoken_work_create() and the like
- *	timer		the device		bgedu_put_watchdog()
+ *	works, timer	the device		devm_bgtoken_work_create() and the like
  *	bgedu_file	its struct file		bgedu_release()
  *			edu->jobs		bgedu_finish()
  *	runtime PM	edu->jobs		bgedu_finish(): bgedu_pm_put()
@@ -662,11 +661,6 @@ static const struct dev_pm_ops bgedu_pm = {
 	RUNTIME_PM_OPS(bgedu_runtime_suspend, bgedu_runtime_resume, NULL)
 };
 
-static void bgedu_put_watchdog(void *timer)
-{
-	bgtoken_timer_put(timer);
-}
-
 /* They are objects of their own, which may outlive edu. */
 static int bgedu_alloc_works(struct bgedu *edu, struct device *dev)
 {
@@ -676,11 +670,8 @@ static int bgedu_alloc_works(struct bgedu *edu, struct device *dev)
 	edu->health = devm_bgtoken_delayed_work_create(dev, edu->token, bgedu_health);
 	if (IS_ERR(edu->health))
 		return PTR_ERR(edu->health);
-	edu->watchdog = kzalloc(sizeof(*edu->watchdog), GFP_KERNEL);
-	if (!edu->watchdog)
-		return -ENOMEM;
-	bgtoken_timer_init(edu->watchdog, edu->token, bgedu_watchdog, NULL);
-	return devm_add_action_or_reset(dev, bgedu_put_watchdog, edu->watchdog);
+	edu->watchdog = devm_bgtoken_timer_create(dev, edu->token, bgedu_watchdog);
+	return PTR_ERR_OR_ZERO(edu->watchdog);
 }
 
 static int bgedu_alloc(struct bgedu *edu, struct device *dev)

@@ -5,6 +5,7 @@
  * text: the timer was refused, and released
  * run: debug --suite fault_timer_of_mutex
  */
+#include <linux/device.h>
 #include <linux/module.h>
 
 #include "fault_warn.h"
@@ -24,6 +25,7 @@ static void timer_of_mutex(struct kunit *test)
 {
 	static struct bgtoken_timer timer;
 	struct bgtoken *token = bgtoken_create(test, BGTOKEN_MUTEX, GFP_KERNEL);
+	struct device *dev;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
 	fault_let_warnings_pass(test);
@@ -35,6 +37,12 @@ static void timer_of_mutex(struct kunit *test)
 	bgtoken_timer_put(&timer);
 	KUNIT_EXPECT_EQ(test, released, 1);
 	KUNIT_EXPECT_EQ(test, kref_read(&token->kref), 1U);
+	/* As the device's, it is put without a cancel. */
+	dev = root_device_register("fault");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+	KUNIT_EXPECT_FALSE(test, IS_ERR(devm_bgtoken_timer_create(dev, token, timer_fn)));
+	root_device_unregister(dev);
+	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(token));
 	bgtoken_put(token);
 	if (test->status == KUNIT_SUCCESS)
 		kunit_info(test, "the timer was refused, and released");
