@@ -62,11 +62,14 @@
 #endif
 
 /* How long a test waits for what must happen, and how long once it has not. */
-#define TEST_TIMEOUT_MS		(READ_ONCE(test_timed_out) ? 5000U : 60000U)
+#define TEST_TIMEOUT_MS		(READ_ONCE(test_timed_out) ? 5000U : 80000U)
 #define TEST_TIMEOUT		msecs_to_jiffies(TEST_TIMEOUT_MS)
 
-/* How long a gate holds at most: longer than a test that fails at each wait. */
-#define TEST_HOLD		msecs_to_jiffies(120000)
+/*
+ * How long a gate holds at most: longer than a test that fails at each wait, and less than
+ * BG_PATIENCE in tools/lib.sh, after which the kernel would call it a hang.
+ */
+#define TEST_HOLD		msecs_to_jiffies(160000)
 
 /* A wait of this module came to its limit. */
 static bool test_timed_out __maybe_unused;

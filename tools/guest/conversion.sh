@@ -32,7 +32,8 @@ hangs() { dmesg | grep -c 'provoke: .* hangs'; }
 # The address of the one device that is behind a bridge, QEMU's slot.
 card() {
 	for vendor in /sys/devices/pci0000:00/*/0000:*/vendor; do
-		[ ! -e "$vendor" ] || basename "${vendor%/vendor}"
+		vendor=${vendor%/vendor}
+		[ ! -d "$vendor" ] || echo "${vendor##*/}"
 	done
 }
 plugged() { [ -n "$(card)" ]; }

@@ -22,7 +22,13 @@ param() { cat "/sys/module/$1/parameters/$2"; }
 # How many tokens and works there are.
 alive() { echo "$(param bgtoken tokens) $(param bgtoken works)"; }
 
-seconds() { cut -d . -f 1 /proc/uptime; }
+# In $now, the seconds since the boot. Without a fork, which takes long on a debug kernel: what
+# waits by looking again and again would keep a busy machine from what it waits for.
+look_at_clock() {
+	read -r now _ </proc/uptime
+	now=${now%.*}
+}
+seconds() { look_at_clock; echo "$now"; }
 
 # What does not come about in this time, in seconds, never will: tools/guest/init
 # says how long that is on this machine. Once is enough to know.
@@ -31,9 +37,11 @@ give_up() { VM_PATIENCE=5; }
 
 # until_so COMMAND...: wait for it to hold.
 until_so() {
-	end=$(($(seconds) + VM_PATIENCE))
+	look_at_clock
+	end=$((now + VM_PATIENCE))
 	until "$@"; do
-		if [ "$(seconds)" -ge "$end" ]; then
+		look_at_clock
+		if [ "$now" -ge "$end" ]; then
 			give_up
 			return 1
 		fi
@@ -41,8 +49,9 @@ until_so() {
 	done
 }
 
-# Suspend and resume the devices, which the debug kernels can test. Others are not suspended: QEMU's tcg was seen to
-# come back from memory with broken flags, and the kernel to trip over them.
+# Suspend and resume the devices, which the debug kernels can test. Others are not suspended:
+# QEMU's tcg was seen to come back from memory with broken flags, and the kernel to trip over
+# them.
 suspend_once() {
 	[ -w /sys/power/pm_test ] || return 0
 	echo 0 >/sys/module/suspend/parameters/pm_test_delay
@@ -51,7 +60,8 @@ suspend_once() {
 }
 
 # A random number from 0 to 255.
-random() { od -A n -t u1 -N 1 /dev/urandom | tr -d ' '; }
+# shellcheck disable=SC3028 # busybox has it
+random() { echo $((RANDOM % 256)); }
 
 # What QEMU is to do: see tools/qmp.
 qmp() { echo "qmp: $*" >&"${QMP:-1}"; }

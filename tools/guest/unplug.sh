@@ -5,28 +5,31 @@
 # virtual machine, whose host does what lines "qmp: ..." ask for. tools/unplug runs it. Each
 # thing that must hold is said in a line "ok - SENTENCE" or "not ok - SENTENCE".
 #
-#	ROUNDS	how often, each way (default 200)
-#	USERS	processes that use the device (default 16)
-#	QMP	the descriptor for what the host is to do (default 1)
+#	ROUNDS		how often with a token (default 200); every tenth suspends, too,
+#			from the third
+#	USUAL_ROUNDS	how often as usual (default ROUNDS)
+#	USERS		processes that use the device (default 16)
+#	LOAD		more options for bgedu-load
+#	QMP		the descriptor for what the host is to do (default 1)
 
 set -u
 # shellcheck source=tools/guest/lib.sh
 . ./lib.sh
 
-: "${ROUNDS:=200}" "${USERS:=16}" "${QMP:=1}"
+: "${ROUNDS:=200}" "${USUAL_ROUNDS:=$ROUNDS}" "${USERS:=16}" "${LOAD:=}" "${QMP:=1}"
 
 # The users keep all CPUs busy. On a debug kernel beside other machines a device was found
 # four minutes after it was plugged in.
 VM_PATIENCE=$((VM_PATIENCE * 2))
 
-# The address of the device that is plugged in.
-edu() {
-	grep -l 0x11e8 /sys/bus/pci/devices/*/device 2>/dev/null |
-		sed -n '1s|/sys/bus/pci/devices/\(.*\)/device|\1|p'
+# In $edu, the device that is plugged in.
+plugged() {
+	for edu in /sys/bus/pci/devices/*; do
+		read -r id <"$edu/device" && [ "$id" = 0x11e8 ] && return
+	done 2>/dev/null
+	return 1
 }
-
-plugged() { [ -n "$(edu)" ]; }
-unplugged() { [ -z "$(edu)" ]; }
+unplugged() { ! plugged; }
 bound() { [ -c /dev/edu0 ]; }
 
 # Up to a second and a half: at times in the middle of the set-up, at times long after.
@@ -41,7 +44,7 @@ by_qemu() {
 }
 
 by_sysfs() {
-	echo 1 >"/sys/bus/pci/devices/$(edu)/remove" && unplugged || return
+	plugged && echo 1 >"$edu/remove" && unplugged || return
 	echo 1 >/sys/bus/pci/rescan
 	until_so plugged
 }
@@ -50,7 +53,7 @@ by_sysfs() {
 once() {
 	until_so bound || { echo "there is no /dev/edu0"; return 1; }
 	use_it
-	if [ $(($1 % 10)) = 5 ]; then
+	if [ $(($1 % 10)) = 3 ]; then
 		suspend_once || return
 		use_it
 	fi
@@ -62,9 +65,9 @@ once() {
 }
 
 rounds() {
-	for round in $(seq "$ROUNDS"); do
+	for round in $(seq "$1"); do
 		once "$round" || return
-		[ $((round % 20)) != 0 ] || echo "# $round of $ROUNDS"
+		[ $((round % 20)) != 0 ] || echo "# $round of $1"
 	done
 }
 
@@ -87,7 +90,7 @@ removes() {
 
 timed() {
 	removes "$1" >"/run/${1##* }"
-	[ "$(wc -l <"/run/${1##* }")" -ge "$ROUNDS" ]
+	[ "$(wc -l <"/run/${1##* }")" -ge "$2" ]
 }
 
 # The driver says so in the log, and its users see only that the device is gone.
@@ -102,27 +105,28 @@ row() {
 		"/run/${1##* }"
 }
 
-# way USUAL NAME
+# way USUAL NAME ROUNDS
 way() {
 	echo
-	echo "=== $ROUNDS times, remove waiting $2"
+	echo "=== $3 times, remove waiting $2"
 	echo
 	check "the driver can be inserted, $2" insmod /modules/bgedu.ko usual="$1"
 	check "a file can be written and read by a shell" until_so by_hand
-	bgedu-load -n "$USERS" -s 500 &
+	# shellcheck disable=SC2086 # options
+	bgedu-load -n "$USERS" -s 500 $LOAD &
 	load=$!
-	check "unplugged and plugged in $ROUNDS times under load, $2" rounds
+	check "unplugged and plugged in $3 times under load, $2" rounds "$3"
 	check "every answer was right, and every file that outlived its device was told, $2" load_ended
 	check "no set-up and no health check failed, $2" never_gave_up
-	check "$ROUNDS removes or more were timed, $2" timed "$2"
+	check "$3 removes or more were timed, $2" timed "$2" "$3"
 	check "the driver can be removed while its device is there" rmmod bgedu
 }
 
 [ -d /sys/module/bgtoken ] || insmod /modules/bgtoken.ko || exit 1
 tokens=$(alive)
 until_so plugged || { echo "not ok - QEMU has no edu device"; exit 1; }
-way 0 "with a token"
-way 1 "as usual"
+way 0 "with a token" "$ROUNDS"
+way 1 "as usual" "$USUAL_ROUNDS"
 check "no token and no work is left" [ "$(alive)" = "$tokens" ]
 
 echo

@@ -39,12 +39,12 @@ struct counts {
 
 static struct counts *counts;
 static const char *path = "/dev/edu0";
-static unsigned int slow_one_in;
+static unsigned int slow_one_in, most_rest_ms, kill_ms = 20;
 static volatile sig_atomic_t ended;
 
 static void usage(FILE *to)
 {
-	fputs("Usage: bgedu-load [-n USERS] [-s N] [-t SECONDS] [DEVICE]\n"
+	fputs("Usage: bgedu-load [-n USERS] [-s N] [-r MS] [-k MS] [-t SECONDS] [DEVICE]\n"
 	      "\n"
 	      "Has many processes open a device of bgedu's, ask it for factorials, read,\n"
 	      "poll and close, while it is plugged in and out, and checks every answer. One\n"
@@ -55,6 +55,9 @@ static void usage(FILE *to)
 	      "  -n USERS    processes at a time (16; at most 256)\n"
 	      "  -s N        one factorial in N is of a number that the device is stuck on\n"
 	      "              (default 0: none)\n"
+	      "  -r MS       sleep up to MS ms after each call (default 0: they take all CPUs of\n"
+	      "              a slow machine)\n"
+	      "  -k MS       pick a user every MS ms, and kill it if it is of that half (20)\n"
 	      "  -t SECONDS  how long (default: until SIGTERM or SIGINT)\n"
 	      "\n"
 	      "DEVICE is /dev/edu0 if it is not given. Ends with a line of figures, and status\n"
@@ -258,6 +261,8 @@ static void use(int fd, _Atomic uint32_t *calls)
 
 		gone = deed(&user);
 		++*calls;
+		if (!gone && most_rest_ms)
+			usleep(rand() % (1000 * most_rest_ms));
 	}
 	if (gone)
 		check_gone(&user);
@@ -310,6 +315,15 @@ static void end_user(pid_t pid)
 		broken("a user that ended by itself", status);
 }
 
+/* On a slow machine the device may just have come back. */
+static void await_answer(void)
+{
+	unsigned int looks;
+
+	for (looks = 0; looks < PATIENCE * 10 && !counts->right; looks++)
+		usleep(100000);
+}
+
 /* Of one that was never killed: does it still come back from its calls? */
 static void check_going(unsigned int i)
 {
@@ -334,7 +348,7 @@ static unsigned int run_all(unsigned int users, unsigned int seconds)
 	for (i = 0; i < users; i++)
 		pids[i] = start_user(i);
 	while (!ended && (!seconds || time(NULL) < end)) {
-		usleep(20000);
+		usleep(1000 * kill_ms);
 		i = rand() % users;
 		if (i < users / 2)
 			continue;
@@ -342,6 +356,7 @@ static unsigned int run_all(unsigned int users, unsigned int seconds)
 		pids[i] = start_user(i);
 		killed++;
 	}
+	await_answer();
 	for (i = 0; i < users / 2; i++)
 		check_going(i);
 	for (i = 0; i < users; i++)
@@ -367,13 +382,19 @@ int main(int argc, char **argv)
 	struct sigaction end = { .sa_handler = on_end };
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:s:t:h")) != -1) {
+	while ((opt = getopt(argc, argv, "n:s:r:k:t:h")) != -1) {
 		switch (opt) {
 		case 'n':
 			users = parse(optarg, 1, MAX_USERS);
 			break;
 		case 's':
 			slow_one_in = parse(optarg, 0, INT32_MAX);
+			break;
+		case 'r':
+			most_rest_ms = parse(optarg, 0, 10000);
+			break;
+		case 'k':
+			kill_ms = parse(optarg, 1, 1000);
 			break;
 		case 't':
 			seconds = parse(optarg, 1, INT32_MAX);

@@ -21,7 +21,12 @@
 #define JUMP(code, k, jt, jf)	BPF_JUMP(code, k, jt, jf)
 
 #define NOT_ONE_PROGRAM	(~0U)
-#define DEADLINE_MS	60000	/* for what must come, however slow the machine */
+/*
+ * For what must come, however slow the machine: it ends what has failed, and no test waits
+ * for it.  As long as the machine's own patience (VM_PATIENCE, see tools/lib.sh), after
+ * which it would be taken to hang.
+ */
+unsigned int deadline_ms(void);
 
 struct test {
 	const char *sentence;

@@ -316,7 +316,7 @@ static bool event_polls_in(int fd)
 
 	if (!expect("the load", load_long(fd, NR_LONG, 0), 0))
 		return false;
-	if (!poll_in(fd, DEADLINE_MS))
+	if (!poll_in(fd, deadline_ms()))
 		return fail("poll() does not report POLLIN");
 	if (!expect("the call", get_progress(fd, &before), 0))
 		return false;
@@ -344,7 +344,7 @@ static bool last_event_polls_in(int fd)
 	if (!expect("the load", load_good(fd), 0) ||
 	    !expect("the wait", wait_event(fd, BGFILTER_EVENT_TOP), 0))
 		return false;
-	if (!poll_in(fd, DEADLINE_MS))
+	if (!poll_in(fd, deadline_ms()))
 		return fail("poll() does not report POLLIN");
 	if (!expect("the call", get_progress(fd, &progress), 0))
 		return false;
@@ -429,40 +429,42 @@ static bool run_some(int fd, uint8_t *verdicts, uint32_t n, uint32_t *ran)
 	return true;
 }
 
+#define NR_WATCHED	(NR_LONG / 4)	/* long enough to be seen half compiled */
+
 static bool runs_from_first(int fd)
 {
-	static uint8_t verdicts[NR_LONG];
+	static uint8_t verdicts[NR_WATCHED];
 	static struct bpf_insn insns[BGFILTER_MAX_PROG];
-	static struct bgfilter_prog progs[NR_LONG];
+	static struct bgfilter_prog progs[NR_WATCHED];
 	struct bgfilter_load arg = {
 		.progs = (uintptr_t)progs,
 		.insns = (uintptr_t)insns,
-		.nr_progs = NR_LONG,
+		.nr_progs = NR_WATCHED,
 		.nr_insns = BGFILTER_MAX_PROG,
 	};
-	uint64_t deadline = now_ms() + DEADLINE_MS;
+	uint64_t deadline = now_ms() + deadline_ms();
 	struct bgfilter_progress progress;
 	uint32_t ran = 0;
 
 	/* Long to compile, and matches at once. */
 	gen_program(insns, BGFILTER_MAX_PROG, 1);
 	insns[0] = (struct bpf_insn)STMT(BPF_RET | BPF_K, 1);
-	for (uint32_t i = 0; i < NR_LONG; i++)
+	for (uint32_t i = 0; i < NR_WATCHED; i++)
 		progs[i].len = BGFILTER_MAX_PROG;
 	if (!expect("the load", load(fd, &arg), 0))
 		return false;
-	while (ran < NR_LONG) {
+	while (ran < NR_WATCHED) {
 		uint32_t done;
 
 		if (!expect("the call", get_progress(fd, &progress), 0))
 			return false;
 		done = progress.done[0];
-		if (!run_some(fd, verdicts, NR_LONG, &ran))
+		if (!run_some(fd, verdicts, NR_WATCHED, &ran))
 			return false;
 		if (ran < done)
 			return fail("%u published, and %u ran", done, ran);
 		if (now_ms() > deadline)
-			return fail("%u of %u ran in time", ran, NR_LONG);
+			return fail("%u of %u ran in time", ran, NR_WATCHED);
 	}
 	return true;
 }

@@ -163,7 +163,7 @@ static char process_state(pid_t pid)
 /* Between the store of its id and its return there is one sleep: the wait. */
 static bool sleeps(struct waiter *waiter)
 {
-	uint64_t deadline = now_ms() + DEADLINE_MS;
+	uint64_t deadline = now_ms() + deadline_ms();
 
 	while (!waiter->tid || thread_state(waiter->tid) != 'S') {
 		if (waiter->back)
@@ -210,7 +210,7 @@ static bool replaced_wait(void)
 /* Waits until a child sleeps, or is gone. */
 static bool child_sleeps(pid_t pid)
 {
-	uint64_t deadline = now_ms() + DEADLINE_MS;
+	uint64_t deadline = now_ms() + deadline_ms();
 	char state;
 
 	while ((state = process_state(pid)) != 'S') {
