@@ -35,7 +35,7 @@ struct work_test {
 	struct bgtoken *token;
 	struct bgtoken *other;		/* another owner's */
 	struct bgtoken_wq *wq;
-	struct bgtoken_wq *wq2;		/* or NULL */
+	struct bgtoken_wq *wq2, *wq3;	/* or NULL */
 	struct test_gate ran;		/* counts calls of item_fn() */
 	struct test_gate released;	/* counts */
 	struct test_gate hold;		/* holds functions, outside scopes */
@@ -1609,10 +1609,7 @@ static void wq_refuses_to_be_per_cpu_and_unbound(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PTR_ERR(wq), (long)-EINVAL);
 }
 
-/*
- * What a flag does to who runs the works, as far as that can be seen.  Of some it
- * cannot: that those are accepted, and have works run as without them, is all.
- */
+/* What a flag does to who runs the works; what two of them do has cases below. */
 static const struct wq_case {
 	struct test_kind kind;	/* first: test_kind_of() looks there */
 	unsigned int flags;
@@ -1624,12 +1621,12 @@ static const struct wq_case {
 	{ { .name = "none" }, 0 },
 	{ { .name = "percpu" }, COMPAT_WQ_PERCPU },
 	{ { .name = "unbound" }, WQ_UNBOUND, .wide = true },
-	{ { .name = "freezable: accepted" }, WQ_FREEZABLE },
+	{ { .name = "freezable" }, WQ_FREEZABLE },
 	{ { .name = "mem_reclaim" }, WQ_MEM_RECLAIM, .rescuer = true },
 	{ { .name = "highpri" }, WQ_HIGHPRI, .nice = MIN_NICE },
-	{ { .name = "cpu_intensive: accepted" }, WQ_CPU_INTENSIVE },
+	{ { .name = "cpu_intensive" }, WQ_CPU_INTENSIVE },
 	{ { .name = "sysfs" }, WQ_SYSFS, .sysfs = true },
-	{ { .name = "power_efficient: accepted" },
+	{ { .name = "power_efficient" },
 	  WQ_POWER_EFFICIENT,
 	  .wide = IS_ENABLED(CONFIG_WQ_POWER_EFFICIENT_DEFAULT) },
 	{ { .name = "unbound, mem_reclaim, highpri" },
@@ -1725,6 +1722,77 @@ static void wq_flags_do_what_they_do_for_a_workqueue(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_until(!has_rescuer(WQ_NAME)));
 	if (IS_ENABLED(CONFIG_SYSFS))
 		KUNIT_EXPECT_FALSE(test, is_in_sysfs(WQ_NAME));
+}
+
+#if defined(MODULE) || !defined(CONFIG_FREEZER)
+static void works_of_a_freezable_workqueue_wait_for_the_thaw(struct kunit *test)
+{
+	/* So on User-Mode Linux only: modules cannot freeze workqueues. */
+	kunit_skip(test, "needs CONFIG_FREEZER, and to be built in");
+}
+#else
+static void body_finish(struct item *item)
+{
+	WRITE_ONCE(item->t->finished, true);
+}
+
+/*
+ * Both workqueues have CPU 0's workers, which begin works in order: had the first not been
+ * held back, it would have run before the other.
+ */
+static void works_of_a_freezable_workqueue_wait_for_the_thaw(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *frozen, *other;
+
+	t->wq2 = bgtoken_wq_create("bgtoken_test", WQ_FREEZABLE, 0);
+	t->wq3 = bgtoken_wq_create("bgtoken_test", 0, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->wq2) || IS_ERR(t->wq3));
+	frozen = new_item(test, NULL);
+	other = new_item(test, body_finish);
+
+	freeze_workqueues_begin();
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work_on(0, t->wq2, &frozen->dwork.work));
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work_on(0, t->wq3, &other->dwork.work));
+	put(frozen);
+	put(other);
+	KUNIT_EXPECT_TRUE(test, test_until(READ_ONCE(t->finished)));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 1);
+	thaw_workqueues();
+
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 2));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 2);
+}
+#endif
+
+/* Never sleeps until the next work runs on the same CPU. */
+static void body_hog(struct item *item)
+{
+	struct work_test *t = item->t;
+
+	WRITE_ONCE(t->finished, test_spin_until((cond_resched(), test_gate_count(&t->ran) > 1)));
+}
+
+/*
+ * Since 6.5 the kernel treats a work that has run for workqueue.cpu_intensive_thresh_us as
+ * CPU-intensive by itself.  Unless that is raised, as BG_SUITE_ARGS in tools/lib.sh does, this
+ * case passes without the flag, too.
+ */
+static void works_of_a_cpu_intensive_workqueue_do_not_hold_up_the_next(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *hog, *next;
+
+	t->wq2 = bgtoken_wq_create("bgtoken_test", WQ_CPU_INTENSIVE, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->wq2));
+	hog = new_item(test, body_hog);
+	next = new_item(test, NULL);
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work_on(0, t->wq2, &hog->dwork.work));
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work_on(0, t->wq2, &next->dwork.work));
+	put(hog);
+	put(next);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 2));
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(t->finished));
 }
 
 static void wq_create_without_memory_is_enomem(struct kunit *test)
@@ -1963,6 +2031,7 @@ static void work_test_exit(struct kunit *test)
 		return;
 	}
 	bgtoken_wq_destroy(t->wq2);
+	bgtoken_wq_destroy(t->wq3);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released),
 			atomic_read(&t->inited));
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->too_early), 0);
@@ -2051,6 +2120,8 @@ static struct kunit_case work_test_cases[] = {
 	KUNIT_CASE(wq_refuses_to_be_per_cpu_and_unbound),
 	KUNIT_CASE_PARAM(wq_flags_do_what_they_do_for_a_workqueue,
 			 wq_case_gen_params),
+	KUNIT_CASE(works_of_a_freezable_workqueue_wait_for_the_thaw),
+	KUNIT_CASE(works_of_a_cpu_intensive_workqueue_do_not_hold_up_the_next),
 	KUNIT_CASE(wq_create_without_memory_is_enomem),
 	KUNIT_CASE(wq_destroy_lets_null_and_errors_pass),
 	KUNIT_CASE(wq_without_works_is_destroyed_at_once),

@@ -246,6 +246,10 @@ outlast() {
 	done
 }
 
+# tools/vm, which is ended when the shell that runs it dies.
+# shellcheck disable=SC2034
+BG_VM=(setpriv --pdeathsig TERM -- "$BG_ROOT/tools/vm")
+
 # A slot for a device that can be unplugged, as tools/vm takes it. On the older board a driver
 # that binds has ACPI look for the device's pin, which it does not use: that took the debug
 # kernels half a minute.
@@ -256,3 +260,8 @@ BG_SLOT=(--qmp --machine q35 --device "pcie-root-port,id=slot0")
 # shellcheck disable=SC2034
 BG_EDU=("${BG_SLOT[@]}" --device "edu,id=edu0,bus=slot0" --append log_buf_len=4M
 	--add tools/guest/unplug.sh)
+
+# For kernels that run the suites: only WQ_CPU_INTENSIVE is to make a work CPU-intensive, see
+# kunit/work_test.c. So it is more than TEST_TIMEOUT_MS in kunit/test_gate.h.
+# shellcheck disable=SC2034
+BG_SUITE_ARGS=workqueue.cpu_intensive_thresh_us=1000000000
