@@ -28,7 +28,12 @@
 #include <linux/workqueue.h>
 
 #define OUTLAST_MS	100	/* enough for a work, or a thread, to get as far as RTNL */
-#define LIMIT_MS	60000	/* if a remove waits for what is to outlast it */
+
+/*
+ * If a remove waits for what is to outlast it.  Less than the 30 s after which
+ * tools/conversions has the kernel tell of a hang, which then is the driver's own.
+ */
+#define LIMIT_MS	25000
 
 static DECLARE_COMPLETION(removed);
 /* Which interface, and what: "late" or "rtnl". Under RTNL. */

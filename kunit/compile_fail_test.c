@@ -372,7 +372,7 @@ static void compile_workqueue_destroyed_too_early_fails_the_state(struct kunit *
 static void compile_workqueue_destroyed_late_does_not_fail_a_finished_state(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 2, .kind = mock_kind(test),
-					.max_tasks = 2, .slice_ms = 600000);
+					.max_tasks = 2, .slice_ms = MOCK_ENDLESS_MS);
 	struct test_thread destroyer = {};
 	struct mock_log *log;
 	LIST_HEAD(units);
@@ -428,7 +428,7 @@ static void compile_adding_while_the_workqueue_closes_is_refused(struct kunit *t
 static void compile_adding_while_the_workqueue_closes_is_left_to_who_runs(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 4, .kind = mock_kind(test),
-					.max_tasks = 2, .slice_ms = 600000);
+					.max_tasks = 2, .slice_ms = MOCK_ENDLESS_MS);
 	struct test_thread destroyer = {};
 	LIST_HEAD(units);
 

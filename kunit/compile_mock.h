@@ -26,6 +26,9 @@
 #define MOCK_RUNS	3
 #define MOCK_GROWING	UINT_MAX
 
+/* A slice that is longer than any case takes, however slow the machine. */
+#define MOCK_ENDLESS_MS	600000
+
 struct mock;
 
 /* What to do with a unit; and what happened to it. */

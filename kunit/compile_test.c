@@ -497,7 +497,7 @@ static void compile_each_run_finishes_a_unit_however_long_get_env_takes(struct k
 static void compile_task_that_finds_nothing_to_do_gets_no_env(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 2, .kind = mock_kind(test),
-					.max_tasks = 2, .slice_ms = 600000);
+					.max_tasks = 2, .slice_ms = MOCK_ENDLESS_MS);
 	LIST_HEAD(units);
 
 	if (!mock_narrow(mock, 0))
@@ -517,7 +517,7 @@ static void compile_task_that_finds_nothing_to_do_gets_no_env(struct kunit *test
 static void compile_one_run_takes_many_units_within_its_slice(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 50, .kind = mock_kind(test),
-					.max_tasks = 1, .slice_ms = 600000);
+					.max_tasks = 1, .slice_ms = MOCK_ENDLESS_MS);
 	LIST_HEAD(units);
 
 	mock_units(mock, &units, 50, NULL);
@@ -605,7 +605,7 @@ static struct mock *create_growing(struct kunit *test, unsigned int units,
 {
 	return mock_create(test, units, .kind = mock_kind(test),
 			   .max_tasks = max_tasks, .batch = MOCK_GROWING,
-			   .slice_ms = 600000);
+			   .slice_ms = MOCK_ENDLESS_MS);
 }
 
 static void wait_two_ticks(struct mock *mock)

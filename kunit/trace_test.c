@@ -752,7 +752,7 @@ static void expect_whole_unit(struct kunit *test, struct reader *reader,
 
 static void trace_tells_how_a_state_is_compiled(struct kunit *test)
 {
-	struct mock *mock = mock_create(test, 3, .max_tasks = 1, .slice_ms = 600000);
+	struct mock *mock = mock_create(test, 3, .max_tasks = 1, .slice_ms = MOCK_ENDLESS_MS);
 	struct bgcompile_unit *first, *second, *top;
 	struct bgcompile_queue *queue = mock_state(mock)->queue;
 	struct bgtoken *token = mock->token;
@@ -797,7 +797,7 @@ static void trace_tells_how_a_state_is_compiled(struct kunit *test)
 static void trace_tells_how_a_state_fails(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 4, .max_tasks = 1, .batch = 3,
-					.slice_ms = 600000);
+					.slice_ms = MOCK_ENDLESS_MS);
 	struct bgcompile_unit *unit[3];
 	struct bgtoken *token = mock->token;
 	struct reader reader;
@@ -839,7 +839,7 @@ static void trace_tells_how_a_state_fails(struct kunit *test)
 
 static void trace_tells_how_a_state_is_cancelled(struct kunit *test)
 {
-	struct mock *mock = mock_create(test, 6, .max_tasks = 1, .slice_ms = 600000);
+	struct mock *mock = mock_create(test, 6, .max_tasks = 1, .slice_ms = MOCK_ENDLESS_MS);
 	struct bgcompile_queue *queue = mock_state(mock)->queue;
 	struct bgtoken *token = mock->token;
 	struct bgcompile_unit *unit;
@@ -906,7 +906,7 @@ static void trace_tells_of_a_task_that_yields(struct kunit *test)
 /* Two, of which the first finds nothing to do while the other is held. */
 static void trace_tells_how_many_tasks_are_left(struct kunit *test)
 {
-	struct mock *mock = mock_create(test, 2, .max_tasks = 2, .slice_ms = 600000);
+	struct mock *mock = mock_create(test, 2, .max_tasks = 2, .slice_ms = MOCK_ENDLESS_MS);
 	struct bgtoken *token = mock->token;
 	struct reader reader;
 	LIST_HEAD(units);

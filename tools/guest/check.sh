@@ -86,11 +86,11 @@ sample() {
 
 # What QEMU is asked for is no result: it goes where the host reads it. Users rest here, as
 # on four debug machines at once under load a device took minutes to come back; check-demo
-# has them without rest. What the driver is compared with is not suspended.
+# has them without rest.
 exec 4>&1
 # shellcheck disable=SC2317 # sample calls it
 unplug() {
-	ROUNDS=4 USUAL_ROUNDS=2 USERS=4 LOAD='-r 20 -k 200' QMP=4 sh unplug.sh | awk '
+	ROUNDS=4 USERS=4 LOAD='-r 20 -k 200' QMP=4 sh unplug.sh | awk '
 	/^(not )?ok - / { sub(/ok/, "ok " ++n) }
 	/^all of it held$/ { all = 1 }
 	{ print; fflush() }

@@ -5,18 +5,16 @@
 # virtual machine, whose host does what lines "qmp: ..." ask for. tools/unplug runs it. Each
 # thing that must hold is said in a line "ok - SENTENCE" or "not ok - SENTENCE".
 #
-#	ROUNDS		how often with a token (default 200); every tenth suspends, too,
-#			from the third
-#	USUAL_ROUNDS	how often as usual (default ROUNDS)
-#	USERS		processes that use the device (default 16)
-#	LOAD		more options for bgedu-load
-#	QMP		the descriptor for what the host is to do (default 1)
+#	ROUNDS	how often, each way (default 200); every tenth suspends, too, from the third
+#	USERS	processes that use the device (default 16)
+#	LOAD	more options for bgedu-load
+#	QMP	the descriptor for what the host is to do (default 1)
 
 set -u
 # shellcheck source=tools/guest/lib.sh
 . ./lib.sh
 
-: "${ROUNDS:=200}" "${USUAL_ROUNDS:=$ROUNDS}" "${USERS:=16}" "${LOAD:=}" "${QMP:=1}"
+: "${ROUNDS:=200}" "${USERS:=16}" "${LOAD:=}"
 
 # The users keep all CPUs busy. On a debug kernel beside other machines a device was found
 # four minutes after it was plugged in.
@@ -65,9 +63,9 @@ once() {
 }
 
 rounds() {
-	for round in $(seq "$1"); do
+	for round in $(seq "$ROUNDS"); do
 		once "$round" || return
-		[ $((round % 20)) != 0 ] || echo "# $round of $1"
+		[ $((round % 20)) != 0 ] || echo "# $round of $ROUNDS"
 	done
 }
 
@@ -90,7 +88,7 @@ removes() {
 
 timed() {
 	removes "$1" >"/run/${1##* }"
-	[ "$(wc -l <"/run/${1##* }")" -ge "$2" ]
+	[ "$(wc -l <"/run/${1##* }")" -ge "$ROUNDS" ]
 }
 
 # The driver says so in the log, and its users see only that the device is gone.
@@ -105,28 +103,28 @@ row() {
 		"/run/${1##* }"
 }
 
-# way USUAL NAME ROUNDS
+# way USUAL NAME
 way() {
 	echo
-	echo "=== $3 times, remove waiting $2"
+	echo "=== $ROUNDS times, remove waiting $2"
 	echo
 	check "the driver can be inserted, $2" insmod /modules/bgedu.ko usual="$1"
 	check "a file can be written and read by a shell" until_so by_hand
 	# shellcheck disable=SC2086 # options
 	bgedu-load -n "$USERS" -s 500 $LOAD &
 	load=$!
-	check "unplugged and plugged in $3 times under load, $2" rounds "$3"
+	check "unplugged and plugged in $ROUNDS times under load, $2" rounds
 	check "every answer was right, and every file that outlived its device was told, $2" load_ended
 	check "no set-up and no health check failed, $2" never_gave_up
-	check "$3 removes or more were timed, $2" timed "$2" "$3"
+	check "$ROUNDS removes or more were timed, $2" timed "$2"
 	check "the driver can be removed while its device is there" rmmod bgedu
 }
 
 [ -d /sys/module/bgtoken ] || insmod /modules/bgtoken.ko || exit 1
 tokens=$(alive)
 until_so plugged || { echo "not ok - QEMU has no edu device"; exit 1; }
-way 0 "with a token" "$ROUNDS"
-way 1 "as usual" "$USUAL_ROUNDS"
+way 0 "with a token"
+way 1 "as usual"
 check "no token and no work is left" [ "$(alive)" = "$tokens" ]
 
 echo

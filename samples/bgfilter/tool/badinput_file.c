@@ -429,17 +429,15 @@ static bool run_some(int fd, uint8_t *verdicts, uint32_t n, uint32_t *ran)
 	return true;
 }
 
-#define NR_WATCHED	(NR_LONG / 4)	/* long enough to be seen half compiled */
-
 static bool runs_from_first(int fd)
 {
-	static uint8_t verdicts[NR_WATCHED];
+	static uint8_t verdicts[NR_LONG];
 	static struct bpf_insn insns[BGFILTER_MAX_PROG];
-	static struct bgfilter_prog progs[NR_WATCHED];
+	static struct bgfilter_prog progs[NR_LONG];
 	struct bgfilter_load arg = {
 		.progs = (uintptr_t)progs,
 		.insns = (uintptr_t)insns,
-		.nr_progs = NR_WATCHED,
+		.nr_progs = NR_LONG,
 		.nr_insns = BGFILTER_MAX_PROG,
 	};
 	uint64_t deadline = now_ms() + deadline_ms();
@@ -449,22 +447,22 @@ static bool runs_from_first(int fd)
 	/* Long to compile, and matches at once. */
 	gen_program(insns, BGFILTER_MAX_PROG, 1);
 	insns[0] = (struct bpf_insn)STMT(BPF_RET | BPF_K, 1);
-	for (uint32_t i = 0; i < NR_WATCHED; i++)
+	for (uint32_t i = 0; i < NR_LONG; i++)
 		progs[i].len = BGFILTER_MAX_PROG;
 	if (!expect("the load", load(fd, &arg), 0))
 		return false;
-	while (ran < NR_WATCHED) {
+	while (ran < NR_LONG) {
 		uint32_t done;
 
 		if (!expect("the call", get_progress(fd, &progress), 0))
 			return false;
 		done = progress.done[0];
-		if (!run_some(fd, verdicts, NR_WATCHED, &ran))
+		if (!run_some(fd, verdicts, NR_LONG, &ran))
 			return false;
 		if (ran < done)
 			return fail("%u published, and %u ran", done, ran);
 		if (now_ms() > deadline)
-			return fail("%u of %u ran in time", ran, NR_WATCHED);
+			return fail("%u of %u ran in time", ran, NR_LONG);
 	}
 	return true;
 }
