@@ -25,6 +25,9 @@
 
 #define MAX_USERS	256
 #define PATIENCE	120	/* seconds: longer than any call takes */
+#define REST		16	/* times as long as a call kept a CPU busy */
+#define MOST_REST_US	5000000
+#define NO_DEVICE_US	5000	/* between looks for one */
 
 /* Shared by all of them. */
 struct counts {
@@ -55,8 +58,8 @@ static void usage(FILE *to)
 	      "  -n USERS    processes at a time (16; at most 256)\n"
 	      "  -s N        one factorial in N is of a number that the device is stuck on\n"
 	      "              (default 0: none)\n"
-	      "  -r MS       sleep up to MS ms after each call (default 0: they take all CPUs of\n"
-	      "              a slow machine)\n"
+	      "  -r MS       sleep up to MS ms after each call, and 16 times as long as it kept a\n"
+	      "              CPU busy (default 0: they take all CPUs of a slow machine)\n"
 	      "  -k MS       pick a user every MS ms, and kill it if it is of that half (20)\n"
 	      "  -t SECONDS  how long (default: until SIGTERM or SIGINT)\n"
 	      "\n"
@@ -163,6 +166,27 @@ static bool try_answer(struct user *user)
 	return gone;
 }
 
+/*
+ * A host that is busy gives each CPU of a virtual machine the same, whoever runs on it: so
+ * users keep whoever plugs the device in from it, however nice they are.  They rest for as
+ * long as they were busy, times REST, which leaves most of a machine alone, fast or slow.
+ */
+static uint64_t busy_us;	/* of this process, when it last rested */
+
+static void rest(unsigned int least_us)
+{
+	struct timespec now;
+	uint64_t us = 0;
+
+	if (most_rest_ms && !clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now)) {
+		uint64_t before = busy_us;
+
+		busy_us = now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+		us = REST * (busy_us - before);
+	}
+	usleep(least_us + (us < MOST_REST_US ? us : MOST_REST_US));
+}
+
 /* For ever, if that is what it takes: until there is an answer, or the device is gone. */
 static int some_time(void)
 {
@@ -262,7 +286,7 @@ static void use(int fd, _Atomic uint32_t *calls)
 		gone = deed(&user);
 		++*calls;
 		if (!gone && most_rest_ms)
-			usleep(rand() % (1000 * most_rest_ms));
+			rest(rand() % (1000 * most_rest_ms));
 	}
 	if (gone)
 		check_gone(&user);
@@ -275,13 +299,14 @@ static void run_user(unsigned int i, unsigned int seed)
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
 	srand(seed);
+	busy_us = 0;
 	for (;;) {
 		int fd = open(path, O_RDWR);
 
 		if (fd >= 0)
 			use(fd, &counts->calls[i]);
 		else if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
-			usleep(5000);
+			rest(NO_DEVICE_US);
 		else
 			broken("open()", fd);
 	}
@@ -348,7 +373,7 @@ static unsigned int run_all(unsigned int users, unsigned int seconds)
 	for (i = 0; i < users; i++)
 		pids[i] = start_user(i);
 	while (!ended && (!seconds || time(NULL) < end)) {
-		usleep(1000 * kill_ms);
+		rest(1000 * kill_ms);
 		i = rand() % users;
 		if (i < users / 2)
 			continue;
