@@ -77,6 +77,7 @@ help:
 	@echo '  check-harness   plant one fault at a time: does "check" catch it?'
 	@echo '  kunit     the suites on User-Mode Linux, by kunit.py: the inner loop'
 	@echo '  find      places in a kernel tree, TREE=, that look like the bugs in patterns/'
+	@echo '  litmus    the barriers, each as it is and weaker, under the kernel'"'"'s memory model'
 	@echo '  lint      look at the sources with every checker there is'
 	@echo '  coverage  which lines and branches the tests take: a report in build/coverage/'
 	@echo '  bench     measure it against what is used instead, in QEMU: tables and plots'
@@ -165,8 +166,8 @@ kunit:
 find:
 	@tools/find $(TREE)
 
-.PHONY: lint coverage
-lint coverage:
+.PHONY: lint litmus coverage
+lint litmus coverage:
 	@tools/$@
 
 # The benchmark is built only where it is asked for.

@@ -76,6 +76,12 @@
  * pauses in token->marks, of which each work keeps a copy; it is 29 bits wide, and
  * would have to wrap while one work is on its way from the workqueue to its CPU.
  *
+ * Barriers
+ * ========
+ *
+ * Beside each stands, in brackets, the litmus test in Documentation/litmus that it is
+ * there for: with a weaker one the kernel's memory model allows what must not be.
+ *
  * Protection
  * ==========
  *
@@ -349,7 +355,7 @@ static int bgtoken_idle(const struct bgtoken *token)
 
 /*
  * Nobody is in a scope any more; or, for who stands in line, the token is
- * @shut.  Acquire: what was done in the scopes comes before.
+ * @shut.  Acquire: what was done in the scopes comes before (scope-before-cancel).
  */
 static bool bgtoken_over(const struct bgtoken *token, int shut)
 {
@@ -626,7 +632,7 @@ static __always_inline void bgtoken_exit_irqs(struct bgtoken *token, unsigned lo
 {
 	int before;
 
-	/* Pairs with the next one's acquire, and a cancel's; whoever waits spins. */
+	/* Pairs with the acquire of the next (next-in-line), and a cancel's; who waits spins. */
 	before = IS_ENABLED(CONFIG_PREEMPT_RT) ? atomic_fetch_dec(&token->scopes) :
 						 atomic_fetch_dec_release(&token->scopes);
 	if (likely(before == (BGTOKEN_NONE | BGTOKEN_IRQS) + 1))
@@ -694,7 +700,7 @@ static wait_queue_head_t *bgtoken_pollers_of(const struct bgtoken *token)
 	return &bgtoken_pollers[hash_ptr(token, ilog2(ARRAY_SIZE(bgtoken_pollers)))];
 }
 
-/* After a full barrier, which pairs with that of bgtoken_poll_wait(). */
+/* After a full barrier, which pairs with that of bgtoken_poll_wait() (wake-against-wait). */
 static void bgtoken_wake_pollers(struct bgtoken *token)
 {
 	wait_queue_head_t *pollers = bgtoken_pollers_of(token);
@@ -730,7 +736,7 @@ static noinline void bgtoken_notify(struct bgtoken *token)
 /*
  * Steps (a) and (b).  What the word was is returned.  A full barrier: before the
  * wake-ups, and before the look at who watches, where it pairs with
- * __bgtoken_watch().
+ * __bgtoken_watch() (watch).
  */
 static int bgtoken_close(struct bgtoken *token, int flags)
 {
@@ -812,7 +818,7 @@ EXPORT_SYMBOL_GPL(bgtoken_pause_nested);
  */
 void bgtoken_resume(struct bgtoken *token)
 {
-	/* Release: whoever enters now sees what was done meanwhile. */
+	/* Release: whoever enters now sees what was done meanwhile (resume-before-enter). */
 	atomic_fetch_andnot_release(BGTOKEN_PAUSED, &token->scopes);
 	trace_bgtoken_resume(token);
 	bgtoken_wake(token);
@@ -885,7 +891,7 @@ EXPORT_SYMBOL_GPL(bgtoken_sleep);
  */
 void bgtoken_wake(struct bgtoken *token)
 {
-	smp_mb();	/* the condition before the look at who waits; see below */
+	smp_mb();	/* the condition before the look at who waits (wake-against-wait) */
 	wake_up_var(&token->owner);
 	bgtoken_wake_pollers(token);
 }
@@ -914,7 +920,7 @@ void bgtoken_poll_wait(struct file *file, struct bgtoken *token,
 {
 	__bgtoken_watch(token);
 	poll_wait(file, bgtoken_pollers_of(token), pt);
-	smp_mb();	/* before the caller's look; pairs with bgtoken_wake() and a cancel */
+	smp_mb();	/* before the caller's look (wake-against-wait) */
 }
 EXPORT_SYMBOL_GPL(bgtoken_poll_wait);
 
@@ -929,7 +935,7 @@ static int bgtoken_wake_waiter(struct wait_queue_entry *entry, unsigned int mode
 	    key->bit_nr != waiter->entry.key.bit_nr)
 		return 0;	/* another's, in the same queue */
 	WRITE_ONCE(waiter->woken, true);
-	/* A full barrier before its look at the state; pairs with setting that. */
+	/* A full barrier before its look at the state (woken-against-sleep). */
 	return default_wake_function(entry, mode, sync, arg);
 }
 
@@ -945,7 +951,7 @@ void __bgtoken_wait_begin(struct bgtoken *token, struct bgtoken_waiter *waiter)
 	waiter->woken = false;
 	__bgtoken_watch(token);
 	add_wait_queue(__var_waitqueue(&token->owner), &waiter->entry.wq_entry);
-	smp_mb();	/* before the condition; pairs with bgtoken_wake() */
+	smp_mb();	/* before the condition (wake-against-wait) */
 }
 EXPORT_SYMBOL_GPL(__bgtoken_wait_begin);
 
@@ -959,7 +965,7 @@ EXPORT_SYMBOL_GPL(__bgtoken_wait_end);
 long __bgtoken_wait_sleep(struct bgtoken *token, struct bgtoken_waiter *waiter,
 			  unsigned int state, long timeout)
 {
-	/* A full barrier; pairs with those of bgtoken_wake_waiter() and a cancel. */
+	/* A full barrier (woken-against-sleep); pairs with that of a cancel, too. */
 	set_current_state(state | TASK_FREEZABLE);
 	if (bgtoken_cancelled(token))
 		timeout = -ECANCELED;

@@ -263,7 +263,7 @@ DECLARE_TRACEPOINT(bgtoken_exit);
 static __always_inline bool __bgtoken_try_enter(struct bgtoken *token,
 						unsigned int subclass, int idle)
 {
-	/* Acquire: what the scope before did comes before; see the exits. */
+	/* Acquire: what the scope before did comes before (next-in-line). */
 	if (unlikely(!atomic_try_cmpxchg_acquire(&token->scopes, &idle, idle + 1)))
 		return false;
 	/* To lockdep a trylock of a rwsem for reading, or a mutex or spinlock. */
@@ -338,7 +338,7 @@ static __always_inline void bgtoken_exit(struct bgtoken *token)
 	if (tracepoint_enabled(bgtoken_exit))
 		__bgtoken_trace_exit(token);
 	lock_release(&token->dep_map, _THIS_IP_);
-	/* Somebody waits?  A full barrier: a release, and what waking wants. */
+	/* A release (scope-against-free), and a full barrier for waking (exit-wakes-cancel). */
 	word = atomic_dec_return(&token->scopes);
 	if (unlikely(!__bgtoken_quiet(word)))
 		__bgtoken_exit_slow(token, word);
@@ -492,7 +492,7 @@ long bgtoken_sleep(struct bgtoken *token, long timeout);
  */
 static inline void __bgtoken_watch(struct bgtoken *token)
 {
-	atomic_fetch_or(BGTOKEN_WATCHED, &token->marks);	/* pairs with fetch_or there */
+	atomic_fetch_or(BGTOKEN_WATCHED, &token->marks);	/* pairs with that there (watch) */
 }
 
 void bgtoken_wake(struct bgtoken *token);

@@ -679,7 +679,7 @@ static int bgtoken_queue(struct bgtoken_wq *wq, struct bgtoken_work *work,
 		return BGTOKEN_REFUSED_CANCELLED;
 	spin_lock_irqsave(&token->lock, flags);
 	if (when->timed)
-		__bgtoken_watch(token);	/* before the look at it, too */
+		__bgtoken_watch(token);	/* before the look at it, too (delayed-against-cancel) */
 	outcome = bgtoken_queue_locked(wq, work, when);
 	if (outcome < BGTOKEN_REFUSALS)
 		trace_bgtoken_work_refuse(work, token, outcome);

@@ -143,6 +143,10 @@ wanted_options() {
 # guest_busybox ARCH: of an architecture that is not this machine's.
 guest_busybox() { printf '%s\n' "$BG_CACHE/guest/$1/busybox"; }
 
+# Where tools/setup --with litmus puts herd7, with its libraries.
+# shellcheck disable=SC2034
+BG_HERD=$BG_CACHE/herd7
+
 # kernel_dir NAME: the folder that tools/setup made for it, whether or not it exists.
 kernel_dir() { printf '%s\n' "$BG_CACHE/kernels/$1"; }
 
