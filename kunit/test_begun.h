@@ -30,6 +30,7 @@ static struct {
 static void test_begun_hold(void *what)
 {
 	ktime_t end = ktime_add_ms(ktime_get(), TEST_TIMEOUT_MS);
+	unsigned int looks = 0;
 
 	if (what != READ_ONCE(begun.what) || raw_smp_processor_id() == 0)
 		return;
@@ -37,7 +38,7 @@ static void test_begun_hold(void *what)
 	smp_store_release(&begun.began, true);		/* to test_begun_wait() */
 	/* From test_begun_go(). */
 	while (!smp_load_acquire(&begun.go) && ktime_before(ktime_get(), end))
-		cpu_relax();
+		test_relax(looks++);
 }
 
 static void test_begun_run(void *data, struct work_struct *work)

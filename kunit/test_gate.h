@@ -104,6 +104,25 @@ static inline bool test_in_time(bool so)
 })
 
 /**
+ * test_relax() - between two looks of a loop that may last
+ * @looks:	how many there were
+ *
+ * An emulator has a lock for the whole machine, which is taken for each cpu_relax(), and for
+ * each look at a clock that is a device's.  A CPU that did nothing else kept another one from
+ * that lock for more than a minute, where the host was busy.  So looks become rare.
+ *
+ * Context: Any.
+ */
+static inline void test_relax(unsigned int looks)
+{
+	int n;
+
+	for (n = 0; looks > 1000 && n < 20000; n++)
+		barrier();
+	cpu_relax();
+}
+
+/**
  * test_spin_until() - test_until() for where one may not sleep
  * @cond:	an expression, evaluated many times
  *
@@ -113,6 +132,7 @@ static inline bool test_in_time(bool so)
 #define test_spin_until(cond)						\
 ({									\
 	ktime_t __end = ktime_add_ms(ktime_get(), TEST_TIMEOUT_MS);	\
+	unsigned int __looks = 0;					\
 	bool __over, __so;						\
 									\
 	for (;;) {							\
@@ -120,7 +140,7 @@ static inline bool test_in_time(bool so)
 		__so = (cond);						\
 		if (__so || __over)					\
 			break;						\
-		cpu_relax();						\
+		test_relax(__looks++);					\
 	}								\
 	__so;								\
 })
@@ -259,13 +279,14 @@ static inline bool test_gate_pass(struct test_gate *gate)
 static inline bool test_gate_spin(struct test_gate *gate)
 {
 	ktime_t end = ktime_add_ms(ktime_get(), TEST_TIMEOUT_MS);
+	unsigned int looks = 0;
 	bool over = false;
 
 	test_gate_arrive(gate);
 	while (!READ_ONCE(gate->open)) {
 		if (over)
 			return test_in_time(false);
-		cpu_relax();
+		test_relax(looks++);
 		over = ktime_after(ktime_get(), end);
 	}
 	return true;
