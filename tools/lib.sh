@@ -188,6 +188,7 @@ BG_LOG_BAD=(
 	'detected stalls'
 	'self-detected stall'
 	'kmemleak: [0-9]+ new suspected'
+	'kmemleak: (cannot be asked|Kernel memory leak detector disabled)'
 	'unreferenced object 0x'
 	'Objects remaining in'
 	'Out of memory'

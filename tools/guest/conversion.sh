@@ -111,6 +111,6 @@ insmod /modules/bgtoken.ko && insmod /modules/provoke.ko || exit
 for what; do
 	check "$what, $ROUNDS times" rounds "$what"
 done
-none_left() { [ "$(alive)" = "0 0" ]; }
+none_left() { alive_are "0 0"; }
 check "no token and no work is left" until_so none_left
 [ $failed = 0 ]

@@ -19,8 +19,15 @@ check() {
 
 param() { cat "/sys/module/$1/parameters/$2"; }
 
-# How many tokens and works there are.
-alive() { echo "$(param bgtoken tokens) $(param bgtoken works)"; }
+# How many tokens and works there are; it fails if nobody can tell.
+alive() {
+	tokens=$(param bgtoken tokens) && works=$(param bgtoken works) &&
+		[ -n "$tokens" ] && [ -n "$works" ] && echo "$tokens $works"
+}
+# alive_are NUMBERS
+alive_are() {
+	now_alive=$(alive) && [ "$now_alive" = "$1" ]
+}
 
 # In $now, the seconds since the boot. Without a fork, which takes long on a debug kernel: what
 # waits by looking again and again would keep a busy machine from what it waits for.

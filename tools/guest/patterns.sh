@@ -16,11 +16,11 @@ set -u
 : "${ROUNDS:=1000}" "${AT_EXIT:=}"
 
 insmod /modules/bgtoken.ko || exit 1
-none=$(alive)
+none=$(alive) || exit
 
 # once MODULE ROUNDS
 once() {
-	insmod "/modules/$1.ko" after=1 rounds="$2" && rmmod "$1" && [ "$(alive)" = "$none" ]
+	insmod "/modules/$1.ko" after=1 rounds="$2" && rmmod "$1" && alive_are "$none"
 }
 
 all_rounds() {

@@ -121,11 +121,11 @@ way() {
 }
 
 [ -d /sys/module/bgtoken ] || insmod /modules/bgtoken.ko || exit 1
-tokens=$(alive)
+before=$(alive) || exit
 until_so plugged || { echo "not ok - QEMU has no edu device"; exit 1; }
 way 0 "with a token"
 way 1 "as usual"
-check "no token and no work is left" [ "$(alive)" = "$tokens" ]
+check "no token and no work is left" alive_are "$before"
 
 echo
 printf '%-14s %8s %12s %12s %12s\n' remove times 'median us' 'p99 us' 'max us'
