@@ -49,7 +49,10 @@ int capture_open_file(struct capture *capture, const char *path)
 		null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (null_fd < 0)
 		return bad_system("/dev/null: %s", strerror(errno));
+	errno = 0;
 	capture->pcap = pcap_open_offline(path, error);
+	if (!capture->pcap && errno == ENOMEM)
+		return bad_system("%s: %s", path, error);
 	if (capture->pcap) {
 		file_fd = fileno(pcap_file(capture->pcap));
 		on_interrupt = end_file;

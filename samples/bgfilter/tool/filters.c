@@ -190,6 +190,8 @@ static int read_file(struct filters *filters, const char *path)
 	FILE *file = standard ? stdin : fopen(path, "r");
 	int ret;
 
+	if (!file && errno == ENOMEM)
+		return bad_system("%s: %s", path, strerror(errno));
 	if (!file)
 		return bad_input("%s: %s", path, strerror(errno));
 	ret = read_lines(filters, file);

@@ -299,6 +299,8 @@ says "an offset of 2^31 or more is refused by instruction and reason" 2 \
 	"$BGFILTER" run -r good.pcap 'ether[4294967295] = 0'
 says "what no capture file says is refused by libpcap" 2 'not supported on Ethernet' \
 	"$BGFILTER" run -r good.pcap inbound
+says "nor an interface's number, on Ethernet" 2 'ifindex not supported on Ethernet.*: ifindex 2' \
+	"$BGFILTER" run -r good.pcap ifindex 2
 says "what only a socket knows is refused by instruction and reason" 2 \
 	'instruction 0: .*only a socket has' \
 	"$BGFILTER" run -i lo -c 1 inbound
