@@ -1360,6 +1360,34 @@ static void compile_adding_after_refuse_is_refused(struct kunit *test)
 	expect_refused(mock, -ECANCELED);
 }
 
+struct from_interrupt {
+	struct bgcompile *state;
+	struct bgcompile_progress progress;
+};
+
+static void look_and_refuse(void *arg)
+{
+	struct from_interrupt *from = arg;
+
+	bgcompile_progress(from->state, &from->progress);
+	bgcompile_refuse(from->state);
+}
+
+static void compile_interrupts_may_look_and_refuse(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 1, .kind = mock_kind(test));
+	struct from_interrupt from = { .state = mock_state(mock) };
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 1, &mock->gate);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_TRUE(test, test_call_in(TEST_HARDIRQ, look_and_refuse, &from));
+	KUNIT_EXPECT_EQ(test, from.progress.compiling, 1U);
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancelled(mock->token));
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), -ECANCELED);
+}
+
 static void compile_adding_to_a_finished_state_is_refused(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 2, .kind = mock_kind(test));
@@ -1592,6 +1620,7 @@ static struct kunit_case compile_cases[] = {
 			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_adding_after_refuse_is_refused,
 			 mock_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_interrupts_may_look_and_refuse, mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_adding_to_a_finished_state_is_refused,
 			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_adding_to_a_failed_state_gives_its_error,

@@ -337,6 +337,20 @@ static void scope_may_cancel_another_token_of_its_class(struct kunit *test)
 	test_expect_no_lockdep_report(test);
 }
 
+static void scope_may_pause_another_token_of_its_class(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	unsigned long flags;
+
+	test_scope(t->token, struct test_owner *, owner)
+		bgtoken_pause_nested(t->sibling, SINGLE_DEPTH_NESTING);
+	KUNIT_EXPECT_FALSE(test, test_enter(t->sibling, &flags));
+	test_expect_no_lockdep_report(test);
+	bgtoken_resume(t->sibling);
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->sibling));
+	expect_scope_over(test);
+}
+
 static void scope_on_a_cancelled_inner_token_leaves_the_outer_one(struct kunit *test)
 {
 	struct scope_test *t = test->priv;
@@ -1138,6 +1152,7 @@ static struct kunit_case scope_test_cases[] = {
 	KIND_CASE(scopes_nest_on_tokens_of_two_classes),
 	KIND_CASE(scopes_nest_on_tokens_of_one_class),
 	KIND_CASE(scope_may_cancel_another_token_of_its_class),
+	KIND_CASE(scope_may_pause_another_token_of_its_class),
 	KIND_CASE(scope_on_a_cancelled_inner_token_leaves_the_outer_one),
 	KUNIT_CASE_PARAM(scopes_on_a_shared_token_overlap, shared_gen_params),
 	KUNIT_CASE_PARAM(scope_in_parallel_may_begin_under_a_lock_that_it_takes,

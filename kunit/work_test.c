@@ -390,6 +390,48 @@ static void work_that_ran_is_released_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->met_owner), 1);
 }
 
+/* Its memory is free, says its user, but it has not returned yet. */
+static void lingering_release(struct bgtoken_work *work)
+{
+	struct work_test *t = to_item(work)->t;
+
+	test_gate_arrive(&t->released);
+	test_gate_pass(&t->inside);
+}
+
+static void work_recycled_while_its_release_lingers_runs_after_it(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = item_alloc(test, NULL), *other;
+
+	/* One pool for both: that of a CPU. */
+	bgtoken_wq_destroy(t->wq);
+	t->wq = bgtoken_wq_create("bgtoken_test", 0, 0);
+	t->wq2 = bgtoken_wq_create("bgtoken_test_2", 0, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->wq));
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->wq2));
+	other = new_item(test, NULL);
+	bgtoken_work_init(&item->dwork.work, t->token, item_fn, lingering_release);
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work_on(0, t->wq, &item->dwork.work));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 1);
+
+	atomic_inc(&t->inited);
+	bgtoken_work_init(&item->dwork.work, t->token, item_fn, item_release);
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work_on(0, t->wq2, &item->dwork.work));
+	put(item);
+	/* What comes after it goes first. */
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work_on(0, t->wq2, &other->dwork.work));
+	put(other);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 2));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 2);
+
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 3));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 3);
+}
+
 static void work_that_was_never_queued_is_released_by_its_put(struct kunit *test)
 {
 	struct work_test *t = test->priv;
@@ -2060,6 +2102,7 @@ KUNIT_ARRAY_PARAM(wq_case, wq_cases, wq_case_desc);
 
 static struct kunit_case work_test_cases[] = {
 	KIND_CASE(work_that_ran_is_released_once),
+	KUNIT_CASE(work_recycled_while_its_release_lingers_runs_after_it),
 	KUNIT_CASE(work_that_was_never_queued_is_released_by_its_put),
 	KUNIT_CASE(work_is_kept_by_the_queue_after_the_callers_put),
 	KUNIT_CASE(work_is_kept_by_the_caller_after_it_ran),
