@@ -12,6 +12,7 @@ static struct bgcompile fault_state;
 static struct bgcompile_unit fault_unit;
 static void (*fault_in_compile)(void);
 static void (*fault_in_publish)(void);
+static void (*fault_in_free)(void);
 
 static int fault_compile(struct bgcompile_unit *unit, void *env,
 			 struct bgtoken *token)
@@ -30,6 +31,8 @@ static int fault_publish(struct bgcompile *state, struct bgcompile_unit *unit)
 
 static void fault_free_unit(struct bgcompile_unit *unit)
 {
+	if (fault_in_free)
+		fault_in_free();
 }
 
 static const struct bgcompile_ops fault_ops = {
