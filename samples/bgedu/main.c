@@ -109,19 +109,21 @@ static void bgedu_write(struct bgedu *edu, unsigned int reg, u32 value)
 
 /*
  * A reference for runtime PM, and on the device, so that it can be given back when the
- * driver is gone.  A resume may take long, so it is outside of scopes.  NULL if there is
- * none.
+ * driver is gone.  A resume may take long, so it is outside of scopes.  -ENODEV if the device
+ * is gone, or paused.
  */
 static struct device *bgedu_pm_get(struct bgtoken *token)
 {
-	struct device *dev = NULL;
+	struct device *dev;
+	int err;
 
-	scoped_bgtoken(token, struct bgedu *, edu)
+	scoped_cond_bgtoken(return ERR_PTR(-ENODEV), token, struct bgedu *, edu)
 		dev = get_device(&edu->pdev->dev);
-	if (!dev || !pm_runtime_resume_and_get(dev))
+	err = pm_runtime_resume_and_get(dev);
+	if (!err)
 		return dev;
 	put_device(dev);
-	return NULL;
+	return ERR_PTR(err);
 }
 
 static void bgedu_pm_put(struct device *dev)
@@ -189,7 +191,9 @@ static bool bgedu_handle(struct bgedu *edu)
 	bgedu_write(edu, EDU_IRQ_ACK, events);
 	if (events & EDU_IRQ_DMA)
 		edu->transferring = false;
-	if (events & EDU_IRQ_FACTORIAL && edu->computing) {
+	/* Not a late one, for what it was at before it was reset. */
+	if (events & EDU_IRQ_FACTORIAL && edu->computing &&
+	    !(bgedu_read(edu, EDU_STATUS) & EDU_STATUS_COMPUTING)) {
 		edu->stats.done++;
 		bgedu_finish_first(edu, 0, bgedu_read(edu, EDU_FACTORIAL));
 		bgedu_start(edu);
@@ -331,8 +335,6 @@ static void bgedu_setup_done(struct bgedu *edu, unsigned int resets, int err)
 		edu->ready = true;
 		edu->stats.setups++;
 		bgedu_start(edu);
-	} else if (err == -EAGAIN) {
-		bgedu_begin_anew(edu);		/* a health check came in between */
 	} else if (err != -ENODEV) {
 		dev_err(&edu->pdev->dev, "set-up failed: %d; given up\n", err);
 		bgtoken_refuse(edu->token);	/* to its users it is gone */
@@ -346,24 +348,22 @@ static void bgedu_setup_done(struct bgedu *edu, unsigned int resets, int err)
 static void bgedu_setup(struct bgtoken_work *work)
 {
 	struct bgtoken *token = work->token;
-	struct device *dev = bgedu_pm_get(token);
-	unsigned int resets = 0;
-	bool ready = true;
+	struct device *dev;
+	unsigned int resets;
 	int err;
 
-	if (!dev)
-		return;
-	scoped_bgtoken(token, struct bgedu *, edu) {
+	scoped_cond_bgtoken(return, token, struct bgedu *, edu) {
 		guard(spinlock_irqsave)(&edu->lock);
+		if (edu->ready)
+			return;
 		resets = edu->resets;
-		ready = edu->ready;
 	}
-	if (!ready) {
-		err = bgedu_reset(token) ?: bgedu_load(token, resets);
-		scoped_bgtoken(token, struct bgedu *, edu)
-			bgedu_setup_done(edu, resets, err);
-	}
-	bgedu_pm_put(dev);
+	dev = bgedu_pm_get(token);
+	err = PTR_ERR_OR_ZERO(dev) ?: bgedu_reset(token) ?: bgedu_load(token, resets);
+	scoped_bgtoken(token, struct bgedu *, edu)
+		bgedu_setup_done(edu, resets, err);
+	if (!IS_ERR(dev))
+		bgedu_pm_put(dev);
 }
 
 /* How a health check ended that was begun at @resets.  In a scope. */
@@ -452,8 +452,8 @@ static int bgedu_submit(struct bgedu_file *file, u32 number)
 	struct device *dev = bgedu_pm_get(file->token);		/* bgedu_finish() */
 	int err = -ENODEV;
 
-	if (!dev)
-		return err;
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
 	scoped_bgtoken(file->token, struct bgedu *, edu) {
 		kref_get(&file->kref);				/* bgedu_finish() */
 		file->number = number;
@@ -475,7 +475,7 @@ static ssize_t bgedu_file_write(struct file *filp, const char __user *buf, size_
 	u32 number;
 	int err;
 
-	err = kstrtou32_from_user(buf, count, 0, &number);
+	err = kstrtou32_from_user(buf, count, 10, &number);
 	if (err)
 		return bgedu_gone(file->token) ? -ENODEV : err;
 	guard(mutex)(&file->lock);
@@ -555,13 +555,14 @@ static int bgedu_liveness(struct bgtoken *token, u32 *value)
 	struct device *dev = bgedu_pm_get(token);
 	int err = -ENODEV;
 
-	if (!dev)
-		return err;
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
 	scoped_bgtoken(token, struct bgedu *, edu) {
 		guard(spinlock_irqsave)(&edu->lock);
 		bgedu_write(edu, EDU_LIVENESS, *value);
 		*value = bgedu_read(edu, EDU_LIVENESS);
-		err = 0;
+		/* One that was just pulled out answers whatever it is asked. */
+		err = PCI_POSSIBLE_ERROR(bgedu_read(edu, EDU_ID)) ? -ENODEV : 0;
 	}
 	bgedu_pm_put(dev);
 	return err;
@@ -617,8 +618,8 @@ static const struct file_operations bgedu_fops = {
 /* The device */
 
 /*
- * These reach it without a scope: the PM core calls none of them before probe has ended, or
- * when remove has begun.
+ * These reach it without a scope: the PM core calls none of them before probe drops the count
+ * of who uses the device, or when remove has begun.
  */
 
 static int bgedu_runtime_suspend(struct device *dev)
@@ -753,8 +754,10 @@ static int bgedu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	pm_runtime_set_autosuspend_delay(dev, AUTOSUSPEND_MS);
 	pm_runtime_use_autosuspend(dev);
-	pm_runtime_allow(dev);
-	pm_runtime_put_noidle(dev);	/* the PCI core has taken it */
+	/* One that is idle loses its firmware, too, when the machine is suspended. */
+	dev_pm_set_driver_flags(dev, DPM_FLAG_NO_DIRECT_COMPLETE);
+	/* The PCI core has taken it.  Whether it is suspended is up to power/control. */
+	pm_runtime_put_noidle(dev);
 	bgtoken_queue_work(bgedu_wq, edu->setup);
 	bgtoken_queue_delayed_work(bgedu_wq, edu->health, HEALTH_PERIOD);
 	return 0;
@@ -781,7 +784,6 @@ void bgedu_remove(struct pci_dev *pdev)
 	/* (5) What was to be done is dropped. */
 	list_for_each_entry_safe(file, next, &edu->jobs, node)
 		bgedu_finish(edu, file, -ENODEV, 0);
-	pm_runtime_forbid(&pdev->dev);
 	pm_runtime_dont_use_autosuspend(&pdev->dev);
 	pm_runtime_get_noresume(&pdev->dev);	/* as the PCI core gave it to probe */
 }

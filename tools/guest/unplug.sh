@@ -50,6 +50,8 @@ by_sysfs() {
 # A round, of which there are so many. What it does goes by its number.
 once() {
 	until_so bound || { echo "there is no /dev/edu0"; return 1; }
+	# What is idle is suspended. It may just be on its way out.
+	! plugged || echo auto >"$edu/power/control" || return
 	use_it
 	if [ $(($1 % 10)) = 3 ]; then
 		suspend_once || return
@@ -75,6 +77,20 @@ by_hand() (
 	exec 3<>/dev/edu0
 	echo 10 >&3 && read -r result <&3 && [ "$result" = 3628800 ]
 )
+
+# Suspended while it is idle, and so suspended itself, it has lost its firmware as well.
+idle() { [ "$(cat "$edu/power/runtime_status")" = suspended ]; }
+setups() { bgedu-load -S | sed -n 's/.*setups \([0-9]*\),.*/\1/p'; }
+set_up_again() { now_set_up=$(setups) && [ "${now_set_up:-0}" -gt "$had_setups" ]; }
+idle_suspend() {
+	if ! [ -w /sys/power/pm_test ]; then
+		echo "# skipped: this kernel is not suspended, see suspend_once in lib.sh"
+		return 0
+	fi
+	plugged && echo auto >"$edu/power/control" && until_so idle || return
+	had_setups=$(setups)
+	suspend_once && until_so set_up_again && until_so idle
+}
 
 # load_ended: what it printed, and how it ended.
 load_ended() {
@@ -110,6 +126,7 @@ way() {
 	echo
 	check "the driver can be inserted, $2" insmod /modules/bgedu.ko usual="$1"
 	check "a file can be written and read by a shell" until_so by_hand
+	check "a device that was idle is set up again after a suspend" idle_suspend
 	# shellcheck disable=SC2086 # options
 	bgedu-load -n "$USERS" -s 500 $LOAD &
 	load=$!

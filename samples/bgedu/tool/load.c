@@ -48,6 +48,7 @@ static volatile sig_atomic_t ended;
 static void usage(FILE *to)
 {
 	fputs("Usage: bgedu-load [-n USERS] [-s N] [-r MS] [-k MS] [-t SECONDS] [DEVICE]\n"
+	      "       bgedu-load -S [DEVICE]\n"
 	      "\n"
 	      "Has many processes open a device of bgedu's, ask it for factorials, read,\n"
 	      "poll and close, while it is plugged in and out, and checks every answer. One\n"
@@ -62,6 +63,7 @@ static void usage(FILE *to)
 	      "              CPU busy (default 0: they take all CPUs of a slow machine)\n"
 	      "  -k MS       pick a user every MS ms, and kill it if it is of that half (20)\n"
 	      "  -t SECONDS  how long (default: until SIGTERM or SIGINT)\n"
+	      "  -S          only print what the device has done since it was plugged in\n"
 	      "\n"
 	      "DEVICE is /dev/edu0 if it is not given. Ends with a line of figures, and status\n"
 	      "0 if some answers came and all were right.\n", to);
@@ -401,13 +403,28 @@ static unsigned int parse(const char *text, unsigned int least, unsigned int mos
 	return value;
 }
 
+static int print_stats(void)
+{
+	int fd = open(path, O_RDWR);
+	struct bgedu_stats stats;
+
+	if (fd < 0 || ioctl(fd, BGEDU_IOC_STATS, &stats) < 0) {
+		fprintf(stderr, "bgedu-load: %s: %s\n", path, strerror(errno));
+		return 1;
+	}
+	printf("done %u, stuck %u, setups %u, checks %u\n", stats.done, stats.stuck,
+	       stats.setups, stats.checks);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int users = 16, seconds = 0, killed;
+	bool stats = false;
 	struct sigaction end = { .sa_handler = on_end };
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:s:r:k:t:h")) != -1) {
+	while ((opt = getopt(argc, argv, "n:s:r:k:t:Sh")) != -1) {
 		switch (opt) {
 		case 'n':
 			users = parse(optarg, 1, MAX_USERS);
@@ -424,6 +441,9 @@ int main(int argc, char **argv)
 		case 't':
 			seconds = parse(optarg, 1, INT32_MAX);
 			break;
+		case 'S':
+			stats = true;
+			break;
 		case 'h':
 			usage(stdout);
 			return 0;
@@ -438,6 +458,8 @@ int main(int argc, char **argv)
 	}
 	if (optind < argc)
 		path = argv[optind];
+	if (stats)
+		return print_stats();
 	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (counts == MAP_FAILED) {
