@@ -65,7 +65,7 @@ help:
 	@echo '  all       the modules and the user tools (plain "make" does this)'
 	@echo '  demo      build all, boot a stock kernel in QEMU, show it at work'
 	@echo '  demo-unplug   unplug a device that is in use, by QEMU and sysfs, hundreds of times'
-	@echo '  patterns  thirty public bugs, before and after: what the debug kernel says of each'
+	@echo '  patterns  public bugs, before and after: what the debug kernel says of each'
 	@echo '  conversions   drivers of the kernel, before and after semantic patches that use bgtoken'
 	@echo '  check     the KUnit suites, in QEMU, on a kernel with KASAN, lockdep, kmemleak'
 	@echo '  check-kcsan   the same on a kernel that looks for data races'

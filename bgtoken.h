@@ -172,9 +172,9 @@ struct lockdep_map *__bgtoken_works_map(struct bgtoken *token);
  * @_kind:	what its scopes may do
  * @_gfp:	how to allocate
  *
- * Every place in the source that creates tokens has a lockdep class of its own,
- * one for each kind that it creates.  The token may outlive the module that
- * created it.
+ * Every place in the source that creates tokens has a lockdep class of its own, one for
+ * each kind that it creates, up to 256 places; those after them go unchecked, which is
+ * warned of.  The token may outlive the module that created it.
  *
  * Context: Any that @_gfp allows.  Never waits for a scope.
  * Return: A token with one reference, which is the caller's, or
