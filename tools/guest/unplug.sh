@@ -83,10 +83,6 @@ idle() { [ "$(cat "$edu/power/runtime_status")" = suspended ]; }
 setups() { bgedu-load -S | sed -n 's/.*setups \([0-9]*\),.*/\1/p'; }
 set_up_again() { now_set_up=$(setups) && [ "${now_set_up:-0}" -gt "$had_setups" ]; }
 idle_suspend() {
-	if ! [ -w /sys/power/pm_test ]; then
-		echo "# skipped: this kernel is not suspended, see suspend_once in lib.sh"
-		return 0
-	fi
 	plugged && echo auto >"$edu/power/control" && until_so idle || return
 	had_setups=$(setups)
 	suspend_once && until_so set_up_again && until_so idle
@@ -126,7 +122,11 @@ way() {
 	echo
 	check "the driver can be inserted, $2" insmod /modules/bgedu.ko usual="$1"
 	check "a file can be written and read by a shell" until_so by_hand
-	check "a device that was idle is set up again after a suspend" idle_suspend
+	if [ -w /sys/power/pm_test ]; then
+		check "a device that was idle is set up again after a suspend" idle_suspend
+	else
+		echo "# no suspend: see suspend_once in lib.sh"
+	fi
 	# shellcheck disable=SC2086 # options
 	bgedu-load -n "$USERS" -s 500 $LOAD &
 	load=$!
