@@ -123,7 +123,8 @@ static struct device *bgedu_pm_get(struct bgtoken *token)
 	if (!err)
 		return dev;
 	put_device(dev);
-	return ERR_PTR(err);
+	/* Of one that is unbound meanwhile, runtime PM is off. */
+	return ERR_PTR(bgtoken_cancelled(token) ? -ENODEV : err);
 }
 
 static void bgedu_pm_put(struct device *dev)

@@ -5,6 +5,7 @@
 
 #include <kunit/test.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 
 #include "bgcompile.h"
 
@@ -56,6 +57,23 @@ static inline void fault_run(struct kunit *test, void (*then)(void))
 		then();
 	bgcompile_cancel(&fault_state);
 	bgtoken_wq_destroy(wq);
+}
+
+/* For faults that wait for the state under a lock that one of its steps takes. */
+static DEFINE_MUTEX(fault_lock);
+
+static inline void fault_take_lock(void)
+{
+	mutex_lock(&fault_lock);
+	mutex_unlock(&fault_lock);
+}
+
+/* It has finished: so nothing hangs. */
+static inline void fault_wait_under_lock(void)
+{
+	mutex_lock(&fault_lock);
+	bgcompile_wait(&fault_state, BGCOMPILE_TOP_FINISHED);
+	mutex_unlock(&fault_lock);
 }
 
 #endif /* _BGTOKEN_FAULT_COMPILE_H */

@@ -5,30 +5,12 @@
  * text: possible circular locking dependency
  * run: debug --suite fault_wait_under_free_lock
  */
-#include <linux/mutex.h>
-
 #include "fault_compile.h"
-
-static DEFINE_MUTEX(fault_lock);
-
-static void take_lock(void)
-{
-	mutex_lock(&fault_lock);
-	mutex_unlock(&fault_lock);
-}
-
-/* It has finished: so nothing hangs. */
-static void wait_under_lock(void)
-{
-	mutex_lock(&fault_lock);
-	bgcompile_wait(&fault_state, BGCOMPILE_TOP_FINISHED);
-	mutex_unlock(&fault_lock);
-}
 
 static void wait_under_free_lock(struct kunit *test)
 {
-	fault_in_free = take_lock;
-	fault_run(test, wait_under_lock);
+	fault_in_free = fault_take_lock;
+	fault_run(test, fault_wait_under_lock);
 }
 
 static struct kunit_case fault_cases[] = {

@@ -28,6 +28,8 @@ plugged() {
 	return 1
 }
 unplugged() { ! plugged; }
+# When it is idle, by itself. One that was just plugged in may not.
+may_sleep() { plugged && echo auto >"$edu/power/control"; }
 bound() { [ -c /dev/edu0 ]; }
 
 # Up to a second and a half: at times in the middle of the set-up, at times long after.
@@ -50,8 +52,7 @@ by_sysfs() {
 # A round, of which there are so many. What it does goes by its number.
 once() {
 	until_so bound || { echo "there is no /dev/edu0"; return 1; }
-	# What is idle is suspended. It may just be on its way out.
-	! plugged || echo auto >"$edu/power/control" || return
+	may_sleep || { echo "/dev/edu0 has no device that may be suspended"; return 1; }
 	use_it
 	if [ $(($1 % 10)) = 3 ]; then
 		suspend_once || return
@@ -83,7 +84,7 @@ idle() { [ "$(cat "$edu/power/runtime_status")" = suspended ]; }
 setups() { bgedu-load -S | sed -n 's/.*setups \([0-9]*\),.*/\1/p'; }
 set_up_again() { now_set_up=$(setups) && [ "${now_set_up:-0}" -gt "$had_setups" ]; }
 idle_suspend() {
-	plugged && echo auto >"$edu/power/control" && until_so idle || return
+	may_sleep && until_so idle || return
 	had_setups=$(setups)
 	suspend_once && until_so set_up_again && until_so idle
 }
