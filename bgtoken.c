@@ -108,6 +108,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/stringhash.h>
 #include <linux/wait_bit.h>
 #include <trace/events/lock.h>
@@ -121,6 +122,15 @@
 #include "bgtoken_trace.h"
 
 #define SPINS	200	/* of each wait for scopes, before it changes its manner */
+
+/* What is promised of a kernel that debugs no locks. */
+#if defined(CONFIG_64BIT) && !defined(CONFIG_PREEMPT_RT) && !defined(CONFIG_LOCKDEP) && \
+	!defined(CONFIG_DEBUG_SPINLOCK) && !defined(CONFIG_DEBUG_MUTEXES)
+static_assert(sizeof(struct bgtoken) <= 64);
+static_assert(sizeof(struct bgtoken_work) <= 96);
+static_assert(sizeof(struct bgtoken_delayed_work) <= 160);
+static_assert(sizeof(struct bgtoken_timer) <= 160);
+#endif
 
 LIVE_COUNTER(tokens, "how many tokens are alive");
 LIVE_COUNTER(works, "how many works are alive");
@@ -142,6 +152,7 @@ struct bgtoken_class {
 	struct lock_class_key works;
 	struct lockdep_map works_map;
 	unsigned int file_hash;
+	char file[40];
 	int line_number;
 	char name[40];
 	char works_name[48];
@@ -167,6 +178,7 @@ static void bgtoken_class_init(struct bgtoken_class *class,
 	strscpy(class->name, unchecked ? "bgtoken" : site->name, sizeof(class->name));
 	snprintf(class->works_name, sizeof(class->works_name), "%s works", class->name);
 	class->file_hash = file_hash;
+	strscpy(class->file, kbasename(site->file), sizeof(class->file));
 	class->line_number = site->line;
 	lockdep_init_map(&class->works_map, class->works_name,
 			 unchecked ? &__lockdep_no_validate__ : &class->works, 0);
@@ -469,12 +481,11 @@ static bool bgtoken_share(struct bgtoken *token)
 	int word = atomic_read(&token->scopes);
 
 	do {
-		/* An exit too many is being taken back, elsewhere: it is a moment. */
-		while (unlikely(!(word & BGTOKEN_NONE))) {
-			cpu_relax();
-			word = atomic_read(&token->scopes);
-		}
-		if (word & BGTOKEN_SHUT)
+		/*
+		 * Or an exit too many is being taken back: it is a moment, but may be one of
+		 * what this has interrupted.
+		 */
+		if (word & BGTOKEN_SHUT || !(word & BGTOKEN_NONE))
 			return false;
 	} while (!atomic_try_cmpxchg_acquire(&token->scopes, &word, word + 1));
 	return true;
@@ -484,15 +495,15 @@ static bool bgtoken_share(struct bgtoken *token)
 static bool bgtoken_misnamed(const struct bgtoken *token, int irqs)
 {
 	bool misnamed = (bgtoken_kind(token) == BGTOKEN_SPIN) != !!irqs;
-	const char *name = "a token";
-	int line = 0;		/* known with lockdep only: a token has no room for it */
+	const char *right = irqs ? "bgtoken_enter()" : "bgtoken_enter_irqsave()";
 
 #ifdef CONFIG_LOCKDEP
-	name = token->class->name;
-	line = token->class->line_number;
+	WARN_ONCE(misnamed, "bgtoken: %s, created at %s:%d, is for %s\n", token->class->name,
+		  token->class->file, token->class->line_number, right);
+#else
+	/* A token has no room for more. */
+	WARN_ONCE(misnamed, "bgtoken: this token is for %s\n", right);
 #endif
-	WARN_ONCE(misnamed, "bgtoken: %s, created in line %d, is for %s\n", name, line,
-		  irqs ? "bgtoken_enter()" : "bgtoken_enter_irqsave()");
 	return misnamed;
 }
 
@@ -709,8 +720,11 @@ static void bgtoken_wake_pollers(struct bgtoken *token)
 		wake_up_all(pollers);
 }
 
-/* Have lockdep see that a cancel may have to wait, whether or not it will. */
-static void bgtoken_may_wait(struct bgtoken *token, unsigned int subclass)
+/*
+ * Have lockdep see that a cancel may have to wait, whether or not it will, and lockstat
+ * for how long it does.  With interrupts on, SPIN cannot be held for that.
+ */
+static void bgtoken_begin_wait(struct bgtoken *token, unsigned int subclass)
 {
 	bool irqs_off = IS_ENABLED(CONFIG_LOCKDEP) && bgtoken_irqs_off(token);
 	unsigned long flags = 0;
@@ -721,9 +735,16 @@ static void bgtoken_may_wait(struct bgtoken *token, unsigned int subclass)
 	if (irqs_off)
 		local_irq_save(flags);
 	mutex_acquire(&token->dep_map, subclass, 0, _RET_IP_);
-	lock_release(&token->dep_map, _RET_IP_);
-	if (irqs_off)
+	if (irqs_off) {
+		lock_release(&token->dep_map, _RET_IP_);
 		local_irq_restore(flags);
+	}
+}
+
+static void bgtoken_end_wait(struct bgtoken *token)
+{
+	if (!bgtoken_irqs_off(token))
+		lock_release(&token->dep_map, _RET_IP_);
 }
 
 static noinline void bgtoken_notify(struct bgtoken *token)
@@ -752,14 +773,19 @@ static int bgtoken_close(struct bgtoken *token, int flags)
 /* Step (c), if the word was @word at (a). */
 static void bgtoken_wait_scopes(struct bgtoken *token, int word, unsigned int subclass)
 {
-	bgtoken_may_wait(token, subclass);
-	if (!(word & BGTOKEN_LIVE))
-		return;
-	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
-		bgtoken_line_lock(token, subclass);
-		bgtoken_line_unlock(token);
+	bgtoken_begin_wait(token, subclass);
+	if (word & BGTOKEN_LIVE) {
+		if (!bgtoken_irqs_off(token))
+			lock_contended(&token->dep_map, _RET_IP_);
+		if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+			bgtoken_line_lock(token, subclass);
+			bgtoken_line_unlock(token);
+		}
+		bgtoken_wait(token, 0);
+		if (!bgtoken_irqs_off(token))
+			lock_acquired(&token->dep_map, _RET_IP_);
 	}
-	bgtoken_wait(token, 0);
+	bgtoken_end_wait(token);
 }
 
 /**
@@ -961,21 +987,23 @@ void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter)
 }
 EXPORT_SYMBOL_GPL(__bgtoken_wait_end);
 
-/* The jiffies that are left, or why it is over. */
+/* Why it is over, or 0, and the jiffies that are left. */
 long __bgtoken_wait_sleep(struct bgtoken *token, struct bgtoken_waiter *waiter,
-			  unsigned int state, long timeout)
+			  unsigned int state, long *left)
 {
+	long err = 0;
+
 	/* A full barrier (woken-against-sleep); pairs with that of a cancel, too. */
 	set_current_state(state | TASK_FREEZABLE);
 	if (bgtoken_cancelled(token))
-		timeout = -ECANCELED;
+		err = -ECANCELED;
 	else if (signal_pending_state(state, current))
-		timeout = state & TASK_WAKEKILL ? -EINTR : -ERESTARTSYS;
+		err = state & TASK_WAKEKILL ? -EINTR : -ERESTARTSYS;
 	else if (!READ_ONCE(waiter->woken))
-		timeout = schedule_timeout(timeout);
+		*left = schedule_timeout(*left);
 	__set_current_state(TASK_RUNNING);
 	smp_store_mb(waiter->woken, false);	/* before the condition */
-	return timeout;
+	return err;
 }
 EXPORT_SYMBOL_GPL(__bgtoken_wait_sleep);
 

@@ -507,29 +507,29 @@ struct bgtoken_waiter {
 
 void __bgtoken_wait_begin(struct bgtoken *token, struct bgtoken_waiter *waiter);
 long __bgtoken_wait_sleep(struct bgtoken *token, struct bgtoken_waiter *waiter,
-			  unsigned int state, long timeout);
+			  unsigned int state, long *left);
 void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
 
 /* The condition is looked at while the task is running: it may sleep. */
 #define ___bgtoken_wait_event(_token, _cond, _state, _timeout)		\
 ({									\
 	struct bgtoken *__waited = (_token);				\
-	long __left = (_timeout);					\
+	long __left = max((long)(_timeout), 0L), __err = 0;		\
 	struct bgtoken_waiter __waiter;					\
 									\
 	__bgtoken_wait_begin(__waited, &__waiter);			\
 	for (;;) {							\
 		if (_cond) {						\
-			__left = __left > 0 ? __left : 1;		\
+			__err = __left ?: 1;				\
 			break;						\
 		}							\
-		if (__left <= 0)					\
+		if (__err || !__left)					\
 			break;						\
-		__left = __bgtoken_wait_sleep(__waited, &__waiter,	\
-					      _state, __left);		\
+		__err = __bgtoken_wait_sleep(__waited, &__waiter,	\
+					     _state, &__left);		\
 	}								\
 	__bgtoken_wait_end(__waited, &__waiter);				\
-	__left;								\
+	__err;								\
 })
 
 #define __bgtoken_wait_event(_token, _cond, _state)			\

@@ -133,15 +133,18 @@ static void bgtoken_work_free(struct kref *kref)
 static void bgtoken_release_workfn(struct work_struct *ws)
 {
 	bgtoken_work_free(&container_of(ws, struct bgtoken_work, work)->kref);
-	atomic_dec(&bgtoken_releases);
+	if (atomic_dec_and_test(&bgtoken_releases))
+		wake_up_var(&bgtoken_releases);
 }
 
-/* A release may put another work where it may not sleep: that is counted before. */
+/*
+ * A release may put another work where it may not sleep: that is counted before this one
+ * has ended.  The flush is for lockdep, which names who waits here and must not.
+ */
 static void bgtoken_wait_releases(void)
 {
-	do {
-		flush_workqueue(bgtoken_own_wq.wq);
-	} while (atomic_read(&bgtoken_releases));
+	flush_workqueue(bgtoken_own_wq.wq);
+	wait_var_event(&bgtoken_releases, !atomic_read(&bgtoken_releases));
 }
 
 /* Also false where nobody can tell: in kernels that do not count preemption. */

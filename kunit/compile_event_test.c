@@ -2,6 +2,7 @@
 /*
  * Compile states as their owner sees them: events, waiters, progress.
  */
+#define TEST_PATIENCE_ELSEWHERE		/* in compile_test.c */
 #include "compile_mock.h"
 
 KUNIT_ARRAY_PARAM(mock_kind, mock_kinds, test_kind_desc);
@@ -689,6 +690,24 @@ static void wait_may_be_frozen(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, waiter.result, 0);
 }
 
+static void finish_all(void *mock)
+{
+	finish_at_once(mock);
+}
+
+static void wait_that_is_frozen_returns_after_the_thaw(struct kunit *test)
+{
+	struct mock_waiter waiter = { .freezable = true };
+	struct mock *mock;
+
+	test_need_freezer(test);
+	mock = mock_create(test, 0, .kind = mock_kind(test));
+	KUNIT_EXPECT_TRUE(test, mock_waiter_begins(mock, &waiter, BGCOMPILE_TOP_FINISHED));
+	test_thread_frozen_while(test, &waiter.thread, finish_all, mock);
+	KUNIT_EXPECT_TRUE(test, mock_waiter_ends(mock, &waiter));
+	KUNIT_EXPECT_EQ(test, waiter.result, 0);
+}
+
 static void wait_for_another_event_is_refused(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 0, .kind = mock_kind(test));
@@ -910,6 +929,7 @@ static struct kunit_case event_cases[] = {
 			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(wait_returns_eintr_when_killed, mock_kind_gen_params),
 	KUNIT_CASE_PARAM(wait_may_be_frozen, mock_kind_gen_params),
+	KUNIT_CASE_PARAM(wait_that_is_frozen_returns_after_the_thaw, mock_kind_gen_params),
 	KUNIT_CASE_PARAM(wait_for_another_event_is_refused, mock_kind_gen_params),
 
 	KUNIT_CASE_PARAM(progress_features_are_gathered_from_all_units,

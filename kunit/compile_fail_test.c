@@ -4,6 +4,7 @@
  */
 #include <linux/random.h>
 
+#define TEST_PATIENCE_ELSEWHERE		/* in compile_test.c */
 #include "compile_mock.h"
 
 KUNIT_ARRAY_PARAM(mock_kind, mock_kinds, test_kind_desc);

@@ -19,6 +19,7 @@
 #include <linux/lockdep.h>
 
 #include "bgcompile.h"
+#include "test_freeze.h"
 #include "test_gate.h"
 
 #define MOCK_CALLBACKS	3
@@ -782,6 +783,7 @@ struct mock_waiter {
 	struct test_thread thread;
 	struct mock *mock;
 	enum bgcompile_event event;
+	bool freezable;
 	int result;
 };
 
@@ -789,6 +791,8 @@ static inline void mock_waiter_fn(void *arg)
 {
 	struct mock_waiter *w = arg;
 
+	if (w->freezable)
+		set_freezable();
 	allow_signal(SIGKILL);
 	w->result = bgcompile_wait(mock_state(w->mock), w->event);
 	flush_signals(current);

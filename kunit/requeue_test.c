@@ -1111,6 +1111,34 @@ static void work_that_its_workqueue_has_begun_is_dropped_by_a_cancel(struct kuni
 	put(item);
 }
 
+static void arm_for_an_hour(void *item)
+{
+	queue_delayed(item, AN_HOUR);
+}
+
+/*
+ * bgtoken_queue() says that it watches before it looks at the token.  A cancel that comes
+ * after that look, and finds nobody watching, would leave the work on its timer.
+ */
+static void work_that_is_being_armed_is_taken_off_by_a_cancel(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct test_thread *armer = &t->threads[0];
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_item(test, NULL);
+	test_begun_expect_arming(&item->dwork.timer);
+	KUNIT_EXPECT_TRUE(test, test_thread_start(test, armer, 1, arm_for_an_hour, item));
+	KUNIT_EXPECT_TRUE(test, test_begun_wait());
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
+	test_begun_go();
+	KUNIT_EXPECT_TRUE(test, test_thread_join(armer));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+}
+
 static void drain_meets_a_timer_that_has_fired(struct kunit *test)
 {
 	struct requeue_test *t = test->priv;
@@ -1324,6 +1352,7 @@ static struct kunit_case requeue_test_cases[] = {
 	KUNIT_CASE(work_that_its_workqueue_has_begun_is_dropped_by_a_pause),
 	KUNIT_CASE(timer_that_has_fired_is_dropped_by_a_pause),
 	KUNIT_CASE(work_that_its_workqueue_has_begun_is_dropped_by_a_cancel),
+	KUNIT_CASE(work_that_is_being_armed_is_taken_off_by_a_cancel),
 	KUNIT_CASE(drain_meets_a_timer_that_has_fired),
 	KUNIT_CASE_SLOW(work_survives_all_moves_at_once),
 	{}

@@ -18,9 +18,10 @@
 
 static struct {
 	void *what;		/* a work_struct or timer_list, or NULL */
+	void *arming;		/* a timer_list, or NULL */
 	bool began, go;
-	bool probed_run, probed_timer, probed_free;
-	struct tracepoint *run, *timer, *free;
+	bool probed_run, probed_timer, probed_start, probed_free;
+	struct tracepoint *run, *timer, *start, *free;
 	const void *kept;	/* what is to be freed, or NULL */
 	struct test_thread busy;
 	bool stop;
@@ -51,6 +52,24 @@ static void test_begun_timer(void *data, struct timer_list *timer, unsigned long
 	test_begun_hold(timer);
 }
 
+/*
+ * The kernel has been told to arm a timer, and says so under the lock of whoever told it.
+ * What waits for that lock does so for these 100 ms; nothing else needs them.
+ */
+static void test_begun_start(void *data, struct timer_list *timer)
+{
+	ktime_t end = ktime_add_ms(ktime_get(), 100);
+	unsigned int looks = 0;
+
+	if (timer != READ_ONCE(begun.arming))
+		return;
+	WRITE_ONCE(begun.arming, NULL);
+	smp_store_release(&begun.began, true);		/* to test_begun_wait() */
+	/* From test_begun_go(). */
+	while (!smp_load_acquire(&begun.go) && ktime_before(ktime_get(), end))
+		test_relax(looks++);
+}
+
 static void test_begun_free(void *data, unsigned long call_site, const void *ptr)
 {
 	if (ptr && ptr == READ_ONCE(begun.kept))
@@ -63,6 +82,8 @@ static void test_begun_find(struct tracepoint *tracepoint, void *priv)
 		begun.run = tracepoint;
 	else if (!strcmp(tracepoint->name, "timer_expire_entry"))
 		begun.timer = tracepoint;
+	else if (!strcmp(tracepoint->name, "timer_start"))
+		begun.start = tracepoint;
 	else if (!strcmp(tracepoint->name, "kfree"))
 		begun.free = tracepoint;
 }
@@ -76,6 +97,8 @@ static int test_begun_init(struct kunit_suite *suite)
 		!tracepoint_probe_register(begun.run, test_begun_run, NULL);
 	begun.probed_timer = begun.timer &&
 		!tracepoint_probe_register(begun.timer, test_begun_timer, NULL);
+	begun.probed_start = begun.start &&
+		!tracepoint_probe_register(begun.start, test_begun_start, NULL);
 	begun.probed_free = begun.free &&
 		!tracepoint_probe_register(begun.free, test_begun_free, NULL);
 	return 0;
@@ -87,6 +110,8 @@ static void test_begun_exit(struct kunit_suite *suite)
 		tracepoint_probe_unregister(begun.run, test_begun_run, NULL);
 	if (begun.probed_timer)
 		tracepoint_probe_unregister(begun.timer, test_begun_timer, NULL);
+	if (begun.probed_start)
+		tracepoint_probe_unregister(begun.start, test_begun_start, NULL);
 	if (begun.probed_free)
 		tracepoint_probe_unregister(begun.free, test_begun_free, NULL);
 	tracepoint_synchronize_unregister();
@@ -95,7 +120,7 @@ static void test_begun_exit(struct kunit_suite *suite)
 /* The case stays on the first CPU, and uses the second for what is held. */
 static void test_begun_need(struct kunit *test)
 {
-	if (!begun.probed_run || !begun.probed_timer)
+	if (!begun.probed_run || !begun.probed_timer || !begun.probed_start)
 		kunit_skip(test, "needs the kernel's trace events of works and timers");
 	test_own_cpu(test, 1);
 }
@@ -106,6 +131,14 @@ static void test_begun_expect(void *what)
 	WRITE_ONCE(begun.began, false);
 	WRITE_ONCE(begun.go, false);
 	WRITE_ONCE(begun.what, what);
+}
+
+/* Before a timer is armed: not held when it fires, but while it is armed. */
+static void test_begun_expect_arming(struct timer_list *timer)
+{
+	WRITE_ONCE(begun.began, false);
+	WRITE_ONCE(begun.go, false);
+	WRITE_ONCE(begun.arming, timer);
 }
 
 static bool test_begun_wait(void)
@@ -158,6 +191,7 @@ static bool test_begun_fire(struct kunit *test, struct timer_list *timer,
 static bool test_begun_end(void)
 {
 	WRITE_ONCE(begun.what, NULL);
+	WRITE_ONCE(begun.arming, NULL);
 	WRITE_ONCE(begun.kept, NULL);
 	test_begun_go();
 	WRITE_ONCE(begun.stop, true);

@@ -38,6 +38,7 @@
 #include <linux/kernel.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
+#include <linux/moduleparam.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
@@ -61,15 +62,27 @@
 #define TEST_CASE_PARAM_SLOW(name, gen_params)	KUNIT_CASE_PARAM(name, gen_params)
 #endif
 
+/*
+ * How long anything may hang on this machine, in seconds: tools/guest/init finds out while it
+ * starts, see BG_PATIENCE in tools/lib.sh.  One object of a module has it for all.
+ */
+#define test_patience		__PASTE(__KBUILD_MODNAME, _patience)
+extern unsigned int test_patience;
+#ifndef TEST_PATIENCE_ELSEWHERE
+unsigned int test_patience = 180;
+module_param_named(patience, test_patience, uint, 0444);
+MODULE_PARM_DESC(patience, "how long anything may hang on this machine, in s");
+#endif
+
 /* How long a test waits for what must happen, and how long once it has not. */
-#define TEST_TIMEOUT_MS		(READ_ONCE(test_timed_out) ? 5000U : 80000U)
+#define TEST_TIMEOUT_MS		(READ_ONCE(test_timed_out) ? 5000U : test_patience * 4000 / 9)
 #define TEST_TIMEOUT		msecs_to_jiffies(TEST_TIMEOUT_MS)
 
 /*
  * How long a gate holds at most: longer than a test that fails at each wait, and less than
- * BG_PATIENCE in tools/lib.sh, after which the kernel would call it a hang.
+ * that time, after which the kernel would call it a hang.
  */
-#define TEST_HOLD		msecs_to_jiffies(160000)
+#define TEST_HOLD		msecs_to_jiffies(test_patience * 8000 / 9)
 
 /* A wait of this module came to its limit. */
 static bool test_timed_out __maybe_unused;

@@ -13,6 +13,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 
+#include "test_freeze.h"
 #include "test_gate.h"
 
 #define CROWD		16
@@ -987,6 +988,32 @@ static void token_sleeper_may_be_frozen(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
 }
 
+static void freezable_sleeper(void *arg)
+{
+	set_freezable();
+	sleeper(arg);
+}
+
+static void cancel(void *token)
+{
+	bgtoken_cancel(token);
+}
+
+static void token_sleeper_that_is_frozen_returns_after_the_thaw(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	test_need_freezer(test);
+	t->timeout = AN_HOUR;
+	thread = start(test, freezable_sleeper);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(thread));
+	test_thread_frozen_while(test, thread, cancel, t->token);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_GT(test, t->left, NEARLY_AN_HOUR);
+}
+
 /* As the scheduler has it, once the sleeper has left its CPU. */
 static void token_sleeper_is_not_counted_as_load(struct kunit *test)
 {
@@ -1321,6 +1348,7 @@ static struct kunit_case token_test_cases[] = {
 	KIND_CASE(token_sleeper_sleeps_on_when_another_token_is_cancelled),
 	KIND_CASE(token_sleeper_is_not_disturbed_by_signals),
 	KIND_CASE(token_sleeper_may_be_frozen),
+	KIND_CASE(token_sleeper_that_is_frozen_returns_after_the_thaw),
 	KIND_CASE(token_sleeper_is_not_counted_as_load),
 	KIND_CASE(token_sleep_times_out_with_zero),
 	KIND_CASE(token_sleep_of_no_time_is_zero_at_once),

@@ -9,6 +9,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 
+#include "test_freeze.h"
 #include "test_gate.h"
 
 #define WAITERS		3
@@ -280,6 +281,90 @@ static void wait_is_over_when_its_time_is(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bgtoken_wait_event_timeout(t->token, ready(t), 0), 0L);
 	t->ready = true;
 	KUNIT_EXPECT_EQ(test, bgtoken_wait_event_timeout(t->token, ready(t), 0), 1L);
+}
+
+/* Its token ends, or a signal comes, after a look that found it false; the next finds it true. */
+static bool ready_too_late(struct wait_test *t, bool signal)
+{
+	if (test_gate_count(&t->looked))
+		return true;
+	test_gate_arrive(&t->looked);
+	if (signal)
+		send_sig(SIGUSR1, current, 1);
+	else
+		bgtoken_cancel(t->token);
+	return false;
+}
+
+static void late_waiter(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	allow_signal(SIGUSR1);
+	WRITE_ONCE(waiter->result, waiter->wait(waiter->t));
+	flush_signals(current);
+}
+
+static long wait_cancelled_timeout(struct wait_test *t)
+{
+	return bgtoken_wait_event_timeout(t->token, ready_too_late(t, false), AN_HOUR);
+}
+
+static long wait_signalled_timeout(struct wait_test *t)
+{
+	return bgtoken_wait_event_interruptible_timeout(t->token, ready_too_late(t, true),
+							AN_HOUR);
+}
+
+static void wait_that_finds_it_true_at_last_tells_what_was_left(struct kunit *test)
+{
+	long (*waits[])(struct wait_test *t) = { wait_signalled_timeout, wait_cancelled_timeout };
+	struct wait_test *t = test->priv;
+	struct waiter *waiter;
+	int n;
+
+	for (n = 0; n < ARRAY_SIZE(waits); n++) {
+		waiter = &t->waiters[n];
+		waiter->t = t;
+		waiter->wait = waits[n];
+		test_gate_init(&t->looked);
+		test_thread_start(test, &waiter->thread, -1, late_waiter, waiter);
+		KUNIT_EXPECT_TRUE(test, test_thread_join(&waiter->thread));
+		KUNIT_EXPECT_GT(test, waiter->result, NEARLY_AN_HOUR);
+	}
+}
+
+static void wait_with_a_timeout_that_is_over_does_not_sleep(struct kunit *test)
+{
+	struct wait_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, bgtoken_wait_event_timeout(t->token, ready(t), -1), 0L);
+	KUNIT_EXPECT_EQ(test, bgtoken_wait_event_interruptible_timeout(t->token, ready(t), -EINTR), 0L);
+	bgtoken_cancel(t->token);
+	KUNIT_EXPECT_EQ(test, bgtoken_wait_event_timeout(t->token, ready(t), 0), 0L);
+}
+
+static long wait_freezable(struct wait_test *t)
+{
+	set_freezable();
+	return bgtoken_wait_event(t->token, ready(t));
+}
+
+static void ready_at_last(void *t)
+{
+	make_ready(t);
+}
+
+static void waiter_that_is_frozen_returns_after_the_thaw(struct kunit *test)
+{
+	struct wait_test *t = test->priv;
+	struct waiter *waiter;
+
+	test_need_freezer(test);
+	waiter = start_waiter(test, wait_freezable);
+	test_thread_frozen_while(test, &waiter->thread, ready_at_last, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&waiter->thread));
+	KUNIT_EXPECT_EQ(test, waiter->result, 0L);
 }
 
 static void waiters_are_all_woken(struct kunit *test)
@@ -1011,6 +1096,9 @@ static struct kunit_case wait_test_cases[] = {
 	FORM_CASE(wait_goes_on_after_a_wake_for_nothing),
 	FORM_CASE(wait_ends_at_a_signal_where_it_says_so),
 	KUNIT_CASE(wait_is_over_when_its_time_is),
+	KUNIT_CASE(wait_that_finds_it_true_at_last_tells_what_was_left),
+	KUNIT_CASE(wait_with_a_timeout_that_is_over_does_not_sleep),
+	KUNIT_CASE(waiter_that_is_frozen_returns_after_the_thaw),
 	KUNIT_CASE(waiters_are_all_woken),
 	KUNIT_CASE_PARAM(waiter_may_be_woken_in_any_context, context_gen_params),
 	KUNIT_CASE(waiters_of_another_token_sleep_on),

@@ -21,6 +21,7 @@
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
 
+#include "test_freeze.h"
 #include "test_gate.h"
 
 #define AN_HOUR		(3600UL * HZ)
@@ -1766,13 +1767,6 @@ static void wq_flags_do_what_they_do_for_a_workqueue(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, is_in_sysfs(WQ_NAME));
 }
 
-#if defined(MODULE) || !defined(CONFIG_FREEZER)
-static void works_of_a_freezable_workqueue_wait_for_the_thaw(struct kunit *test)
-{
-	/* So on User-Mode Linux only: modules cannot freeze workqueues. */
-	kunit_skip(test, "needs CONFIG_FREEZER, and to be built in");
-}
-#else
 static void body_finish(struct item *item)
 {
 	WRITE_ONCE(item->t->finished, true);
@@ -1787,25 +1781,25 @@ static void works_of_a_freezable_workqueue_wait_for_the_thaw(struct kunit *test)
 	struct work_test *t = test->priv;
 	struct item *frozen, *other;
 
+	test_need_freezer(test);
 	t->wq2 = bgtoken_wq_create("bgtoken_test", WQ_FREEZABLE, 0);
 	t->wq3 = bgtoken_wq_create("bgtoken_test", 0, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t->wq2) || IS_ERR(t->wq3));
 	frozen = new_item(test, NULL);
 	other = new_item(test, body_finish);
 
-	freeze_workqueues_begin();
+	test_freeze_works();
 	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work_on(0, t->wq2, &frozen->dwork.work));
 	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work_on(0, t->wq3, &other->dwork.work));
 	put(frozen);
 	put(other);
 	KUNIT_EXPECT_TRUE(test, test_until(READ_ONCE(t->finished)));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 1);
-	thaw_workqueues();
+	test_thaw_works();
 
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 2));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 2);
 }
-#endif
 
 /* Never sleeps until the next work runs on the same CPU. */
 static void body_hog(struct item *item)

@@ -144,6 +144,14 @@ complain_of_log() {
 	rm -f -- "$1.bad"
 }
 
+# complain_of_run SENTENCE LOG [OUTPUT]: with the lines of the kernel's log that should not be
+# there, and the last of what tools/vm printed, which say more than a status.
+complain_of_run() {
+	complain "$1"
+	{ log_complaints "$2" 2>/dev/null || true; } | sed -n 's/^/    /; s/\r$//; 1,3p'
+	[ -z "${3:-}" ] || tail -n 8 -- "$3" | sed 's/^/    /'
+}
+
 # add_summary FILE: the counts that kunit.py printed, last. What it calls an
 # error or a crash has failed.
 add_summary() {

@@ -38,8 +38,10 @@ for suite in $SUITES; do
 	module=${suite%%,*}
 	begin=$(seconds)
 	mark "begin $module"
-	# shellcheck disable=SC2046 # the parameters are words
-	if insmod "/modules/$module.ko" $(echo "${suite#"$module"}" | tr ',' ' '); then
+	parameters=$(echo "${suite#"$module"}" | tr ',' ' ')
+	! modinfo -F parm "/modules/$module.ko" | grep -q '^patience:' || parameters="$parameters patience=$VM_PATIENCE"
+	# shellcheck disable=SC2086 # they are words
+	if insmod "/modules/$module.ko" $parameters; then
 		rmmod "$module" || complain "cannot remove $module"
 	else
 		complain "cannot insert $module"

@@ -25,7 +25,8 @@ meminfo() { awk -v name="$1:" '$1 == name { print $2 }' /proc/meminfo; }
 # as long as they become fewer.
 settles() {
 	looks=0 last=
-	while now=$(param "$1" "$2") && [ "$now" -gt "$3" ]; do
+	while now=$(param "$1" "$2") && [ -n "$now" ] || return 1; do
+		[ "$now" -gt "$3" ] || return 0
 		[ "$now" = "$last" ] || looks=0
 		last=$now
 		if [ $((looks += 1)) -gt $((VM_PATIENCE * 10)) ]; then

@@ -24,7 +24,6 @@
 #include "bgedu_uapi.h"
 
 #define MAX_USERS	256
-#define PATIENCE	120	/* seconds: longer than any call takes */
 #define REST		16	/* times as long as a call kept a CPU busy */
 #define MOST_REST_US	5000000
 #define NO_DEVICE_US	5000	/* between looks for one */
@@ -342,12 +341,20 @@ static void end_user(pid_t pid)
 		broken("a user that ended by itself", status);
 }
 
+/* Longer than any call takes, in seconds. */
+static unsigned int patience(void)
+{
+	const char *seconds = getenv("VM_PATIENCE");
+
+	return seconds ? strtoul(seconds, NULL, 10) : 180;
+}
+
 /* On a slow machine the device may just have come back. */
 static void await_answer(void)
 {
 	unsigned int looks;
 
-	for (looks = 0; looks < PATIENCE * 10 && !counts->right; looks++)
+	for (looks = 0; looks < patience() * 10 && !counts->right; looks++)
 		usleep(100000);
 }
 
@@ -357,7 +364,7 @@ static void check_going(unsigned int i)
 	uint32_t calls = counts->calls[i];
 	unsigned int looks;
 
-	for (looks = 0; looks < PATIENCE * 10; looks++) {
+	for (looks = 0; looks < patience() * 10; looks++) {
 		if (counts->calls[i] != calls)
 			return;
 		usleep(100000);

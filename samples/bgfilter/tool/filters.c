@@ -277,12 +277,17 @@ static int compile(struct filters *filters, pcap_t *pcap, uint32_t i)
 	const struct source *source = filters->source;
 	const struct filter *filter = &filters->filters[i];
 	struct bpf_program prog;
-	int ret;
+	int no_memory, ret;
 
 	begin_slow(filters, filter);
+	errno = 0;
 	ret = pcap_compile(pcap, &prog, filter->text, !source->no_optimizer,
 			   source->netmask);
+	no_memory = ret < 0 && errno == ENOMEM;
 	end_slow();
+	if (no_memory)
+		return bad_system("%s: %s: %s", filter_place(filters, filter),
+				  pcap_geterr(pcap), filter_shown(filter));
 	if (ret < 0)
 		return bad_input("%s: %s: %s", filter_place(filters, filter),
 				 pcap_geterr(pcap), filter_shown(filter));

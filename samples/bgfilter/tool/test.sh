@@ -326,6 +326,14 @@ for n in $(seq 64); do fill 1000000 a && echo; done >>lines.txt
 result "lines too long for memory are no end of the file" "$(head -n 1 err)"
 rm lines.txt
 
+# Nor is an expression bad that libpcap had no memory for.
+awk 'BEGIN { for (i = 0; i < 80000; i++) printf "len = 1 or "; print "tcp" }' >long.txt
+# shellcheck disable=SC3045
+(ulimit -v 40960 && exec "$BGFILTER" dump -O --skip-bad -F long.txt) >out 2>err
+[ $? = 3 ] && grep -q "out of memory" err
+result "an expression too long for memory is not skipped as a bad one" "$(head -n 1 err)"
+rm long.txt
+
 "$BGFILTER" run -r good.pcap tcp >/dev/full 2>err
 [ $? = 3 ] && grep -q 'standard output: No space' err
 result "counts that cannot be written are no success" "$(cat err)"
