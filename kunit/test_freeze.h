@@ -11,25 +11,27 @@
 
 #include "test_gate.h"
 
+static inline bool test_thread_frozen(struct test_thread *thread)
+{
+	return thread->task && READ_ONCE(thread->task->__state) & TASK_FROZEN;
+}
+
 #if defined(MODULE) || !defined(CONFIG_FREEZER)
 #define TEST_CAN_FREEZE	0
 
-static inline bool test_freeze(void) { return false; }
+static inline bool test_freeze(struct test_thread *thread) { return false; }
 static inline void test_thaw(void) { }
 static inline void test_freeze_works(void) { }
 static inline void test_thaw_works(void) { }
 #else
 #define TEST_CAN_FREEZE	1
 
-static inline bool test_freeze(void)
+/* Not all of them: the first process waits for the suites, and would refuse. */
+static inline bool test_freeze(struct test_thread *thread)
 {
-	int error;
-
 	static_branch_inc(&freezer_active);
-	error = freeze_kernel_threads();
-	if (error)
-		static_branch_dec(&freezer_active);
-	return !error;
+	pm_nosig_freezing = true;
+	return thread->task && test_until((freeze_task(thread->task), test_thread_frozen(thread)));
 }
 
 static inline void test_thaw(void)
@@ -61,11 +63,6 @@ static inline void test_need_freezer(struct kunit *test)
 		kunit_skip(test, "needs CONFIG_FREEZER, and to be built in");
 }
 
-static inline bool test_thread_frozen(struct test_thread *thread)
-{
-	return thread->task && READ_ONCE(thread->task->__state) & TASK_FROZEN;
-}
-
 /**
  * test_thread_frozen_while() - a sleeper is frozen, and is not there for its event until the thaw
  * @test:	after test_need_freezer()
@@ -78,15 +75,11 @@ static inline bool test_thread_frozen(struct test_thread *thread)
 static inline void test_thread_frozen_while(struct kunit *test, struct test_thread *thread,
 					    void (*event)(void *arg), void *arg)
 {
-	bool frozen = test_freeze();
-
-	KUNIT_EXPECT_TRUE(test, frozen);
-	KUNIT_EXPECT_TRUE(test, test_thread_frozen(thread));
+	KUNIT_EXPECT_TRUE(test, test_freeze(thread));
 	event(arg);
 	KUNIT_EXPECT_TRUE(test, test_thread_frozen(thread));
 	KUNIT_EXPECT_FALSE(test, test_thread_returned(thread));
-	if (frozen)
-		test_thaw();
+	test_thaw();
 }
 
 #endif /* _BGTOKEN_TEST_FREEZE_H */

@@ -7,7 +7,8 @@
 #
 #	SUITES		modules, each with its parameters after commas:
 #			bgtoken_stress_test,stress_ms=3000
-#	SAMPLES		of bgfilter_badinput, bgfilter_cancel, bgedu_unplug: run those too
+#	SAMPLES		of bgfilter_badinput, bgfilter_bulk, bgfilter_cancel, bgedu_unplug: run
+#			those too
 
 set -u
 # shellcheck source=tools/guest/lib.sh
@@ -59,6 +60,29 @@ cancel() {
 	else
 		echo "not ok 1 - close() in the middle of compilation, 10 times"
 		return 1
+	fi
+}
+
+# A close that is heavier than any other: what it leaves to be freed must not hold up others
+# for so long that the kernel takes them to hang.
+# shellcheck disable=SC2317 # sample calls it
+bulk() {
+	echo 1..2
+	bgfilter bulk -n 4000 --length 100 --no-run >/run/bulk.txt 2>&1
+	tap 1 "4000 filters are compiled and closed at once"
+	until_so none_left
+	tap 2 "what they left is freed in the end"
+	[ $failed = 0 ]
+}
+none_left() { [ "$(param bgfilter results)" = 0 ]; }
+
+# tap N SENTENCE: the outcome of the last command
+tap() {
+	if [ $? = 0 ]; then
+		echo "ok $1 - $2"
+	else
+		echo "not ok $1 - $2"
+		failed=$((failed + 1))
 	fi
 }
 
