@@ -86,6 +86,24 @@ static struct bgtoken_wq *foo_wq;
 
 static void foo_unregister(void);
 
+struct pump;
+
+#define PUMP_PERIOD	(3600 * HZ)	/* never comes */
+
+static struct test_gate filtering;	/* holds pump_filter() */
+static int samples;			/* each has its number for a level */
+
+static int pump_sample(struct pump *pump)
+{
+	return ++samples;
+}
+
+static int pump_filter(int level)
+{
+	test_gate_pass(&filtering);
+	return level;
+}
+
 struct fence;
 static void fence_free(struct kref *kref);
 
@@ -96,14 +114,16 @@ static struct {
 	bool raised_last;	/* as it is freed: the latest that one can come */
 } line;
 
-static void raise_line(void)
+static irqreturn_t raise_line(void)
 {
+	irqreturn_t ret = IRQ_NONE;
 	unsigned long flags;
 
 	local_irq_save(flags);
 	if (line.handler)
-		line.handler(1, line.data);	/* KASAN sees what is gone */
+		ret = line.handler(1, line.data);	/* KASAN sees what is gone */
 	local_irq_restore(flags);
+	return ret;
 }
 
 static void free_line(void *unused)
@@ -145,6 +165,29 @@ static void release_nothing(const struct firmware *fw)
 
 #define request_firmware_nowait		request_firmware_later
 #define release_firmware		release_nothing
+
+/* Stands for a URB, which completes when a test says so. */
+struct transfer {
+	void (*complete)(struct transfer *transfer);
+	void *context;
+	size_t length;
+	int submitted;
+	int err;		/* of the next submission */
+};
+
+static int transfer_submit(struct transfer *transfer)
+{
+	if (!transfer->err)
+		transfer->submitted++;
+	return transfer->err;
+}
+
+static void complete_transfer(void *arg)
+{
+	struct transfer *transfer = arg;
+
+	transfer->complete(transfer);
+}
 
 /* The text of the document, and what comes of it */
 
@@ -302,32 +345,84 @@ static void gauge_may_go_while_it_is_read(struct kunit *test)
 	bgtoken_put(t->file.private_data);
 }
 
-static void no_fn(struct bgtoken_work *work)
+/* One that polls for the first time in @delay. */
+static struct device *start_pump(struct kunit *test, struct pump *pump, unsigned long delay)
 {
+	struct device *dev = test_device(test);
+
+	pump->token = bgtoken_create(pump, BGTOKEN_MUTEX, GFP_KERNEL);
+	pump->poll = kzalloc(sizeof(*pump->poll), GFP_KERNEL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pump->token));
+	KUNIT_ASSERT_NOT_NULL(test, pump->poll);
+	bgtoken_delayed_work_init(&pump->poll->dwork, pump->token, pump_poll_run, NULL);
+	dev_set_drvdata(dev, pump);
+	bgtoken_queue_delayed_work(pump_wq, &pump->poll->dwork, delay);
+	return dev;
+}
+
+static void stop_pump(struct pump *pump)
+{
+	bgtoken_cancel(pump->token);
+	bgtoken_work_put(&pump->poll->dwork.work);
+	bgtoken_put(pump->token);
+}
+
+static bool pump_is_armed(struct pump *pump)
+{
+	return timer_pending(&pump->poll->dwork.timer);
 }
 
 static void pump_is_left_alone_while_suspended(struct kunit *test)
 {
-	struct device *dev = test_device(test);
 	struct pump pump = {};
+	struct device *dev = start_pump(test, &pump, PUMP_PERIOD);
 
-	pump.token = bgtoken_create(&pump, BGTOKEN_MUTEX, GFP_KERNEL);
-	pump.poll = kzalloc(sizeof(*pump.poll), GFP_KERNEL);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(pump.token));
-	KUNIT_ASSERT_NOT_NULL(test, pump.poll);
-	bgtoken_delayed_work_init(pump.poll, pump.token, no_fn, NULL);
-	dev_set_drvdata(dev, &pump);
-	bgtoken_queue_delayed_work(pump_wq, pump.poll, 3600 * HZ);
+	test_gate_open(&filtering);
 	KUNIT_EXPECT_EQ(test, pump_suspend(dev), 0);
-	KUNIT_EXPECT_FALSE(test, timer_pending(&pump.poll->timer));
+	KUNIT_EXPECT_FALSE(test, pump_is_armed(&pump));
 	scoped_bgtoken(pump.token, struct pump *, alive)
 		KUNIT_FAIL(test, "a scope while suspended");
 	KUNIT_EXPECT_EQ(test, pump_resume(dev), 0);
-	bgtoken_flush_delayed_work(pump.poll);
-	KUNIT_EXPECT_EQ(test, bgtoken_work_fate(&pump.poll->work), BGTOKEN_RAN);
-	bgtoken_cancel(pump.token);
-	bgtoken_work_put(&pump.poll->work);
-	bgtoken_put(pump.token);
+	bgtoken_flush_work(&pump.poll->dwork.work);
+	KUNIT_EXPECT_EQ(test, pump.level, 1);
+	KUNIT_EXPECT_TRUE(test, pump_is_armed(&pump));
+	stop_pump(&pump);
+}
+
+static void pump_is_given_after_a_pause_what_its_poll_has_kept(struct kunit *test)
+{
+	struct pump pump = {};
+	struct device *dev = start_pump(test, &pump, 0);
+
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&filtering, 1));
+	KUNIT_EXPECT_EQ(test, pump_suspend(dev), 0);
+	test_gate_open(&filtering);
+	bgtoken_flush_work(&pump.poll->dwork.work);
+	KUNIT_EXPECT_EQ(test, pump.level, 0);
+	KUNIT_EXPECT_FALSE(test, pump_is_armed(&pump));
+	KUNIT_EXPECT_EQ(test, pump_resume(dev), 0);
+	bgtoken_flush_work(&pump.poll->dwork.work);
+	KUNIT_EXPECT_EQ(test, pump.level, 1);
+	KUNIT_EXPECT_EQ(test, samples, 1);
+	KUNIT_EXPECT_TRUE(test, pump_is_armed(&pump));
+	stop_pump(&pump);
+}
+
+static void pump_that_is_resumed_during_a_poll_goes_on_polling(struct kunit *test)
+{
+	struct pump pump = {};
+	struct device *dev = start_pump(test, &pump, 0);
+
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&filtering, 1));
+	KUNIT_EXPECT_EQ(test, pump_suspend(dev), 0);
+	KUNIT_EXPECT_EQ(test, pump_resume(dev), 0);
+	test_gate_open(&filtering);
+	bgtoken_flush_work(&pump.poll->dwork.work);
+	/* The first was handed over, or the second would not have been taken. */
+	KUNIT_EXPECT_EQ(test, pump.level, 2);
+	KUNIT_EXPECT_EQ(test, samples, 2);
+	KUNIT_EXPECT_TRUE(test, pump_is_armed(&pump));
+	stop_pump(&pump);
 }
 
 static void press_button(void *button)
@@ -365,6 +460,31 @@ static void relay_goes_after_its_interrupt(struct kunit *test)
 	raise_line();
 	scoped_bgtoken_irqsave(token, struct relay *, relay)
 		KUNIT_EXPECT_EQ(test, relay->clicks, 1);
+	unbind(t);
+	KUNIT_EXPECT_TRUE(test, line.raised_last);
+}
+
+static void port_may_go_before_the_card_whose_interrupt_it_handles(struct kunit *test)
+{
+	struct device *card = test_device(test);
+	struct doc_test *t = test->priv;
+	struct bgtoken *token;
+	struct port *port;
+
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		kunit_skip(test, "its interrupts are threads");
+	KUNIT_ASSERT_NOT_NULL(test, devres_open_group(card, NULL, GFP_KERNEL));
+	port = kzalloc(sizeof(*port), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, port);
+	token = bgtoken_create(port, BGTOKEN_SPIN, GFP_KERNEL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	port->token = token;
+	KUNIT_EXPECT_EQ(test, port_request_irq(port, card, 1), 0);
+	KUNIT_EXPECT_EQ(test, raise_line(), IRQ_HANDLED);
+	KUNIT_EXPECT_EQ(test, port->events, 1);
+	port_remove(port);
+	KUNIT_EXPECT_EQ(test, kref_read(&token->kref), 1U);	/* the card's */
+	KUNIT_EXPECT_EQ(test, raise_line(), IRQ_NONE);
 	unbind(t);
 	KUNIT_EXPECT_TRUE(test, line.raised_last);
 }
@@ -414,6 +534,39 @@ static void loader_may_go_before_its_firmware_comes(struct kunit *test)
 	bgtoken_put(token);
 	kfree(loader);
 	firmware.done(&fw, firmware.context);	/* the last put is its own */
+}
+
+static void modem_may_go_before_its_transfer_completes(struct kunit *test)
+{
+	struct transfer transfer = { .length = 8 };
+	struct modem *modem = kzalloc(sizeof(*modem), GFP_KERNEL);
+	struct bgtoken *token;
+
+	KUNIT_ASSERT_NOT_NULL(test, modem);
+	token = bgtoken_create(modem, BGTOKEN_SPIN, GFP_KERNEL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	modem->token = token;
+	KUNIT_EXPECT_EQ(test, modem_start(modem, &transfer), 0);
+	KUNIT_EXPECT_TRUE(test, test_call_in(TEST_HARDIRQ, complete_transfer, &transfer));
+	KUNIT_EXPECT_TRUE(test, test_call_in(TEST_SOFTIRQ, complete_transfer, &transfer));
+	KUNIT_EXPECT_EQ(test, modem->received, (size_t)16);
+	KUNIT_EXPECT_EQ(test, transfer.submitted, 3);
+	KUNIT_EXPECT_EQ(test, kref_read(&token->kref), 2U);
+
+	transfer.err = -ENODEV;
+	KUNIT_EXPECT_TRUE(test, test_call_in(TEST_HARDIRQ, complete_transfer, &transfer));
+	KUNIT_EXPECT_EQ(test, kref_read(&token->kref), 1U);
+	KUNIT_EXPECT_EQ(test, modem_start(modem, &transfer), -ENODEV);
+	KUNIT_EXPECT_EQ(test, kref_read(&token->kref), 1U);
+	transfer.err = 0;
+
+	KUNIT_EXPECT_EQ(test, modem_start(modem, &transfer), 0);
+	bgtoken_cancel(token);
+	bgtoken_put(token);
+	kfree(modem);
+	/* The last put is its own. */
+	KUNIT_EXPECT_TRUE(test, test_call_in(TEST_HARDIRQ, complete_transfer, &transfer));
+	KUNIT_EXPECT_EQ(test, transfer.submitted, 4);
 }
 
 static void link_tries_three_times_or_until_it_is_stopped(struct kunit *test)
@@ -509,6 +662,8 @@ static int doc_test_init(struct kunit *test)
 	t->live_tokens = test_live(bgtoken_live_tokens);
 	t->live_works = test_live(bgtoken_live_works);
 	test_gate_init(&parsing);
+	test_gate_init(&filtering);
+	samples = 0;
 	line.raised_last = false;
 	foo_wq = bgtoken_wq_create("bgtoken_doc", WQ_UNBOUND, 0);
 	pump_wq = foo_wq;
@@ -523,6 +678,7 @@ static void doc_test_exit(struct kunit *test)
 	if (!t)
 		return;
 	test_gate_open(&parsing);
+	test_gate_open(&filtering);
 	if (!test_thread_join(&t->thread)) {
 		KUNIT_FAIL(test, "a thread left behind");
 		return;
@@ -544,10 +700,14 @@ static struct kunit_case doc_test_cases[] = {
 	KUNIT_CASE(gauge_read_ends_with_a_value),
 	KUNIT_CASE(gauge_may_go_while_it_is_read),
 	KUNIT_CASE(pump_is_left_alone_while_suspended),
+	KUNIT_CASE(pump_is_given_after_a_pause_what_its_poll_has_kept),
+	KUNIT_CASE(pump_that_is_resumed_during_a_poll_goes_on_polling),
 	KUNIT_CASE(button_counts_what_comes_in_interrupts),
 	KUNIT_CASE(relay_goes_after_its_interrupt),
+	KUNIT_CASE(port_may_go_before_the_card_whose_interrupt_it_handles),
 	KUNIT_CASE(session_is_found_until_it_is_closed),
 	KUNIT_CASE(loader_may_go_before_its_firmware_comes),
+	KUNIT_CASE(modem_may_go_before_its_transfer_completes),
 	KUNIT_CASE(link_tries_three_times_or_until_it_is_stopped),
 	KUNIT_CASE(blit_is_done_whatever_becomes_of_it),
 	KUNIT_CASE(stream_may_go_while_a_scope_waits_for_a_frame),
