@@ -36,6 +36,9 @@
  *	each work and timer	from bgtoken_work_init() or the like to its release
  *	whoever is in a scope	the caller's own, for the whole scope
  *
+ * As elsewhere in the kernel, the kernel-doc of a function that is not inline stands above
+ * it in its .c file, and is as much a part of the contract as what is here.
+ *
  * The idea comes from V8's BackgroundCompileToken (2019); its scope is
  * BackgroundCompileScope there.
  */
@@ -366,8 +369,9 @@ static __always_inline void *__bgtoken_enter_irqsave(struct bgtoken *token,
  *		until after bgtoken_exit()
  *
  * Nobody waits on a token that was cancelled or paused before the call.  With a token
- * of kind BGTOKEN_SPIN it is a bug in the caller, which is warned of; there is no
- * scope.
+ * of kind BGTOKEN_SPIN it is a bug in the caller, which is warned of once; there is no
+ * scope.  With lockdep, the warning says where the token was created; without, only the
+ * caller is known, from the backtrace.
  *
  * Context: Process context; may sleep.  For BGTOKEN_SHARED any that may take a
  * spinlock_t, and never waits; its scope may sleep if its caller may.
@@ -414,10 +418,13 @@ static __always_inline void *bgtoken_enter(struct bgtoken *token)
 })
 
 /**
- * lockdep_assert_bgtoken() - say that the caller is in a scope
+ * lockdep_assert_bgtoken() - assert that the caller is in a scope
  * @_token:	the token
  *
- * Checked with lockdep: that the running task is in a scope of @_token.
+ * As lockdep_assert_held(): with lockdep, warns unless the current task is in a scope of
+ * @_token; without, does nothing.
+ *
+ * Context: Any, in a scope of @_token.
  */
 #define lockdep_assert_bgtoken(_token)	lockdep_assert_held(_token)
 
@@ -548,7 +555,7 @@ void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
  * For a file operation that blocks while its device may go.  Who makes the
  * condition true calls bgtoken_wake() afterwards.  The condition is looked at
  * outside of scopes, and may sleep; one that needs the owner enters a scope for
- * that:
+ * that::
  *
  *	static bool foo_ready(struct bgtoken *token)
  *	{
@@ -630,9 +637,25 @@ void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
 #define bgtoken_wait_event_interruptible_timeout(_token, _cond, _timeout) \
 	___bgtoken_wait_event(_token, _cond, TASK_INTERRUPTIBLE, _timeout)
 
+/* __free(bgtoken_put): a reference that is put at the end of the block. */
 DEFINE_FREE(bgtoken_put, struct bgtoken *, bgtoken_put(_T))
 
-/* A scope that ends with the block that it is in. */
+/**
+ * struct bgtoken_scope - a scope that ends with the block that it is in
+ * @token:	the token
+ * @owner:	the owner, pinned until then; NULL if the token is cancelled or paused:
+ *		then there is no scope
+ *
+ * Of CLASS(bgtoken), for where scoped_bgtoken() would indent too much::
+ *
+ *	CLASS(bgtoken, scope)(token);
+ *	struct foo *foo = scope.owner;
+ *
+ *	if (!foo)
+ *		return -ENODEV;
+ *
+ * Context: As bgtoken_enter().
+ */
 struct bgtoken_scope {
 	struct bgtoken *token;
 	void *owner;
@@ -651,6 +674,16 @@ static __always_inline void bgtoken_scope_exit(struct bgtoken_scope *scope)
 	scope->owner = NULL;
 }
 
+/**
+ * struct bgtoken_irq_scope - the same with interrupts off
+ * @token:	the token
+ * @owner:	as in struct bgtoken_scope
+ * @flags:	as bgtoken_enter_irqsave() has saved them
+ *
+ * Of CLASS(bgtoken_irqsave), which is used as CLASS(bgtoken) is.
+ *
+ * Context: As bgtoken_enter_irqsave().
+ */
 struct bgtoken_irq_scope {
 	struct bgtoken *token;
 	void *owner;
@@ -673,11 +706,6 @@ static __always_inline void bgtoken_irq_scope_exit(struct bgtoken_irq_scope *sco
 	scope->owner = NULL;
 }
 
-/*
- * CLASS(bgtoken, scope)(token): a scope from here to the end of the block, if
- * scope.owner is not NULL.  CLASS(bgtoken_irqsave, scope)(token) is the same for
- * BGTOKEN_SPIN.
- */
 DEFINE_CLASS(bgtoken, struct bgtoken_scope, bgtoken_scope_exit(&_T),
 	     bgtoken_scope_enter(token), struct bgtoken *token)
 DEFINE_CLASS(bgtoken_irqsave, struct bgtoken_irq_scope, bgtoken_irq_scope_exit(&_T),
@@ -929,14 +957,17 @@ __devm_bgtoken_delayed_work_create(struct device *dev, struct bgtoken *token,
 /**
  * devm_bgtoken_work_create() - allocate a work that is put when a device unbinds
  * @_dev:	the device
- * @_token:	as for bgtoken_work_init(); an ERR_PTR is passed on
+ * @_token:	of this device, as it is cancelled when that unbinds; an ERR_PTR is passed on
  * @_fn:	as for bgtoken_work_init()
  *
  * For a driver that would embed a work in what its remove frees: it keeps this pointer
- * there instead.  The one reference is the device's; the queue has its own, so the memory
- * stays for as long as the work is queued or runs.  At unbind the token is cancelled first,
- * which waits for its live scopes, so that nobody is left who may queue the work.  What is
- * freed in remove, before that, is guarded by a bgtoken_cancel() in remove, as ever.
+ * there instead.  The reference that bgtoken_work_init() gives is the device's; the queue
+ * has its own, so the memory stays for as long as the work is queued or runs.
+ *
+ * At unbind the token is cancelled before the work is put, so that no scope is left that
+ * could queue it.  A token that is to outlive the binding, or is shared with another
+ * device, must not be given: its owner would be cut off.  What remove itself frees, earlier
+ * than that, is guarded by a bgtoken_cancel() in remove, as ever.
  *
  * Context: Process context; may sleep.
  * Return: The work, ERR_PTR(-ENOMEM), or @_token if that is an ERR_PTR.
@@ -947,7 +978,7 @@ __devm_bgtoken_delayed_work_create(struct device *dev, struct bgtoken *token,
 /**
  * devm_bgtoken_delayed_work_create() - allocate a delayed work that is put when a device unbinds
  * @_dev:	the device
- * @_token:	as for bgtoken_work_init(); an ERR_PTR is passed on
+ * @_token:	of this device, as it is cancelled when that unbinds; an ERR_PTR is passed on
  * @_fn:	as for bgtoken_delayed_work_init()
  *
  * Otherwise as devm_bgtoken_work_create().

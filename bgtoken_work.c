@@ -53,6 +53,11 @@
  *	lock; QUEUED: IDLE; unlock
  *	call the function
  *
+ * The state, the two stale bits and the number of pauses are fields of their own, and not
+ * one word, as they are independent: in any state of a delayed work either bit may be set,
+ * or both, and a pause changes nothing in a work that is QUEUED; and as token->lock covers
+ * them all, nobody has to change them in one step.
+ *
  * What is QUEUED when its token is cancelled, or paused, or when its workqueue is
  * destroyed, is left there; its run drops it.  So a cancel costs the same for any number
  * of works.  The run moves the work to IDLE before it looks whether to drop it, under the
@@ -337,11 +342,12 @@ EXPORT_SYMBOL_GPL(bgtoken_timer_init);
 /**
  * devm_bgtoken_timer_create() - allocate a timer that is put when a device unbinds
  * @dev:	the device
- * @token:	as for bgtoken_timer_init(); an ERR_PTR is passed on
+ * @token:	of this device, as it is cancelled when that unbinds; of kind BGTOKEN_SPIN
+ *		or BGTOKEN_SHARED; an ERR_PTR is passed on
  * @fn:		as for bgtoken_timer_init()
  *
- * While it is armed, and while its function runs, it holds a reference of its own.
- * Otherwise as devm_bgtoken_work_create().
+ * An armed timer and one whose function runs hold a reference of their own.  Otherwise
+ * as devm_bgtoken_work_create().
  *
  * Context: Process context; may sleep.
  * Return: The timer, ERR_PTR(-ENOMEM), or @token if that is an ERR_PTR.
@@ -1019,9 +1025,9 @@ static void bgtoken_wq_expedite(struct bgtoken_wq *wq)
  * For the exit of a module that has timers, or that puts works after it has destroyed
  * its background workqueue, or has none: when it returns, the release of each work whose
  * last put came before, and the function of each timer whose token was cancelled before,
- * has returned.  Waits for a grace period, and for the releases of others, too: so not
- * under a lock that any release may take, and from a release it may be a deadlock, which
- * lockdep names.
+ * has returned.  Waits for a grace period, and then until no release is outstanding, also
+ * of others: it does not return while these keep coming without a break.  Under a lock that
+ * any release may take, or from a release, it may be a deadlock, which lockdep names.
  *
  * Context: Process context; sleeps.
  */
@@ -1038,11 +1044,13 @@ EXPORT_SYMBOL_GPL(bgtoken_barrier);
  *
  * For module exit: when it returns, no function of a work that was queued here
  * is running or will run, and the last reference that the queue held on a work
- * is gone, so that the text of functions may be unloaded; what bgtoken_barrier() waits
- * for is over, too, with all that this means.  Only this and a flush wait for works: this
- * for a grace period, and for as long as the slowest one that is running; cancel the
- * owners first, so that works see it and leave.  From one of its own works it is a
- * deadlock, which lockdep names.
+ * is gone, so that the text of functions may be unloaded.  Only this and a flush wait for
+ * works: this for a grace period, and for as long as the slowest one that is running.
+ * Cancel the owners first, so that works see it and leave.  From one of its own works it
+ * is a deadlock, which lockdep names.
+ *
+ * It ends with what bgtoken_barrier() does: it waits for the releases of others, too, for
+ * as long as these keep coming, and may deadlock where that may.
  *
  * Context: Process context; sleeps.
  */
