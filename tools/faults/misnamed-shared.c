@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * plants: shared scopes begun by the name for spin ones, where the kernel goes on after a warning
+ * caught by: the case, which says in the end that both were refused
+ * text: two scopes were refused, and the shared token works
+ * run: debug --suite fault_misnamed_shared
+ */
+#include <linux/module.h>
+
+#include "fault_warn.h"
+
+static void misnamed_shared(struct kunit *test)
+{
+	struct bgtoken *token = bgtoken_create(test, BGTOKEN_SHARED, GFP_KERNEL);
+	unsigned long flags;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	fault_let_warnings_pass(test);
+	KUNIT_EXPECT_NULL(test, bgtoken_enter_irqsave(token, flags));
+	fault_expect_warned(test);
+	/* Nor beside one that is live, which would let another in. */
+	KUNIT_ASSERT_NOT_NULL(test, bgtoken_enter(token));
+	KUNIT_EXPECT_NULL(test, bgtoken_enter_irqsave(token, flags));
+	bgtoken_exit(token);
+	fault_expect_token_works(test, token);
+	if (test->status == KUNIT_SUCCESS)
+		kunit_info(test, "two scopes were refused, and the shared token works");
+}
+
+static struct kunit_case fault_cases[] = {
+	KUNIT_CASE(misnamed_shared),
+	{}
+};
+
+static struct kunit_suite fault_suite = {
+	.name = "fault_misnamed_shared",
+	.test_cases = fault_cases,
+};
+
+kunit_test_suite(fault_suite);
+
+MODULE_DESCRIPTION("A planted fault");
+MODULE_LICENSE("GPL");
