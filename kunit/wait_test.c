@@ -556,7 +556,7 @@ static void ponger(void *arg)
 
 	for (n = 0; n < PINGS; n++) {
 		if (bgtoken_wait_event_timeout(p->t->token, atomic_read(&p->turn) == 2 * n + 1,
-					       TEST_TIMEOUT) <= 0)
+					       TEST_TIMEOUT) <= 1)
 			return;
 		atomic_inc(&p->turn);
 		bgtoken_wake(p->t->token);
@@ -575,12 +575,29 @@ static void wake_is_not_lost_on_the_way_to_sleep(struct kunit *test)
 		atomic_inc(&p.turn);
 		bgtoken_wake(t->token);
 		if (bgtoken_wait_event_timeout(t->token, atomic_read(&p.turn) == 2 * n + 2,
-					       TEST_TIMEOUT) <= 0)
+					       TEST_TIMEOUT) <= 1)
 			break;
 	}
 	KUNIT_EXPECT_EQ(test, n, PINGS);
 	bgtoken_cancel(t->token);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+}
+
+/* It comes true, and says so, just after it was found false. */
+static bool ready_during_the_look(struct wait_test *t)
+{
+	if (READ_ONCE(t->ready))
+		return true;
+	make_ready(t);
+	return false;
+}
+
+static void wake_during_a_look_is_not_lost(struct kunit *test)
+{
+	struct wait_test *t = test->priv;
+
+	KUNIT_EXPECT_GT(test, bgtoken_wait_event_timeout(t->token, ready_during_the_look(t),
+							 TEST_TIMEOUT), 1L);
 }
 
 /* References */
@@ -1107,6 +1124,7 @@ static struct kunit_case wait_test_cases[] = {
 	KUNIT_CASE(poller_may_outlive_the_token),
 	KUNIT_CASE(poll_that_does_not_wait_is_no_poller),
 	KUNIT_CASE_SLOW(wake_is_not_lost_on_the_way_to_sleep),
+	KUNIT_CASE(wake_during_a_look_is_not_lost),
 	KUNIT_CASE(token_that_was_looked_up_is_kept_while_there_are_references),
 	KIND_CASE(token_is_put_when_a_device_unbinds),
 	KUNIT_CASE(token_get_for_a_device_without_memory_keeps_nothing),
