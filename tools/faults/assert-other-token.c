@@ -2,7 +2,7 @@
 /*
  * plants: a call in the scope of a token's sibling to what asserts that it is in its own
  * caught by: lockdep
- * text: WARNING: CPU: .* at .*bgtoken_fault_assert_other_token\.c:
+ * text: WARNING: CPU: .* at [a-z_]+\+.*bgtoken_fault_assert_other_token
  * run: debug --suite fault_assert_other_token
  */
 #include <kunit/test.h>
