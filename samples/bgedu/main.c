@@ -7,8 +7,9 @@
  *
  *  - struct bgedu is the owner.  It goes when the device is unbound, and of all who use
  *    it remove waits for scopes only, which are short: for no work, no timer, no reader.
- *  - Whoever may outlive it holds a reference on its token instead: open files, works,
- *    the timer, and the interrupt, which devres frees after remove.
+ *  - Whoever may outlive it holds a reference on its token instead: open files, works and
+ *    the timer.  The interrupt needs none, though it is freed after remove: it was requested
+ *    after the token was created, and devres goes in reverse, so its handler goes first.
  *  - What a work needs outside of scopes, it pins: here struct device, so that it can
  *    give back its reference for runtime PM when the driver is gone.
  *
@@ -60,8 +61,6 @@
 #define EDU_BUFFER		0x40000	/* for DMA, as the device sees it */
 
 #define FIRMWARE_SIZE		2048	/* in the first half of edu->dma */
-#define FIRMWARE_CHUNK		512
-#define HEALTH_SIZE		64
 #define HEALTH_PERIOD		(HZ / 4)
 #define AUTOSUSPEND_MS		200
 
@@ -136,12 +135,16 @@ static void bgedu_pm_put(struct device *dev)
 
 /* Jobs, under edu->lock and in a scope */
 
+static struct bgedu_file *bgedu_first(struct bgedu *edu)
+{
+	return list_first_entry_or_null(&edu->jobs, struct bgedu_file, node);
+}
+
 /* Have the device compute the first of them, if it can. */
 static void bgedu_start(struct bgedu *edu)
 {
-	struct bgedu_file *file;
+	struct bgedu_file *file = bgedu_first(edu);
 
-	file = list_first_entry_or_null(&edu->jobs, struct bgedu_file, node);
 	if (!file || !edu->ready || edu->computing)
 		return;
 	edu->computing = true;
@@ -152,6 +155,8 @@ static void bgedu_start(struct bgedu *edu)
 
 static void bgedu_finish(struct bgedu *edu, struct bgedu_file *file, int error, u32 result)
 {
+	if (list_is_first(&file->node, &edu->jobs))
+		edu->computing = false;
 	list_del_init(&file->node);
 	file->error = error;
 	file->pos = 0;
@@ -159,12 +164,6 @@ static void bgedu_finish(struct bgedu *edu, struct bgedu_file *file, int error, 
 	smp_store_release(&file->state, BGEDU_DONE);	/* pairs with bgedu_state() */
 	kref_put(&file->kref, bgedu_file_free);		/* taken in bgedu_submit() */
 	bgedu_pm_put(&edu->pdev->dev);			/* taken in bgedu_submit() */
-}
-
-static void bgedu_finish_first(struct bgedu *edu, int error, u32 result)
-{
-	edu->computing = false;
-	bgedu_finish(edu, list_first_entry(&edu->jobs, struct bgedu_file, node), error, result);
 }
 
 /* What was begun is void: the first job will be computed again. */
@@ -196,7 +195,7 @@ static bool bgedu_handle(struct bgedu *edu)
 	if (events & EDU_IRQ_FACTORIAL && edu->computing &&
 	    !(bgedu_read(edu, EDU_STATUS) & EDU_STATUS_COMPUTING)) {
 		edu->stats.done++;
-		bgedu_finish_first(edu, 0, bgedu_read(edu, EDU_FACTORIAL));
+		bgedu_finish(edu, bgedu_first(edu), 0, bgedu_read(edu, EDU_FACTORIAL));
 		bgedu_start(edu);
 	}
 	return true;
@@ -224,7 +223,7 @@ static void bgedu_watchdog(struct bgtoken_timer *timer, void *owner)
 		if (!edu->computing || time_before(jiffies, edu->deadline))
 			return;
 		edu->stats.stuck++;
-		bgedu_finish_first(edu, -ETIMEDOUT, 0);
+		bgedu_finish(edu, bgedu_first(edu), -ETIMEDOUT, 0);
 		bgedu_begin_anew(edu);
 	}
 	bgtoken_wake(edu->token);
@@ -242,29 +241,25 @@ static bool bgedu_transferred(struct bgtoken *token)
 }
 
 /*
- * Move memory at @offset in the firmware from or to the device, unless it was reset since
- * @resets, and wait for that outside of scopes.
+ * Move the firmware to the device, or back into the second half of edu->dma, unless it was
+ * reset since @resets, and wait for that outside of scopes.
  */
-static int bgedu_transfer(struct bgtoken *token, unsigned int resets, u32 offset, u32 size,
-			  bool from_device)
+static int bgedu_transfer(struct bgtoken *token, unsigned int resets, bool back)
 {
 	long left;
 
 	scoped_cond_bgtoken(return -ENODEV, token, struct bgedu *, edu) {
-		u32 memory = lower_32_bits(edu->dma_addr) + offset;
-		u32 device = EDU_BUFFER + offset;
+		u32 memory = lower_32_bits(edu->dma_addr);
 
 		guard(spinlock_irqsave)(&edu->lock);
 		if (edu->resets != resets || edu->transferring)
 			return -EAGAIN;
 		edu->transferring = true;
-		if (from_device)
-			memory += FIRMWARE_SIZE;
-		bgedu_write(edu, EDU_DMA_SOURCE, from_device ? device : memory);
-		bgedu_write(edu, EDU_DMA_DEST, from_device ? memory : device);
-		bgedu_write(edu, EDU_DMA_COUNT, size);
+		bgedu_write(edu, EDU_DMA_SOURCE, back ? EDU_BUFFER : memory);
+		bgedu_write(edu, EDU_DMA_DEST, back ? memory + FIRMWARE_SIZE : EDU_BUFFER);
+		bgedu_write(edu, EDU_DMA_COUNT, FIRMWARE_SIZE);
 		bgedu_write(edu, EDU_DMA_COMMAND, EDU_DMA_RUN | EDU_DMA_INTERRUPT |
-			    (from_device ? EDU_DMA_FROM_DEVICE : 0));
+			    (back ? EDU_DMA_FROM_DEVICE : 0));
 	}
 	left = bgtoken_wait_event_timeout(token, bgedu_transferred(token), 30 * HZ);
 	if (left < 0 || bgedu_usual_gone())
@@ -273,73 +268,38 @@ static int bgedu_transfer(struct bgtoken *token, unsigned int resets, u32 offset
 }
 
 /* Does the device have what it was given? */
-static int bgedu_verify(struct bgtoken *token, unsigned int resets, u32 size)
+static int bgedu_verify(struct bgtoken *token, unsigned int resets)
 {
-	int err = bgedu_transfer(token, resets, 0, size, true);
+	int err = bgedu_transfer(token, resets, true);
 
 	if (err)
 		return err;
 	scoped_cond_bgtoken(return -ENODEV, token, struct bgedu *, edu) {
 		if (READ_ONCE(edu->resets) != resets)
 			err = -EAGAIN;
-		else if (memcmp(edu->dma, edu->dma + FIRMWARE_SIZE, size))
+		else if (memcmp(edu->dma, edu->dma + FIRMWARE_SIZE, FIRMWARE_SIZE))
 			err = -EIO;
 	}
 	return err;
 }
 
-static int bgedu_load(struct bgtoken *token, unsigned int resets)
-{
-	u32 offset;
-	int err;
-
-	for (offset = 0; offset < FIRMWARE_SIZE; offset += FIRMWARE_CHUNK) {
-		err = bgedu_transfer(token, resets, offset, FIRMWARE_CHUNK, false);
-		if (err)
-			return err;
-	}
-	return bgedu_verify(token, resets, FIRMWARE_SIZE);
-}
-
 /* The device has no reset: it is as new when what it does for nobody has come to its end. */
-static bool bgedu_quiet(struct bgedu *edu)
-{
-	bgedu_write(edu, EDU_STATUS, 0);	/* no interrupt */
-	if (bgedu_read(edu, EDU_STATUS) & EDU_STATUS_COMPUTING ||
-	    bgedu_read(edu, EDU_DMA_COMMAND) & EDU_DMA_RUN)
-		return false;
-	bgedu_write(edu, EDU_IRQ_ACK, ~0);
-	pci_set_master(edu->pdev);	/* it no longer moves memory of an earlier time */
-	bgedu_write(edu, EDU_STATUS, EDU_STATUS_INTERRUPT);
-	return true;
-}
-
 static int bgedu_reset(struct bgtoken *token)
 {
 	do {
 		scoped_cond_bgtoken(return -ENODEV, token, struct bgedu *, edu) {
 			guard(spinlock_irqsave)(&edu->lock);
-			if (bgedu_quiet(edu))
+			bgedu_write(edu, EDU_STATUS, 0);	/* no interrupt */
+			if (!(bgedu_read(edu, EDU_STATUS) & EDU_STATUS_COMPUTING) &&
+			    !(bgedu_read(edu, EDU_DMA_COMMAND) & EDU_DMA_RUN)) {
+				bgedu_write(edu, EDU_IRQ_ACK, ~0);
+				pci_set_master(edu->pdev);	/* no DMA of earlier is left */
+				bgedu_write(edu, EDU_STATUS, EDU_STATUS_INTERRUPT);
 				return 0;
+			}
 		}
 	} while (!bgedu_usual_gone() && !bgtoken_sleep(token, HZ / 100 + 1));
 	return -ENODEV;
-}
-
-/* How a set-up ended that was begun at @resets.  In a scope. */
-static void bgedu_setup_done(struct bgedu *edu, unsigned int resets, int err)
-{
-	guard(spinlock_irqsave)(&edu->lock);
-	if (edu->resets != resets)
-		return;				/* another one is queued */
-	if (!err) {
-		edu->ready = true;
-		edu->stats.setups++;
-		bgedu_start(edu);
-	} else if (err != -ENODEV) {
-		dev_err(&edu->pdev->dev, "set-up failed: %d; given up\n", err);
-		bgtoken_refuse(edu->token);	/* to its users it is gone */
-	}
 }
 
 /*
@@ -360,25 +320,23 @@ static void bgedu_setup(struct bgtoken_work *work)
 		resets = edu->resets;
 	}
 	dev = bgedu_pm_get(token);
-	err = PTR_ERR_OR_ZERO(dev) ?: bgedu_reset(token) ?: bgedu_load(token, resets);
-	scoped_bgtoken(token, struct bgedu *, edu)
-		bgedu_setup_done(edu, resets, err);
+	err = PTR_ERR_OR_ZERO(dev) ?: bgedu_reset(token) ?:
+	      bgedu_transfer(token, resets, false) ?: bgedu_verify(token, resets);
+	scoped_bgtoken(token, struct bgedu *, edu) {
+		guard(spinlock_irqsave)(&edu->lock);
+		if (edu->resets != resets) {
+			/* it was reset meanwhile, and another set-up is queued */
+		} else if (!err) {
+			edu->ready = true;
+			edu->stats.setups++;
+			bgedu_start(edu);
+		} else if (err != -ENODEV) {
+			dev_err(&edu->pdev->dev, "set-up failed: %d; given up\n", err);
+			bgtoken_refuse(token);		/* to its users it is gone */
+		}
+	}
 	if (!IS_ERR(dev))
 		bgedu_pm_put(dev);
-}
-
-/* How a health check ended that was begun at @resets.  In a scope. */
-static void bgedu_health_done(struct bgedu *edu, unsigned int resets, int err)
-{
-	guard(spinlock_irqsave)(&edu->lock);
-	if (edu->resets != resets)
-		return;
-	if (!err) {
-		edu->stats.checks++;
-	} else if (err == -EIO || err == -ETIMEDOUT) {
-		dev_err(&edu->pdev->dev, "health check failed: %d\n", err);
-		bgedu_begin_anew(edu);
-	}
 }
 
 /* Now and then, while it is in use: is the firmware what it was? */
@@ -396,9 +354,18 @@ static void bgedu_health(struct bgtoken_work *work)
 			dev = get_device(&edu->pdev->dev);
 	}
 	if (dev) {
-		err = bgedu_verify(token, resets, HEALTH_SIZE);
-		scoped_bgtoken(token, struct bgedu *, edu)
-			bgedu_health_done(edu, resets, err);
+		err = bgedu_verify(token, resets);
+		scoped_bgtoken(token, struct bgedu *, edu) {
+			guard(spinlock_irqsave)(&edu->lock);
+			if (edu->resets != resets) {
+				/* whatever it found was of an earlier time */
+			} else if (!err) {
+				edu->stats.checks++;
+			} else if (err == -EIO || err == -ETIMEDOUT) {
+				dev_err(&edu->pdev->dev, "health check failed: %d\n", err);
+				bgedu_begin_anew(edu);
+			}
+		}
 		bgedu_pm_put(dev);
 	}
 	bgtoken_queue_delayed_work(bgedu_wq, to_bgtoken_delayed_work(work), HEALTH_PERIOD);
@@ -508,14 +475,10 @@ static ssize_t bgedu_take(struct bgedu_file *file, char __user *buf, size_t coun
 	ssize_t taken;
 
 	guard(mutex)(&file->lock);
-	switch (bgedu_state(file)) {
-	case BGEDU_EMPTY:
+	if (bgedu_state(file) == BGEDU_EMPTY)
 		return 0;
-	case BGEDU_ASKED:
+	if (bgedu_state(file) == BGEDU_ASKED)
 		return -EAGAIN;		/* by another thread, which was quicker */
-	case BGEDU_DONE:
-		break;
-	}
 	taken = file->error ?: simple_read_from_buffer(buf, count, &file->pos, file->text,
 						       strlen(file->text));
 	if (file->error || file->pos == strlen(file->text))
@@ -537,18 +500,24 @@ static ssize_t bgedu_file_read(struct file *filp, char __user *buf, size_t count
 static __poll_t bgedu_poll(struct file *filp, poll_table *pt)
 {
 	struct bgedu_file *file = filp->private_data;
+	enum bgedu_state state;
 
 	bgtoken_poll_wait(filp, file->token, pt);
 	if (bgedu_gone(file->token))
 		return EPOLLHUP | EPOLLERR;
-	switch (bgedu_state(file)) {
-	case BGEDU_EMPTY:
-		return EPOLLOUT | EPOLLWRNORM;
-	case BGEDU_DONE:
-		return EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
-	default:
+	state = bgedu_state(file);
+	if (state == BGEDU_ASKED)
 		return 0;
+	return EPOLLOUT | EPOLLWRNORM | (state == BGEDU_DONE ? EPOLLIN | EPOLLRDNORM : 0);
+}
+
+static int bgedu_stats(struct bgtoken *token, struct bgedu_stats *stats)
+{
+	scoped_cond_bgtoken(return -ENODEV, token, struct bgedu *, edu) {
+		guard(spinlock_irqsave)(&edu->lock);
+		*stats = edu->stats;
 	}
+	return 0;
 }
 
 static int bgedu_liveness(struct bgtoken *token, u32 *value)
@@ -580,20 +549,15 @@ static long bgedu_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 
 	if (bgedu_gone(file->token))
 		return -ENODEV;
-	switch (cmd) {
-	case BGEDU_IOC_STATS:
-		scoped_cond_bgtoken(return -ENODEV, file->token, struct bgedu *, edu) {
-			guard(spinlock_irqsave)(&edu->lock);
-			stats = edu->stats;
-		}
-		return copy_to_user(user, &stats, sizeof(stats)) ? -EFAULT : 0;
-	case BGEDU_IOC_LIVENESS:
-		if (copy_from_user(&value, user, sizeof(value)))
+	if (cmd == BGEDU_IOC_STATS) {
+		err = bgedu_stats(file->token, &stats);
+		return err ?: (copy_to_user(user, &stats, sizeof(stats)) ? -EFAULT : 0);
+	}
+	if (cmd == BGEDU_IOC_LIVENESS) {
+		if (get_user(value, (u32 __user *)user))
 			return -EFAULT;
 		err = bgedu_liveness(file->token, &value);
-		if (err)
-			return err;
-		return copy_to_user(user, &value, sizeof(value)) ? -EFAULT : 0;
+		return err ?: put_user(value, (u32 __user *)user);
 	}
 	return -ENOTTY;
 }
@@ -642,7 +606,7 @@ static int bgedu_suspend(struct device *dev)
 
 	bgtoken_pause(edu->token);
 	bgedu_write(edu, EDU_STATUS, 0);
-	pci_clear_master(edu->pdev);	/* what it moves, it moves nowhere; see bgedu_quiet() */
+	pci_clear_master(edu->pdev);	/* what it moves, it moves nowhere; see bgedu_reset() */
 	return 0;
 }
 
@@ -663,28 +627,18 @@ static const struct dev_pm_ops bgedu_pm = {
 	RUNTIME_PM_OPS(bgedu_runtime_suspend, bgedu_runtime_resume, NULL)
 };
 
-/* They are objects of their own, which may outlive edu. */
-static int bgedu_alloc_works(struct bgedu *edu, struct device *dev)
-{
-	edu->setup = devm_bgtoken_work_create(dev, edu->token, bgedu_setup);
-	if (IS_ERR(edu->setup))
-		return PTR_ERR(edu->setup);
-	edu->health = devm_bgtoken_delayed_work_create(dev, edu->token, bgedu_health);
-	if (IS_ERR(edu->health))
-		return PTR_ERR(edu->health);
-	edu->watchdog = devm_bgtoken_timer_create(dev, edu->token, bgedu_watchdog);
-	return PTR_ERR_OR_ZERO(edu->watchdog);
-}
-
+/* The works and the timer are objects of their own, which may outlive edu. */
 static int bgedu_alloc(struct bgedu *edu, struct device *dev)
 {
 	unsigned int i;
 	int err;
 
 	edu->token = devm_bgtoken_create(dev, edu, BGTOKEN_SHARED);
-	if (IS_ERR(edu->token))
-		return PTR_ERR(edu->token);
-	err = bgedu_alloc_works(edu, dev);
+	edu->setup = devm_bgtoken_work_create(dev, edu->token, bgedu_setup);
+	edu->health = devm_bgtoken_delayed_work_create(dev, edu->token, bgedu_health);
+	edu->watchdog = devm_bgtoken_timer_create(dev, edu->token, bgedu_watchdog);
+	err = PTR_ERR_OR_ZERO(edu->token) ?: PTR_ERR_OR_ZERO(edu->setup) ?:
+	      PTR_ERR_OR_ZERO(edu->health) ?: PTR_ERR_OR_ZERO(edu->watchdog);
 	if (err)
 		return err;
 	edu->dma = dmam_alloc_coherent(dev, 2 * FIRMWARE_SIZE, &edu->dma_addr, GFP_KERNEL);
