@@ -68,6 +68,10 @@ static unsigned int timeout_ms = 1000;
 module_param(timeout_ms, uint, 0644);
 MODULE_PARM_DESC(timeout_ms, "how long a factorial may take before the device is reset (1000)");
 
+static unsigned int patience = 30;
+module_param(patience, uint, 0444);
+MODULE_PARM_DESC(patience, "how long a transfer or a reset may take before the device is given up, in s (30)");
+
 static struct bgtoken_wq *bgedu_wq;
 static DEFINE_IDA(bgedu_ids);
 
@@ -261,7 +265,7 @@ static int bgedu_transfer(struct bgtoken *token, unsigned int resets, bool back)
 		bgedu_write(edu, EDU_DMA_COMMAND, EDU_DMA_RUN | EDU_DMA_INTERRUPT |
 			    (back ? EDU_DMA_FROM_DEVICE : 0));
 	}
-	left = bgtoken_wait_event_timeout(token, bgedu_transferred(token), 30 * HZ);
+	left = bgtoken_wait_event_timeout(token, bgedu_transferred(token), patience * HZ);
 	if (left < 0 || bgedu_usual_gone())
 		return -ENODEV;
 	return left ? 0 : -ETIMEDOUT;
@@ -286,6 +290,8 @@ static int bgedu_verify(struct bgtoken *token, unsigned int resets)
 /* The device has no reset: it is as new when what it does for nobody has come to its end. */
 static int bgedu_reset(struct bgtoken *token)
 {
+	unsigned long deadline = jiffies + patience * HZ;
+
 	do {
 		scoped_cond_bgtoken(return -ENODEV, token, struct bgedu *, edu) {
 			guard(spinlock_irqsave)(&edu->lock);
@@ -298,13 +304,15 @@ static int bgedu_reset(struct bgtoken *token)
 				return 0;
 			}
 		}
+		if (time_after(jiffies, deadline))
+			return -ETIMEDOUT;
 	} while (!bgedu_usual_gone() && !bgtoken_sleep(token, HZ / 100 + 1));
 	return -ENODEV;
 }
 
 /*
- * After probe, a resume, and a factorial that was stuck: make the device ready, however
- * long it takes.
+ * After probe, a resume, and a factorial that was stuck: make the device ready, which takes
+ * as long as what it was at before; or give it up.
  */
 static void bgedu_setup(struct bgtoken_work *work)
 {
