@@ -22,7 +22,7 @@
  *	bgedu_file	its struct file		bgedu_release()
  *			edu->jobs		bgedu_finish()
  *	runtime PM	edu->jobs		bgedu_finish(): bgedu_pm_put()
- *			whoever uses registers	itself: bgedu_pm_get(), bgedu_pm_put()
+ *			whoever uses registers	itself: bgedu_pm_put()
  *
  * The registers are those of docs/specs/edu.rst in QEMU's source.
  */
@@ -154,6 +154,8 @@ static void bgedu_start(struct bgedu *edu)
 	edu->computing = true;
 	edu->deadline = jiffies + msecs_to_jiffies(timeout_ms);
 	bgtoken_timer_mod(edu->watchdog, edu->deadline);
+	/* Refused if it is pending; else it found no job, or ends by queueing itself. */
+	bgtoken_queue_delayed_work(bgedu_wq, edu->health, HEALTH_PERIOD);
 	bgedu_write(edu, EDU_FACTORIAL, file->number);
 }
 
@@ -347,35 +349,35 @@ static void bgedu_setup(struct bgtoken_work *work)
 		bgedu_pm_put(dev);
 }
 
-/* Now and then, while it is in use: is the firmware what it was? */
+/* Now and then, while somebody waits for it: is the firmware what it was? */
 static void bgedu_health(struct bgtoken_work *work)
 {
 	struct bgtoken *token = work->token;
-	struct device *dev = NULL;
-	unsigned int resets = 0;
+	struct device *dev;
+	unsigned int resets;
 	int err;
 
+	scoped_cond_bgtoken(return, token, struct bgedu *, edu) {
+		guard(spinlock_irqsave)(&edu->lock);
+		if (!edu->ready || list_empty(&edu->jobs))
+			return;			/* bgedu_start() queues it again */
+		resets = edu->resets;
+		dev = get_device(&edu->pdev->dev);
+		pm_runtime_get_noresume(dev);	/* it is resumed: a job has one, too */
+	}
+	err = bgedu_verify(token, resets);
 	scoped_bgtoken(token, struct bgedu *, edu) {
 		guard(spinlock_irqsave)(&edu->lock);
-		resets = edu->resets;
-		if (edu->ready && pm_runtime_get_if_in_use(&edu->pdev->dev) > 0)
-			dev = get_device(&edu->pdev->dev);
-	}
-	if (dev) {
-		err = bgedu_verify(token, resets);
-		scoped_bgtoken(token, struct bgedu *, edu) {
-			guard(spinlock_irqsave)(&edu->lock);
-			if (edu->resets != resets) {
-				/* whatever it found was of an earlier time */
-			} else if (!err) {
-				edu->stats.checks++;
-			} else if (err == -EIO || err == -ETIMEDOUT) {
-				dev_err(&edu->pdev->dev, "health check failed: %d\n", err);
-				bgedu_begin_anew(edu);
-			}
+		if (edu->resets != resets) {
+			/* whatever it found was of an earlier time */
+		} else if (!err) {
+			edu->stats.checks++;
+		} else if (err == -EIO || err == -ETIMEDOUT) {
+			dev_err(&edu->pdev->dev, "health check failed: %d\n", err);
+			bgedu_begin_anew(edu);
 		}
-		bgedu_pm_put(dev);
 	}
+	bgedu_pm_put(dev);
 	bgtoken_queue_delayed_work(bgedu_wq, to_bgtoken_delayed_work(work), HEALTH_PERIOD);
 }
 
@@ -626,7 +628,6 @@ static int bgedu_resume(struct device *dev)
 	bgedu_void(edu);		/* nobody else is here: it is paused */
 	bgtoken_resume(edu->token);
 	bgtoken_queue_work(bgedu_wq, edu->setup);
-	bgtoken_queue_delayed_work(bgedu_wq, edu->health, HEALTH_PERIOD);
 	return 0;
 }
 
@@ -722,7 +723,6 @@ static int bgedu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	/* The PCI core has taken it.  Whether it is suspended is up to power/control. */
 	pm_runtime_put_noidle(dev);
 	bgtoken_queue_work(bgedu_wq, edu->setup);
-	bgtoken_queue_delayed_work(bgedu_wq, edu->health, HEALTH_PERIOD);
 	return 0;
 }
 
