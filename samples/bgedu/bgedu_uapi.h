@@ -5,7 +5,9 @@
  *	write()	a number in decimal: what is to be computed next.  -EBUSY while this
  *		file's last one is being computed
  *	read()	its factorial, modulo 2^32, and a newline; waits for it.  0 if nothing was
- *		asked for, or all was read; -ETIMEDOUT if the device was stuck on it
+ *		asked for, or all was read; -ETIMEDOUT if the device was stuck on it: if it
+ *		took longer than timeout_ms, a parameter of the module, over this number
+ *		alone.  Neither the numbers before it nor a set-up of the device count
  *	poll()	POLLIN when there is something to read, POLLOUT when nothing is being
  *		computed, POLLHUP when the device is gone
  *

@@ -152,7 +152,7 @@ static void bgedu_start(struct bgedu *edu)
 	if (!file || !edu->ready || edu->computing)
 		return;
 	edu->computing = true;
-	edu->deadline = jiffies + msecs_to_jiffies(timeout_ms);
+	edu->deadline = jiffies + msecs_to_jiffies(READ_ONCE(timeout_ms));
 	bgtoken_timer_mod(edu->watchdog, edu->deadline);
 	/* Refused if it is pending; else it found no job, or ends by queueing itself. */
 	bgtoken_queue_delayed_work(bgedu_wq, edu->health, HEALTH_PERIOD);
@@ -169,7 +169,7 @@ static void bgedu_finish(struct bgedu *edu, struct bgedu_file *file, int error, 
 	snprintf(file->text, sizeof(file->text), "%u\n", result);
 	smp_store_release(&file->state, BGEDU_DONE);	/* pairs with bgedu_state() */
 	kref_put(&file->kref, bgedu_file_free);		/* taken in bgedu_submit() */
-	bgedu_pm_put(&edu->pdev->dev);			/* taken in bgedu_submit() */
+	bgedu_pm_put(&edu->pdev->dev);			/* taken in bgedu_file_write() */
 }
 
 /* What was begun is void: the first job will be computed again. */
@@ -425,39 +425,38 @@ static int bgedu_release(struct inode *inode, struct file *filp)
 	return 0;
 }
 
+/* The caller's reference for runtime PM is the job's from then on. */
 static int bgedu_submit(struct bgedu_file *file, u32 number)
 {
-	struct device *dev = bgedu_pm_get(file->token);		/* bgedu_finish() */
-	int err = -ENODEV;
-
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
-	scoped_bgtoken(file->token, struct bgedu *, edu) {
+	guard(mutex)(&file->lock);
+	if (bgedu_state(file) == BGEDU_ASKED)
+		return -EBUSY;
+	scoped_cond_bgtoken(return -ENODEV, file->token, struct bgedu *, edu) {
 		kref_get(&file->kref);				/* bgedu_finish() */
 		file->number = number;
 		WRITE_ONCE(file->state, BGEDU_ASKED);
 		guard(spinlock_irqsave)(&edu->lock);
 		list_add_tail(&file->node, &edu->jobs);
 		bgedu_start(edu);
-		err = 0;
 	}
-	if (err)
-		bgedu_pm_put(dev);
-	return err;
+	return 0;
 }
 
 static ssize_t bgedu_file_write(struct file *filp, const char __user *buf, size_t count,
 				loff_t *pos)
 {
 	struct bgedu_file *file = filp->private_data;
+	struct device *dev;
 	u32 number;
 	int err;
 
 	err = kstrtou32_from_user(buf, count, 10, &number);
-	if (err)
-		return bgedu_gone(file->token) ? -ENODEV : err;
-	guard(mutex)(&file->lock);
-	err = bgedu_state(file) == BGEDU_ASKED ? -EBUSY : bgedu_submit(file, number);
+	if (!err) {
+		dev = bgedu_pm_get(file->token);	/* under no lock, as it may take long */
+		err = PTR_ERR_OR_ZERO(dev) ?: bgedu_submit(file, number);
+		if (err && !IS_ERR(dev))
+			bgedu_pm_put(dev);
+	}
 	return bgedu_gone(file->token) ? -ENODEV : err ?: count;
 }
 
