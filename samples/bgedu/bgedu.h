@@ -46,9 +46,11 @@ struct bgedu {
 
 void bgedu_remove(struct pci_dev *pdev);
 
-bool bgedu_usual_gone(void);
-void bgedu_usual_begin(void);
-void bgedu_usual_end(void);
+ssize_t bgedu_file_read(struct file *filp, char __user *buf, size_t count, loff_t *pos);
+
+/* usual.c: in the place of bgtoken_cancelled() and of the two above */
+bool bgedu_gone(const struct bgtoken *token);
 void bgedu_remove_timed(struct pci_dev *pdev);
+ssize_t bgedu_read_counted(struct file *filp, char __user *buf, size_t count, loff_t *pos);
 
 #endif

@@ -268,7 +268,7 @@ static int bgedu_transfer(struct bgtoken *token, unsigned int resets, bool back)
 			    (back ? EDU_DMA_FROM_DEVICE : 0));
 	}
 	left = bgtoken_wait_event_timeout(token, bgedu_transferred(token), patience * HZ);
-	if (left < 0 || bgedu_usual_gone())
+	if (bgedu_gone(token))
 		return -ENODEV;
 	return left ? 0 : -ETIMEDOUT;
 }
@@ -308,7 +308,7 @@ static int bgedu_reset(struct bgtoken *token)
 		}
 		if (time_after(jiffies, deadline))
 			return -ETIMEDOUT;
-	} while (!bgedu_usual_gone() && !bgtoken_sleep(token, HZ / 100 + 1));
+	} while (!bgedu_gone(token) && !bgtoken_sleep(token, HZ / 100 + 1));
 	return -ENODEV;
 }
 
@@ -382,11 +382,6 @@ static void bgedu_health(struct bgtoken_work *work)
 }
 
 /* Files */
-
-static bool bgedu_gone(struct bgtoken *token)
-{
-	return bgtoken_cancelled(token) || bgedu_usual_gone();
-}
 
 static enum bgedu_state bgedu_state(const struct bgedu_file *file)
 {
@@ -465,17 +460,13 @@ static int bgedu_wait(struct file *filp)
 {
 	struct bgedu_file *file = filp->private_data;
 	struct bgtoken *token = file->token;
-	int err = 0;
+	int err;
 
-	if (filp->f_flags & O_NONBLOCK) {
+	if (filp->f_flags & O_NONBLOCK)
 		err = bgedu_state(file) == BGEDU_ASKED ? -EAGAIN : 0;
-	} else {
-		bgedu_usual_begin();
-		err = bgtoken_wait_event_interruptible(token,
-						       bgedu_state(file) != BGEDU_ASKED ||
+	else
+		err = bgtoken_wait_event_interruptible(token, bgedu_state(file) != BGEDU_ASKED ||
 						       bgedu_gone(token));
-		bgedu_usual_end();
-	}
 	return bgedu_gone(token) ? -ENODEV : err;
 }
 
@@ -495,7 +486,7 @@ static ssize_t bgedu_take(struct bgedu_file *file, char __user *buf, size_t coun
 	return taken;
 }
 
-static ssize_t bgedu_file_read(struct file *filp, char __user *buf, size_t count, loff_t *pos)
+ssize_t bgedu_file_read(struct file *filp, char __user *buf, size_t count, loff_t *pos)
 {
 	struct bgedu_file *file = filp->private_data;
 	ssize_t done;
@@ -581,7 +572,7 @@ static const struct file_operations bgedu_fops = {
 	.owner		= THIS_MODULE,
 	.open		= bgedu_open,
 	.release	= bgedu_release,
-	.read		= bgedu_file_read,
+	.read		= bgedu_read_counted,
 	.write		= bgedu_file_write,
 	.poll		= bgedu_poll,
 	.unlocked_ioctl	= bgedu_ioctl,

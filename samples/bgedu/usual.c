@@ -2,7 +2,9 @@
 /*
  * What the driver is compared with, and how: with the parameter "usual" its remove waits
  * first, as remove functions do, for those who read, and for works.  A driver that was
- * written with bgtoken has nothing of what is in this file.
+ * written with bgtoken has nothing of what is in this file: it calls bgtoken_cancelled() for
+ * bgedu_gone(), and its functions for read and remove are bgedu_file_read() and
+ * bgedu_remove().
  */
 #include <linux/ktime.h>
 #include <linux/moduleparam.h>
@@ -20,22 +22,23 @@ static atomic_t readers = ATOMIC_INIT(0);
 static bool gone;
 
 /* Whoever uses the device is told, by a flag, as in any driver that takes care. */
-bool bgedu_usual_gone(void)
+bool bgedu_gone(const struct bgtoken *token)
 {
-	return READ_ONCE(gone);
+	return bgtoken_cancelled(token) || READ_ONCE(gone);
 }
 
-/* A reader keeps it from going for as long as it waits. */
-void bgedu_usual_begin(void)
+/* A reader keeps it from going for as long as it reads; one that finds it gone does not. */
+ssize_t bgedu_read_counted(struct file *filp, char __user *buf, size_t count, loff_t *pos)
 {
-	if (usual)
-		atomic_inc(&readers);
-}
+	ssize_t done;
 
-void bgedu_usual_end(void)
-{
-	if (usual && atomic_dec_and_test(&readers))
+	if (!usual || READ_ONCE(gone))
+		return bgedu_file_read(filp, buf, count, pos);
+	atomic_inc(&readers);
+	done = bgedu_file_read(filp, buf, count, pos);
+	if (atomic_dec_and_test(&readers))
 		wake_up_var(&readers);
+	return done;
 }
 
 static void bgedu_usual_wait(struct bgedu *edu)
