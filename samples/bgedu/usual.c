@@ -2,9 +2,8 @@
 /*
  * What the driver is compared with, and how: with the parameter "usual" its remove waits
  * first, as remove functions do, for those who read, and for works.  A driver that was
- * written with bgtoken has nothing of what is in this file: it calls bgtoken_cancelled() for
- * bgedu_gone(), and its functions for read and remove are bgedu_file_read() and
- * bgedu_remove().
+ * written with bgtoken has nothing of what is in this file, and says bgtoken_cancelled(),
+ * bgedu_remove() and bgedu_file_read() where it is called.
  */
 #include <linux/ktime.h>
 #include <linux/moduleparam.h>
