@@ -42,11 +42,12 @@ struct counts {
 static struct counts *counts;
 static const char *path = "/dev/edu0";
 static unsigned int slow_one_in, most_rest_ms, kill_ms = 20;
+static bool goes;
 static volatile sig_atomic_t ended;
 
 static void usage(FILE *to)
 {
-	fputs("Usage: bgedu-load [-n USERS] [-s N] [-r MS] [-k MS] [-t SECONDS] [DEVICE]\n"
+	fputs("Usage: bgedu-load [-n USERS] [-s N] [-g] [-r MS] [-k MS] [-t SECONDS] [DEVICE]\n"
 	      "       bgedu-load -S [DEVICE]\n"
 	      "\n"
 	      "Has many processes open a device of bgedu's, ask it for factorials, read,\n"
@@ -57,7 +58,9 @@ static void usage(FILE *to)
 	      "\n"
 	      "  -n USERS    processes at a time (16; at most 256)\n"
 	      "  -s N        one factorial in N is of a number that the device is stuck on\n"
-	      "              (default 0: none)\n"
+	      "              (default 0: none). If none was given up in the end, one more is\n"
+	      "              asked for, and has to be\n"
+	      "  -g          the device goes at times, and some file has to outlive it\n"
 	      "  -r MS       sleep up to MS ms after each call, and 16 times as long as it kept a\n"
 	      "              CPU busy (default 0: they take all CPUs of a slow machine)\n"
 	      "  -k MS       pick a user every MS ms, and kill it if it is of that half (20)\n"
@@ -65,7 +68,7 @@ static void usage(FILE *to)
 	      "  -S          only print what the device has done since it was plugged in\n"
 	      "\n"
 	      "DEVICE is /dev/edu0 if it is not given. Ends with a line of figures, and status\n"
-	      "0 if some answers came and all were right.\n", to);
+	      "0 if some answers came, all were right, and no promise was broken.\n", to);
 }
 
 static void on_end(int sig)
@@ -349,13 +352,47 @@ static unsigned int patience(void)
 	return seconds ? strtoul(seconds, NULL, 10) : 180;
 }
 
-/* On a slow machine the device may just have come back. */
-static void await_answer(void)
+/* On a slow machine the device may just have come back, or a user not know that it went. */
+static void await(const _Atomic uint32_t *count, const char *what)
 {
 	unsigned int looks;
 
-	for (looks = 0; looks < patience() * 10 && !counts->right; looks++)
+	for (looks = 0; looks < patience() * 10 && !*count; looks++)
 		usleep(100000);
+	errno = 0;
+	if (!*count)
+		broken(what, 0);
+}
+
+/*
+ * Users ask for the number that the device is stuck on by chance, and it may be unplugged
+ * before it is given up.  If so, this process asks for it, now that the device stays.
+ */
+static void get_stuck(void)
+{
+	struct user user = { .fd = open(path, O_RDWR) };
+	struct pollfd poll_fd = { .fd = user.fd, .events = POLLIN };
+
+	if (user.fd < 0) {
+		usleep(100000);
+		return;
+	}
+	slow_one_in = 1;
+	if (!ask(&user) && poll(&poll_fd, 1, 1000 * patience()) == 1)
+		answer(&user);
+	close(user.fd);
+}
+
+/* Beside a busy host, the device may be done before its driver looks: then once more. */
+static void await_stuck(void)
+{
+	time_t end = time(NULL) + patience();
+
+	while (!counts->stuck && time(NULL) < end)
+		get_stuck();
+	errno = 0;
+	if (!counts->stuck)
+		broken("factorials given up", 0);
 }
 
 /* Of one that was never killed: does it still come back from its calls? */
@@ -390,7 +427,11 @@ static unsigned int run_all(unsigned int users, unsigned int seconds)
 		pids[i] = start_user(i);
 		killed++;
 	}
-	await_answer();
+	await(&counts->right, "factorials right");
+	if (goes)
+		await(&counts->gone, "files that outlived the device");
+	if (slow_one_in)
+		await_stuck();
 	for (i = 0; i < users / 2; i++)
 		check_going(i);
 	for (i = 0; i < users; i++)
@@ -431,13 +472,16 @@ int main(int argc, char **argv)
 	struct sigaction end = { .sa_handler = on_end };
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:s:r:k:t:Sh")) != -1) {
+	while ((opt = getopt(argc, argv, "n:s:gr:k:t:Sh")) != -1) {
 		switch (opt) {
 		case 'n':
 			users = parse(optarg, 1, MAX_USERS);
 			break;
 		case 's':
 			slow_one_in = parse(optarg, 0, INT32_MAX);
+			break;
+		case 'g':
+			goes = true;
 			break;
 		case 'r':
 			most_rest_ms = parse(optarg, 0, 10000);
@@ -483,5 +527,5 @@ int main(int argc, char **argv)
 	       " opens, %" PRIu32 " files outlived the device; %u users killed; %" PRIu32
 	       " promises broken\n", counts->right, counts->wrong, counts->stuck, counts->opens,
 	       counts->gone, killed, counts->broken);
-	return counts->wrong || counts->broken || !counts->right;
+	return counts->wrong || counts->broken;
 }
