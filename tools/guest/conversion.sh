@@ -77,7 +77,8 @@ once() {
 	case $1 in
 	late | rtnl)	run "$1" "$(net)" && by_driver ;;
 	close)		run close "$(net)" ;;
-	suspend)	run hang "$(net)" && while_busy suspend_once ;;
+	suspend)	can_suspend || { echo "this kernel cannot test a suspend"; return 1; }
+			run hang "$(net)" && while_busy suspend_once ;;
 	load)		run hang "$(net)" && works && while_busy by_driver &&
 			if [ $(($2 % 5)) = 1 ]; then works && while_busy by_qemu; fi ;;
 	esac || return
