@@ -27,8 +27,7 @@ struct requeue_test {
 	struct test_gate released;	/* counts */
 	struct test_gate hold;		/* holds functions */
 	struct test_gate again;		/* the same, later */
-	struct test_gate releasing;	/* holds releases, if hold_release */
-	bool hold_release;
+	struct test_gate releasing;	/* holds a release */
 	struct test_thread threads[MOVERS + 1];
 	struct item *shared;		/* of threads */
 	atomic_t inited, places;
@@ -50,6 +49,8 @@ struct item {
 	struct requeue_test *t;
 	void (*body)(struct item *item);
 	int place;			/* among those that ran */
+	struct test_gate *releasing;	/* holds its release; or NULL */
+	struct item *next;		/* that its release puts; or NULL */
 };
 
 static void item_fn(struct bgtoken_work *work)
@@ -63,6 +64,13 @@ static void item_fn(struct bgtoken_work *work)
 		item->body(item);
 }
 
+static void put_in_rcu_section(struct item *item)
+{
+	rcu_read_lock();
+	bgtoken_work_put(&item->dwork.work);
+	rcu_read_unlock();
+}
+
 static void item_release(struct bgtoken_work *work)
 {
 	struct item *item = container_of(work, struct item, dwork.work);
@@ -71,8 +79,10 @@ static void item_release(struct bgtoken_work *work)
 	might_sleep();
 	if (!in_task() || irqs_disabled())
 		atomic_inc(&t->wrong_context);
-	else if (READ_ONCE(t->hold_release))
-		test_gate_pass(&t->releasing);
+	else if (item->releasing)
+		test_gate_pass(item->releasing);
+	if (item->next)
+		put_in_rcu_section(item->next);
 	WRITE_ONCE(t->fate, bgtoken_work_fate(work));
 	WRITE_ONCE(t->releaser, current);
 	kfree(item);
@@ -257,9 +267,7 @@ static void put_in_an_rcu_section_releases_elsewhere(struct kunit *test)
 	struct requeue_test *t = test->priv;
 	struct item *item = new_item(test, NULL);
 
-	rcu_read_lock();
-	put(item);
-	rcu_read_unlock();
+	put_in_rcu_section(item);
 	bgtoken_barrier();
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
 	KUNIT_EXPECT_PTR_NE(test, READ_ONCE(t->releaser), current);
@@ -336,20 +344,46 @@ static void destroy(void *arg)
 }
 
 /* While @wait runs, a work is released that was put where one may not sleep. */
-static void expect_waits_for_release(struct kunit *test, void (*wait)(void *arg))
+static void release_during(struct kunit *test, struct item *item, void (*wait)(void *arg))
 {
 	struct requeue_test *t = test->priv;
-	struct item *item = new_item(test, NULL);
 
-	WRITE_ONCE(t->hold_release, true);
+	item->releasing = &t->releasing;
 	KUNIT_EXPECT_TRUE(test, test_call_in(TEST_SOFTIRQ, put_in, item));
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->releasing, 1));
 	test_thread_start(test, &t->threads[0], -1, wait, t);
 	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->threads[0]));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
 	test_gate_open(&t->releasing);
+}
+
+static void expect_waits_for_release(struct kunit *test, void (*wait)(void *arg))
+{
+	struct requeue_test *t = test->priv;
+
+	release_during(test, new_item(test, NULL), wait);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
 	KUNIT_EXPECT_EQ(test, t->released_then, 1);
+}
+
+/* Which puts another work where one may not sleep, whose release is held in turn. */
+static void expect_waits_for_next_release(struct kunit *test, void (*wait)(void *arg))
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+
+	item->next = new_item(test, NULL);
+	item->next->releasing = &t->again;
+	release_during(test, item, wait);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->again, 1));
+	/* The first is gone, and whoever waited for that alone is on its way. */
+	KUNIT_EXPECT_TRUE(test, test_until(test_live(bgtoken_live_works) ==
+					   t->live_works + 1));
+	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->threads[0]));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+	test_gate_open(&t->again);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_EQ(test, t->released_then, 2);
 }
 
 static void barrier_waits_for_a_release(struct kunit *test)
@@ -360,6 +394,16 @@ static void barrier_waits_for_a_release(struct kunit *test)
 static void drain_waits_for_a_release_in_another_context(struct kunit *test)
 {
 	expect_waits_for_release(test, destroy);
+}
+
+static void barrier_waits_for_what_a_release_puts(struct kunit *test)
+{
+	expect_waits_for_next_release(test, call_barrier);
+}
+
+static void drain_waits_for_what_a_release_puts(struct kunit *test)
+{
+	expect_waits_for_next_release(test, destroy);
 }
 
 /* Why it was released */
@@ -920,6 +964,27 @@ static void flush_runs_a_delayed_work_now(struct kunit *test)
 	put(item);
 }
 
+static void flush_wq(void *arg)
+{
+	struct requeue_test *t = arg;
+
+	bgtoken_wq_flush(t->wq);
+}
+
+static void flush_of_a_workqueue_does_not_wait_for_a_timer(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, NULL);
+
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	test_thread_start(test, &t->threads[0], -1, flush_wq, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_TRUE(test, on_timer(item));
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	put(item);
+}
+
 static void flush_of_a_timer_that_has_fired_runs_it_once(struct kunit *test)
 {
 	struct requeue_test *t = test->priv;
@@ -1313,6 +1378,8 @@ static struct kunit_case requeue_test_cases[] = {
 	CONTEXT_CASE(work_without_release_is_freed),
 	KUNIT_CASE(barrier_waits_for_a_release),
 	KUNIT_CASE(drain_waits_for_a_release_in_another_context),
+	KUNIT_CASE(barrier_waits_for_what_a_release_puts),
+	KUNIT_CASE(drain_waits_for_what_a_release_puts),
 	KUNIT_CASE(fate_tells_what_became_of_a_work),
 	KUNIT_CASE(work_queued_on_a_cpu_runs_there),
 	KUNIT_CASE(cancel_takes_a_queued_work_back),
@@ -1343,6 +1410,7 @@ static struct kunit_case requeue_test_cases[] = {
 	KUNIT_CASE(flush_waits_for_a_work_that_runs),
 	KUNIT_CASE(flush_waits_for_a_work_of_a_cancelled_token_to_leave),
 	KUNIT_CASE(flush_runs_a_delayed_work_now),
+	KUNIT_CASE(flush_of_a_workqueue_does_not_wait_for_a_timer),
 	KUNIT_CASE(flush_of_a_timer_that_has_fired_runs_it_once),
 	KUNIT_CASE(pause_drops_what_is_pending),
 	KUNIT_CASE(work_dropped_by_a_pause_may_be_queued_before_it_has_left),
