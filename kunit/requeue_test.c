@@ -21,8 +21,8 @@ struct requeue_test {
 	struct test_owner *owner;
 	struct bgtoken *token;
 	struct bgtoken *other;		/* the blocker's */
-	struct bgtoken_wq *wq;		/* per CPU, one at a time */
-	struct bgtoken_wq *wq2;		/* the same */
+	struct bgtoken_wq *wq;		/* per CPU, one at a time; or by use_wq() */
+	struct bgtoken_wq *wq2;		/* per CPU, one at a time */
 	struct test_gate ran;		/* counts calls of functions */
 	struct test_gate released;	/* counts */
 	struct test_gate hold;		/* holds functions */
@@ -35,6 +35,7 @@ struct requeue_test {
 	atomic_t running, overlaps;
 	int fate;			/* of what was released last */
 	struct task_struct *releaser;	/* and who did it; only compared */
+	int unheld;			/* runs that new_begun() could not hold */
 	int released_then;		/* when a thread's call returned */
 	unsigned int references_then;	/* the same, of shared */
 	bool entered[3];		/* by body_across_a_pause() */
@@ -144,7 +145,31 @@ static unsigned int references(struct item *item)
 
 static int runs(struct requeue_test *t)
 {
-	return test_gate_count(&t->ran);
+	return test_gate_count(&t->ran) - t->unheld;
+}
+
+/* The workqueue that a case has in place of the suite's. */
+struct wq_param {
+	const char *name;
+	unsigned int flags;
+	bool ordered;
+};
+
+static void wq_desc(const struct wq_param *param, char *desc)
+{
+	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+static void use_wq(struct kunit *test, int max_active)
+{
+	const struct wq_param *param = test->param_value;
+	struct requeue_test *t = test->priv;
+
+	bgtoken_wq_destroy(t->wq);
+	t->wq = param->ordered ?
+		bgtoken_ordered_wq_create("bgtoken_test", param->flags) :
+		bgtoken_wq_create("bgtoken_test", param->flags, max_active);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->wq));
 }
 
 static void body_hold(struct item *item)
@@ -178,14 +203,34 @@ static void unblock(struct kunit *test)
 	bgtoken_wq_flush(t->wq);
 }
 
-/* A work that its workqueue has begun to run, and that the library does not know of. */
+/* First in a case that has new_begun(); its workqueue is that of the parameter. */
+static void need_begun(struct kunit *test)
+{
+	test_begun_need(test);
+	use_wq(test, 1);
+}
+
+/*
+ * A work that its workqueue has begun to run, and that the library does not know of.  One
+ * that is not per CPU may run it on the test's, where nothing is held: then it has run, and
+ * is queued again, until that happens elsewhere.
+ */
 static struct item *new_begun(struct kunit *test, void (*body)(struct item *item))
 {
+	struct requeue_test *t = test->priv;
 	struct item *item = new_item(test, body);
+	unsigned long end = jiffies + TEST_TIMEOUT;
 
 	test_begun_expect(&item->dwork.work.work);
-	KUNIT_EXPECT_TRUE(test, queue(item));
-	KUNIT_EXPECT_TRUE(test, test_begun_wait());
+	for (;;) {
+		KUNIT_EXPECT_TRUE(test, queue(item));
+		KUNIT_EXPECT_TRUE(test, test_until(test_begun_held() || runs(t)));
+		if (!runs(t) || time_after(jiffies, end))
+			break;
+		bgtoken_flush_work(&item->dwork.work);
+		t->unheld++;
+	}
+	KUNIT_EXPECT_TRUE(test, test_begun_held());
 	return item;
 }
 
@@ -598,7 +643,7 @@ static void work_that_its_workqueue_has_begun_can_be_taken_back(struct kunit *te
 	struct requeue_test *t = test->priv;
 	struct item *item;
 
-	test_begun_need(test);
+	need_begun(test);
 	item = new_begun(test, NULL);
 	KUNIT_EXPECT_TRUE(test, cancel(item));
 	KUNIT_EXPECT_EQ(test, references(item), 2U);	/* the stale run has it */
@@ -614,7 +659,7 @@ static void work_queued_again_behind_a_stale_run_runs_once(struct kunit *test)
 	struct requeue_test *t = test->priv;
 	struct item *item;
 
-	test_begun_need(test);
+	need_begun(test);
 	item = new_begun(test, NULL);
 	KUNIT_EXPECT_TRUE(test, cancel(item));
 	KUNIT_EXPECT_TRUE(test, queue(item));
@@ -633,7 +678,7 @@ static void stale_run_outlives_the_callers_reference(struct kunit *test)
 	struct requeue_test *t = test->priv;
 	struct item *item;
 
-	test_begun_need(test);
+	need_begun(test);
 	item = new_begun(test, NULL);
 	KUNIT_EXPECT_TRUE(test, cancel(item));
 	put(item);
@@ -648,7 +693,7 @@ static void stale_run_keeps_a_work_from_another_workqueue(struct kunit *test)
 	struct requeue_test *t = test->priv;
 	struct item *item;
 
-	test_begun_need(test);
+	need_begun(test);
 	item = new_begun(test, NULL);
 	KUNIT_EXPECT_TRUE(test, cancel(item));
 	KUNIT_EXPECT_FALSE(test, bgtoken_queue_work(t->wq2, &item->dwork.work));
@@ -806,7 +851,7 @@ static void mod_of_a_work_that_its_workqueue_has_begun_puts_it_off(struct kunit 
 	struct requeue_test *t = test->priv;
 	struct item *item;
 
-	test_begun_need(test);
+	need_begun(test);
 	item = new_begun(test, NULL);
 	KUNIT_EXPECT_TRUE(test, mod(item, AN_HOUR));
 	KUNIT_EXPECT_EQ(test, references(item), 3U);
@@ -1137,7 +1182,7 @@ static void work_that_its_workqueue_has_begun_is_dropped_by_a_pause(struct kunit
 	struct requeue_test *t = test->priv;
 	struct item *item;
 
-	test_begun_need(test);
+	need_begun(test);
 	item = new_begun(test, NULL);
 	bgtoken_pause(t->token);
 	bgtoken_resume(t->token);
@@ -1167,7 +1212,7 @@ static void work_that_its_workqueue_has_begun_is_dropped_by_a_cancel(struct kuni
 	struct requeue_test *t = test->priv;
 	struct item *item;
 
-	test_begun_need(test);
+	need_begun(test);
 	item = new_begun(test, NULL);
 	bgtoken_cancel(t->token);
 	let_go(test);
@@ -1365,9 +1410,17 @@ static void requeue_test_exit(struct kunit *test)
 	kfree(t);
 }
 
+static const struct wq_param begun_wqs[] = {
+	{ "per cpu" },
+	{ "unbound", WQ_UNBOUND },
+	{ "ordered", .ordered = true },
+};
+
 KUNIT_ARRAY_PARAM(context, test_contexts, test_context_desc);
+KUNIT_ARRAY_PARAM(begun_wq, begun_wqs, wq_desc);
 
 #define CONTEXT_CASE(name)	KUNIT_CASE_PARAM(name, context_gen_params)
+#define BEGUN_CASE(name)	KUNIT_CASE_PARAM(name, begun_wq_gen_params)
 
 static struct kunit_case requeue_test_cases[] = {
 	CONTEXT_CASE(put_in_any_context_releases_in_process_context),
@@ -1389,10 +1442,10 @@ static struct kunit_case requeue_test_cases[] = {
 	CONTEXT_CASE(work_may_be_taken_back_in_any_context),
 	KUNIT_CASE(work_may_take_itself_back),
 	KUNIT_CASE(work_of_a_cancelled_token_is_taken_back_and_says_why),
-	KUNIT_CASE(work_that_its_workqueue_has_begun_can_be_taken_back),
-	KUNIT_CASE(work_queued_again_behind_a_stale_run_runs_once),
-	KUNIT_CASE(stale_run_outlives_the_callers_reference),
-	KUNIT_CASE(stale_run_keeps_a_work_from_another_workqueue),
+	BEGUN_CASE(work_that_its_workqueue_has_begun_can_be_taken_back),
+	BEGUN_CASE(work_queued_again_behind_a_stale_run_runs_once),
+	BEGUN_CASE(stale_run_outlives_the_callers_reference),
+	BEGUN_CASE(stale_run_keeps_a_work_from_another_workqueue),
 	KUNIT_CASE(timer_that_has_fired_can_be_taken_back),
 	KUNIT_CASE(work_queued_again_behind_a_stale_timer_runs_once),
 	KUNIT_CASE(work_armed_again_behind_a_stale_timer_stays_armed),
@@ -1402,7 +1455,7 @@ static struct kunit_case requeue_test_cases[] = {
 	KUNIT_CASE(mod_takes_a_queued_work_back_to_its_timer),
 	KUNIT_CASE(mod_to_now_leaves_a_queued_work_queued),
 	KUNIT_CASE(mod_of_a_work_that_runs_has_it_run_again),
-	KUNIT_CASE(mod_of_a_work_that_its_workqueue_has_begun_puts_it_off),
+	BEGUN_CASE(mod_of_a_work_that_its_workqueue_has_begun_puts_it_off),
 	KUNIT_CASE(mod_of_a_timer_that_has_fired_puts_it_off),
 	KUNIT_CASE(mod_to_now_of_a_timer_that_has_fired_runs_once),
 	CONTEXT_CASE(work_may_be_modified_in_any_context),
@@ -1417,9 +1470,9 @@ static struct kunit_case requeue_test_cases[] = {
 	KUNIT_CASE(work_queued_after_a_pause_takes_its_turn),
 	KUNIT_CASE(work_dropped_by_a_pause_says_so_when_taken_back),
 	KUNIT_CASE(work_that_runs_on_across_a_pause_may_enter_after_it),
-	KUNIT_CASE(work_that_its_workqueue_has_begun_is_dropped_by_a_pause),
+	BEGUN_CASE(work_that_its_workqueue_has_begun_is_dropped_by_a_pause),
 	KUNIT_CASE(timer_that_has_fired_is_dropped_by_a_pause),
-	KUNIT_CASE(work_that_its_workqueue_has_begun_is_dropped_by_a_cancel),
+	BEGUN_CASE(work_that_its_workqueue_has_begun_is_dropped_by_a_cancel),
 	KUNIT_CASE(work_that_is_being_armed_is_taken_off_by_a_cancel),
 	KUNIT_CASE(drain_meets_a_timer_that_has_fired),
 	KUNIT_CASE_SLOW(work_survives_all_moves_at_once),

@@ -141,9 +141,14 @@ static void __maybe_unused test_begun_expect_arming(struct timer_list *timer)
 	WRITE_ONCE(begun.arming, timer);
 }
 
+static bool test_begun_held(void)
+{
+	return smp_load_acquire(&begun.began);		/* from test_begun_hold() */
+}
+
 static bool test_begun_wait(void)
 {
-	return test_until(smp_load_acquire(&begun.began));	/* from test_begun_hold() */
+	return test_until(test_begun_held());
 }
 
 static void test_begun_go(void)
