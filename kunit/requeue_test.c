@@ -13,9 +13,11 @@
 #include <linux/random.h>
 
 #include "test_begun.h"
+#include "test_movers.h"
 
 #define AN_HOUR		(3600UL * HZ)
-#define MOVERS		3
+#define ITEMS		4
+#define DRAINS		8
 
 struct requeue_test {
 	struct test_owner *owner;
@@ -28,16 +30,22 @@ struct requeue_test {
 	struct test_gate hold;		/* holds functions */
 	struct test_gate again;		/* the same, later */
 	struct test_gate releasing;	/* holds a release */
-	struct test_thread threads[MOVERS + 1];
+	struct test_thread thread, destroyer;
+	struct test_movers movers;
 	struct item *shared;		/* of threads */
+	struct item *items[ITEMS];	/* of the movers */
+	int nr_items;
+	bool elsewhere;			/* they use wq2, too */
 	atomic_t inited, places;
 	atomic_t wrong_context;		/* releases that could not sleep */
 	atomic_t running, overlaps;
+	atomic_t gone;			/* owners that were met after they were freed */
+	int unheld;			/* runs that new_begun() could not hold */
 	int fate;			/* of what was released last */
 	struct task_struct *releaser;	/* and who did it; only compared */
-	int unheld;			/* runs that new_begun() could not hold */
 	int released_then;		/* when a thread's call returned */
 	unsigned int references_then;	/* the same, of shared */
+	int runs_then, running_then;	/* when the workqueue was destroyed */
 	bool entered[3];		/* by body_across_a_pause() */
 	int cpu;			/* of the last run */
 	bool result;			/* of a thread's call */
@@ -50,6 +58,7 @@ struct item {
 	struct requeue_test *t;
 	void (*body)(struct item *item);
 	int place;			/* among those that ran */
+	atomic_t running;
 	struct test_gate *releasing;	/* holds its release; or NULL */
 	struct item *next;		/* that its release puts; or NULL */
 };
@@ -153,6 +162,7 @@ struct wq_param {
 	const char *name;
 	unsigned int flags;
 	bool ordered;
+	bool elsewhere;			/* works go to wq2, too */
 };
 
 static void wq_desc(const struct wq_param *param, char *desc)
@@ -396,8 +406,8 @@ static void release_during(struct kunit *test, struct item *item, void (*wait)(v
 	item->releasing = &t->releasing;
 	KUNIT_EXPECT_TRUE(test, test_call_in(TEST_SOFTIRQ, put_in, item));
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->releasing, 1));
-	test_thread_start(test, &t->threads[0], -1, wait, t);
-	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->threads[0]));
+	test_thread_start(test, &t->thread, -1, wait, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->thread));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
 	test_gate_open(&t->releasing);
 }
@@ -407,7 +417,7 @@ static void expect_waits_for_release(struct kunit *test, void (*wait)(void *arg)
 	struct requeue_test *t = test->priv;
 
 	release_during(test, new_item(test, NULL), wait);
-	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
 	KUNIT_EXPECT_EQ(test, t->released_then, 1);
 }
 
@@ -424,10 +434,10 @@ static void expect_waits_for_next_release(struct kunit *test, void (*wait)(void 
 	/* The first is gone, and whoever waited for that alone is on its way. */
 	KUNIT_EXPECT_TRUE(test, test_until(test_live(bgtoken_live_works) ==
 					   t->live_works + 1));
-	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->threads[0]));
+	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->thread));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
 	test_gate_open(&t->again);
-	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
 	KUNIT_EXPECT_EQ(test, t->released_then, 2);
 }
 
@@ -959,10 +969,10 @@ static void flush_waits_for_a_work_that_runs(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, queue(item));
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
 	bgtoken_cancel(t->token);			/* changes nothing about it */
-	test_thread_start(test, &t->threads[0], -1, flush_shared, t);
-	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->threads[0]));
+	test_thread_start(test, &t->thread, -1, flush_shared, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->thread));
 	test_gate_open(&t->hold);
-	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
 	KUNIT_EXPECT_TRUE(test, t->result);
 	put(item);
 }
@@ -985,11 +995,11 @@ static void flush_waits_for_a_work_of_a_cancelled_token_to_leave(struct kunit *t
 	t->shared = item;
 	KUNIT_EXPECT_TRUE(test, queue(item));
 	bgtoken_cancel(t->token);
-	test_thread_start(test, &t->threads[0], -1, flush_then_count, t);
-	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->threads[0]));
+	test_thread_start(test, &t->thread, -1, flush_then_count, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->thread));
 	KUNIT_EXPECT_EQ(test, references(item), 2U);
 	unblock(test);
-	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
 	KUNIT_EXPECT_TRUE(test, t->result);
 	KUNIT_EXPECT_EQ(test, t->references_then, 1U);
 	KUNIT_EXPECT_EQ(test, runs(t), 1);		/* the blocker */
@@ -1022,8 +1032,8 @@ static void flush_of_a_workqueue_does_not_wait_for_a_timer(struct kunit *test)
 	struct item *item = new_item(test, NULL);
 
 	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
-	test_thread_start(test, &t->threads[0], -1, flush_wq, t);
-	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	test_thread_start(test, &t->thread, -1, flush_wq, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
 	KUNIT_EXPECT_TRUE(test, on_timer(item));
 	KUNIT_EXPECT_EQ(test, runs(t), 0);
 	KUNIT_EXPECT_TRUE(test, cancel(item));
@@ -1233,7 +1243,7 @@ static void arm_for_an_hour(void *item)
 static void work_that_is_being_armed_is_taken_off_by_a_cancel(struct kunit *test)
 {
 	struct requeue_test *t = test->priv;
-	struct test_thread *armer = &t->threads[0];
+	struct test_thread *armer = &t->thread;
 	struct item *item;
 
 	test_begun_need(test);
@@ -1259,11 +1269,11 @@ static void drain_meets_a_timer_that_has_fired(struct kunit *test)
 	item = new_fired(test);
 	t->wq = t->wq2;
 	t->wq2 = wq;
-	test_thread_start(test, &t->threads[0], 0, destroy, t);
+	test_thread_start(test, &t->thread, 0, destroy, t);
 	/* It waits for the function that is held, in (3). */
-	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->threads[0]));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->thread));
 	test_begun_go();
-	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
 	KUNIT_EXPECT_EQ(test, runs(t), 0);
 	KUNIT_EXPECT_EQ(test, references(item), 1U);
 	put(item);
@@ -1271,84 +1281,196 @@ static void drain_meets_a_timer_that_has_fired(struct kunit *test)
 
 /* All at once */
 
+/* Not at the same time as itself, as long as it is queued on one workqueue. */
 static void body_alone(struct item *item)
 {
 	struct requeue_test *t = item->t;
 
-	if (atomic_inc_return(&t->running) != 1)
+	atomic_inc(&t->running);
+	if (atomic_inc_return(&item->running) != 1)
 		atomic_inc(&t->overlaps);
 	usleep_range(50, 100);
-	scoped_bgtoken(t->token, struct test_owner *, owner)
+	scoped_bgtoken(t->token, struct test_owner *, owner) {
 		usleep_range(50, 100);	/* so that pauses wait */
+		if (!test_owner_alive(owner))
+			atomic_inc(&t->gone);
+	}
+	atomic_dec(&item->running);
 	atomic_dec(&t->running);
 }
 
-static void mover(void *arg)
+static int any_cpu(void)
+{
+	int cpu = test_cpu(get_random_u32() % nr_cpu_ids);
+
+	return cpu < 0 ? WORK_CPU_UNBOUND : cpu;
+}
+
+static void move(void *arg)
 {
 	struct requeue_test *t = arg;
-	unsigned long end = jiffies + HZ / 2;
-	int n;
+	struct bgtoken_wq *wq = t->elsewhere && get_random_u32() % 2 ? t->wq2 : t->wq;
+	struct item *item = t->items[get_random_u32() % t->nr_items];
+	unsigned long delay = get_random_u32() % 3;
 
-	test_rounds(n, end) {
-		switch (get_random_u32() % 7) {
-		case 0:
-			queue(t->shared);
-			break;
-		case 1:
-			queue_delayed(t->shared, get_random_u32() % 3);
-			break;
-		case 2:
-			mod(t->shared, get_random_u32() % 3);
-			break;
-		case 3:
-			cancel(t->shared);
-			break;
-		case 4:
-			bgtoken_flush_delayed_work(&t->shared->dwork);
-			break;
-		default:
-			usleep_range(1, 50);
-			break;
-		}
+	switch (get_random_u32() % 7) {
+	case 0:
+		bgtoken_queue_work_on(any_cpu(), wq, &item->dwork.work);
+		break;
+	case 1:
+		bgtoken_queue_delayed_work(wq, &item->dwork, delay);
+		break;
+	case 2:
+		bgtoken_mod_delayed_work(wq, &item->dwork, delay);
+		break;
+	case 3:
+		cancel(item);
+		break;
+	case 4:
+		bgtoken_flush_delayed_work(&item->dwork);
+		break;
+	default:
+		usleep_range(1, 50);
+		break;
 	}
 }
 
-/* One thread only: pauses and resumes have an order. */
-static void pauser(void *arg)
+static void pause(void *arg)
 {
 	struct requeue_test *t = arg;
-	unsigned long end = jiffies + HZ / 2;
-	int n;
 
-	test_rounds(n, end) {
-		usleep_range(1, 200);
-		bgtoken_pause(t->token);
-		bgtoken_resume(t->token);
-	}
+	bgtoken_pause(t->token);
+	bgtoken_resume(t->token);
 }
 
 /* The reference count tells of any that was lost, or put twice. */
-static void work_survives_all_moves_at_once(struct kunit *test)
+static void expect_left(struct kunit *test)
 {
 	struct requeue_test *t = test->priv;
 	int n;
 
-	t->shared = new_item(test, body_alone);
-	for (n = 0; n < MOVERS; n++)
-		test_thread_start(test, &t->threads[n], -1, mover, t);
-	test_thread_start(test, &t->threads[MOVERS], -1, pauser, t);
-	for (n = 0; n <= MOVERS; n++)
-		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[n]));
-	KUNIT_EXPECT_EQ(test, atomic_read(&t->overlaps), 0);
-	cancel(t->shared);
+	for (n = 0; n < t->nr_items; n++) {
+		KUNIT_EXPECT_FALSE(test, on_timer(t->items[n]));
+		KUNIT_EXPECT_EQ(test, references(t->items[n]), 1U);
+	}
+}
+
+/* When nobody moves them any more. */
+static void settle(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	int n;
+
+	for (n = 0; n < t->nr_items; n++)
+		cancel(t->items[n]);
 	synchronize_rcu();	/* stale timers */
-	bgtoken_wq_flush(t->wq);
-	KUNIT_EXPECT_EQ(test, references(t->shared), 1U);
+	if (t->wq)
+		bgtoken_wq_flush(t->wq);
+	bgtoken_wq_flush(t->wq2);
+	expect_left(test);
+}
+
+/* And then a cancel, at any moment, after which the owner is freed. */
+static void work_survives_all_moves_at_once(struct kunit *test)
+{
+	const struct wq_param *param = test->param_value;
+	unsigned int us = get_random_u32() % (USEC_PER_SEC / 4);
+	struct requeue_test *t = test->priv;
+	struct item *item;
+	int n;
+
+	use_wq(test, 1);
+	t->elsewhere = param->elsewhere;
+	item = new_item(test, body_alone);
+	t->items[0] = item;
+	t->nr_items = 1;
+
+	test_movers_start(test, &t->movers, t);
+	msleep(500);
+	KUNIT_EXPECT_TRUE(test, test_movers_wait(&t->movers));
+	KUNIT_ASSERT_TRUE(test, test_movers_stop(&t->movers));
+	if (!t->elsewhere)
+		KUNIT_EXPECT_EQ(test, atomic_read(&t->overlaps), 0);
+	settle(test);
 	n = runs(t);
-	KUNIT_EXPECT_TRUE(test, queue(t->shared));
+	KUNIT_EXPECT_TRUE(test, queue(item));
 	bgtoken_wq_flush(t->wq);
 	KUNIT_EXPECT_EQ(test, runs(t), n + 1);
-	put(t->shared);
+
+	test_movers_start(test, &t->movers, t);
+	usleep_range(us, us + 20);
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
+	test_owner_free(t->owner);
+	t->owner = NULL;
+	KUNIT_EXPECT_TRUE(test, test_movers_wait(&t->movers));
+	KUNIT_ASSERT_TRUE(test, test_movers_stop(&t->movers));
+	settle(test);
+	KUNIT_EXPECT_FALSE(test, queue(item));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->gone), 0);
+	put(item);
+}
+
+static void drain(void *arg)
+{
+	struct requeue_test *t = arg;
+
+	bgtoken_wq_destroy(t->wq);
+	t->running_then = atomic_read(&t->running);
+	t->runs_then = runs(t);
+	t->wq = NULL;
+}
+
+/*
+ * The blocker keeps the workqueue there, for who would still use it, and sleeps: the works
+ * run beside it, so it is none that runs them one at a time.
+ */
+static void drain_among_movers(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	int n;
+
+	use_wq(test, 0);
+	test_gate_init(&t->hold);
+	block(test);
+	for (n = 0; n < ITEMS; n++)
+		t->items[n] = new_item(test, body_alone);
+	t->nr_items = ITEMS;
+	test_thread_create(test, &t->destroyer, -1);
+	test_movers_start(test, &t->movers, t);
+	KUNIT_EXPECT_TRUE(test, test_movers_wait(&t->movers));
+	udelay(get_random_u32() % 200);
+	test_thread_run(&t->destroyer, drain, t);
+	/* After its grace period there is the blocker to wait for. */
+	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->destroyer));
+	KUNIT_EXPECT_TRUE(test, test_movers_wait(&t->movers));
+	KUNIT_ASSERT_TRUE(test, test_movers_stop(&t->movers));
+	test_gate_open(&t->hold);
+	KUNIT_ASSERT_TRUE(test, test_thread_join(&t->destroyer));
+}
+
+static void drain_meets_all_moves_at_once(struct kunit *test)
+{
+	const struct wq_param *param = test->param_value;
+	struct requeue_test *t = test->priv;
+	int n, round;
+
+	t->elsewhere = param->elsewhere;
+	for (round = 0; round < DRAINS; round++) {
+		drain_among_movers(test);
+		if (t->elsewhere)
+			settle(test);
+		else
+			expect_left(test);
+		for (n = 0; n < ITEMS; n++)
+			put(t->items[n]);
+		bgtoken_barrier();
+		KUNIT_EXPECT_EQ(test, test_gate_count(&t->released),
+				atomic_read(&t->inited));
+		if (t->elsewhere)
+			continue;	/* where they run on */
+		KUNIT_EXPECT_EQ(test, t->running_then, 0);
+		KUNIT_EXPECT_EQ(test, runs(t), t->runs_then);
+	}
 }
 
 /* The suite */
@@ -1367,6 +1489,8 @@ static int requeue_test_init(struct kunit *test)
 	test_gate_init(&t->hold);
 	test_gate_init(&t->again);
 	test_gate_init(&t->releasing);
+	t->movers.move = move;
+	t->movers.pause = pause;
 	t->owner = test_owner_create();
 	t->token = bgtoken_create(t->owner, BGTOKEN_MUTEX, GFP_KERNEL);
 	t->other = bgtoken_create(t, BGTOKEN_MUTEX, GFP_KERNEL);
@@ -1381,7 +1505,6 @@ static void requeue_test_exit(struct kunit *test)
 {
 	struct requeue_test *t = test->priv;
 	bool over;
-	int n;
 
 	if (!t)
 		return;
@@ -1389,8 +1512,9 @@ static void requeue_test_exit(struct kunit *test)
 	test_gate_open(&t->hold);
 	test_gate_open(&t->again);
 	test_gate_open(&t->releasing);
-	for (n = 0; n <= MOVERS; n++)
-		over &= test_thread_join(&t->threads[n]);
+	over &= test_movers_stop(&t->movers);
+	over &= test_thread_join(&t->thread);
+	over &= test_thread_join(&t->destroyer);
 	if (!over) {
 		KUNIT_FAIL(test, "threads left behind");
 		return;
@@ -1416,8 +1540,23 @@ static const struct wq_param begun_wqs[] = {
 	{ "ordered", .ordered = true },
 };
 
+static const struct wq_param mover_wqs[] = {
+	{ "per cpu" },
+	{ "unbound", WQ_UNBOUND },
+	{ "ordered", .ordered = true },
+	{ "unbound, and another", WQ_UNBOUND, .elsewhere = true },
+};
+
+static const struct wq_param drain_wqs[] = {
+	{ "per cpu" },
+	{ "unbound", WQ_UNBOUND },
+	{ "unbound, and another", WQ_UNBOUND, .elsewhere = true },
+};
+
 KUNIT_ARRAY_PARAM(context, test_contexts, test_context_desc);
 KUNIT_ARRAY_PARAM(begun_wq, begun_wqs, wq_desc);
+KUNIT_ARRAY_PARAM(mover_wq, mover_wqs, wq_desc);
+KUNIT_ARRAY_PARAM(drain_wq, drain_wqs, wq_desc);
 
 #define CONTEXT_CASE(name)	KUNIT_CASE_PARAM(name, context_gen_params)
 #define BEGUN_CASE(name)	KUNIT_CASE_PARAM(name, begun_wq_gen_params)
@@ -1475,7 +1614,8 @@ static struct kunit_case requeue_test_cases[] = {
 	BEGUN_CASE(work_that_its_workqueue_has_begun_is_dropped_by_a_cancel),
 	KUNIT_CASE(work_that_is_being_armed_is_taken_off_by_a_cancel),
 	KUNIT_CASE(drain_meets_a_timer_that_has_fired),
-	KUNIT_CASE_SLOW(work_survives_all_moves_at_once),
+	TEST_CASE_PARAM_SLOW(work_survives_all_moves_at_once, mover_wq_gen_params),
+	TEST_CASE_PARAM_SLOW(drain_meets_all_moves_at_once, drain_wq_gen_params),
 	{}
 };
 
