@@ -134,7 +134,7 @@ static void test_begun_expect(void *what)
 }
 
 /* Before a timer is armed: not held when it fires, but while it is armed. */
-static void __maybe_unused test_begun_expect_arming(struct timer_list *timer)
+static void test_begun_expect_arming(struct timer_list *timer)
 {
 	WRITE_ONCE(begun.began, false);
 	WRITE_ONCE(begun.go, false);

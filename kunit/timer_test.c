@@ -3,9 +3,12 @@
  * Timers: the function is called in softirq, inside a scope, with the owner; a cancel
  * takes a timer off, or waits for its function; a timer outlives a function that runs.
  */
+#include <linux/delay.h>
 #include <linux/module.h>
+#include <linux/random.h>
 
 #include "test_begun.h"
+#include "test_movers.h"
 
 #define AN_HOUR		(3600UL * HZ)
 
@@ -17,6 +20,7 @@ struct timer_test {
 	struct test_gate released;	/* counts */
 	struct test_gate hold;		/* holds functions */
 	struct test_thread canceller, pauser, waiter;
+	struct test_movers movers;
 	bool hold_fn;
 	atomic_t inited;
 	atomic_t wrong;			/* calls and releases that were not as promised */
@@ -72,15 +76,25 @@ static void ringer_release(struct bgtoken_timer *timer)
 	test_gate_arrive(&t->released);
 }
 
-static struct ringer *new_ringer(struct kunit *test)
+/* NULL if there is no memory. */
+static struct ringer *ringer_create(struct timer_test *t,
+				    void (*fn)(struct bgtoken_timer *timer, void *owner))
 {
-	struct timer_test *t = test->priv;
 	struct ringer *ringer = kzalloc(sizeof(*ringer), GFP_KERNEL);
 
-	KUNIT_ASSERT_NOT_NULL(test, ringer);
+	if (!ringer)
+		return NULL;
 	ringer->t = t;
 	atomic_inc(&t->inited);
-	bgtoken_timer_init(&ringer->timer, t->token, ringer_fn, ringer_release);
+	bgtoken_timer_init(&ringer->timer, t->token, fn, ringer_release);
+	return ringer;
+}
+
+static struct ringer *new_ringer(struct kunit *test)
+{
+	struct ringer *ringer = ringer_create(test->priv, ringer_fn);
+
+	KUNIT_ASSERT_NOT_NULL(test, ringer);
 	return ringer;
 }
 
@@ -454,6 +468,30 @@ static void timer_that_has_fired_is_not_called_after_a_pause(struct kunit *test)
 	expect_fate(test, ringer, BGTOKEN_DROPPED_PAUSED);
 }
 
+static void arm_for_an_hour(void *ringer)
+{
+	arm(ringer, AN_HOUR);
+}
+
+/* As a delayed work, in requeue_test.c: the cancel finds that somebody watches. */
+static void timer_that_is_being_armed_is_taken_off_by_a_cancel(struct kunit *test)
+{
+	struct timer_test *t = test->priv;
+	struct ringer *ringer;
+
+	test_begun_need(test);
+	ringer = new_ringer(test);
+	test_begun_expect_arming(&ringer->timer.dwork.timer);
+	test_thread_start(test, &t->waiter, 1, arm_for_an_hour, ringer);
+	KUNIT_EXPECT_TRUE(test, test_begun_wait());
+	canceller(t);
+	test_begun_go();
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->waiter));
+	KUNIT_EXPECT_FALSE(test, armed(ringer));
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	expect_fate(test, ringer, BGTOKEN_DROPPED_CANCELLED);
+}
+
 static void fate_tells_what_became_of_a_timer(struct kunit *test)
 {
 	struct timer_test *t = test->priv;
@@ -622,6 +660,106 @@ static void timer_of_a_device_without_memory_is_enomem(struct kunit *test)
 	test_nothing_left(test, bgtoken_live_works, t->live_works);
 }
 
+/* All at once */
+
+/* Those of a shared token run in parallel. */
+static void moved_fn(struct bgtoken_timer *timer, void *owner)
+{
+	struct timer_test *t = container_of(timer, struct ringer, timer)->t;
+
+	atomic_inc(&t->live);
+	if (!test_owner_alive(owner) || !in_serving_softirq())
+		atomic_inc(&t->wrong);
+	test_gate_arrive(&t->ran);
+	atomic_dec(&t->live);
+}
+
+/* A timer of the mover's own, armed when it is put, or taken off again. */
+static void arm_another(struct timer_test *t)
+{
+	struct ringer *ringer = ringer_create(t, moved_fn);
+
+	if (!ringer)
+		return;
+	arm(ringer, get_random_u32() % 3);
+	if (get_random_u32() % 2)
+		usleep_range(1, 50);
+	if (get_random_u32() % 2)
+		bgtoken_timer_cancel(&ringer->timer);
+	put(ringer);
+}
+
+static void move(void *arg)
+{
+	struct timer_test *t = arg;
+
+	switch (get_random_u32() % 8) {
+	case 0:
+	case 1:
+	case 2:
+		arm(t->shared, get_random_u32() % 3);
+		break;
+	case 3:
+		bgtoken_timer_cancel(&t->shared->timer);
+		break;
+	case 4:
+		arm_another(t);
+		break;
+	default:
+		usleep_range(1, 50);
+		break;
+	}
+}
+
+static void pause_and_resume(void *arg)
+{
+	struct timer_test *t = arg;
+
+	pauser(t);
+	bgtoken_resume(t->token);
+}
+
+/* The reference count tells of any that was lost, or put twice. */
+static void expect_only_the_callers(struct kunit *test)
+{
+	struct timer_test *t = test->priv;
+
+	bgtoken_timer_cancel(&t->shared->timer);
+	bgtoken_barrier();
+	KUNIT_EXPECT_FALSE(test, armed(t->shared));
+	KUNIT_EXPECT_EQ(test, references(t->shared), 1U);
+}
+
+/* And then a cancel, at any moment, after which the owner is freed. */
+static void timer_survives_all_moves_at_once(struct kunit *test)
+{
+	unsigned int us = get_random_u32() % (USEC_PER_SEC / 4);
+	struct timer_test *t = test->priv;
+	int then;
+
+	t->shared = ringer_create(t, moved_fn);
+	KUNIT_ASSERT_NOT_NULL(test, t->shared);
+	test_movers_start(test, &t->movers, t);
+	msleep(500);
+	KUNIT_EXPECT_TRUE(test, test_movers_wait(&t->movers));
+	KUNIT_ASSERT_TRUE(test, test_movers_stop(&t->movers));
+	expect_only_the_callers(test);
+	then = runs(t);
+	KUNIT_EXPECT_FALSE(test, arm(t->shared, 1));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->ran, then + 1));
+
+	test_movers_start(test, &t->movers, t);
+	usleep_range(us, us + 20);
+	canceller(t);
+	then = runs(t);
+	KUNIT_EXPECT_TRUE(test, test_movers_wait(&t->movers));
+	KUNIT_ASSERT_TRUE(test, test_movers_stop(&t->movers));
+	expect_only_the_callers(test);
+	KUNIT_EXPECT_EQ(test, runs(t), then);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->too_early), 0);
+	put(t->shared);
+}
+
 /* The suite */
 
 static int timer_test_init(struct kunit *test)
@@ -638,6 +776,8 @@ static int timer_test_init(struct kunit *test)
 	test_gate_init(&t->released);
 	test_gate_init(&t->hold);
 	t->again = 1;
+	t->movers.move = move;
+	t->movers.pause = pause_and_resume;
 	t->owner = test_owner_create();
 	t->token = test_token_create(t->owner, t->kind);
 	return PTR_ERR_OR_ZERO(t->token);
@@ -653,6 +793,7 @@ static void timer_test_exit(struct kunit *test)
 	test_gate_open(&t->hold);
 	over = test_begun_end() && test_thread_join(&t->canceller) &&
 	       test_thread_join(&t->pauser) && test_thread_join(&t->waiter);
+	over &= test_movers_stop(&t->movers);
 	if (!over) {
 		KUNIT_FAIL(test, "threads left behind");
 		return;
@@ -698,6 +839,7 @@ static struct kunit_case timer_test_cases[] = {
 	KIND_CASE(timer_that_has_fired_can_be_put_off),
 	KIND_CASE(timer_that_has_fired_is_not_called_after_a_cancel),
 	KIND_CASE(timer_that_has_fired_is_not_called_after_a_pause),
+	KIND_CASE(timer_that_is_being_armed_is_taken_off_by_a_cancel),
 	KIND_CASE(fate_tells_what_became_of_a_timer),
 	KUNIT_CASE_PARAM(timer_may_be_used_in_any_context, context_gen_params),
 	KIND_CASE(timer_without_release_is_freed),
@@ -705,6 +847,7 @@ static struct kunit_case timer_test_cases[] = {
 	KIND_CASE(timer_of_a_device_may_run_at_unbind),
 	KUNIT_CASE(timer_of_a_device_passes_on_what_its_token_was),
 	KIND_CASE(timer_of_a_device_without_memory_is_enomem),
+	TEST_CASE_PARAM_SLOW(timer_survives_all_moves_at_once, timer_kind_gen_params),
 	{}
 };
 
