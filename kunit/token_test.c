@@ -814,13 +814,9 @@ static void token_create_get_put_and_cancelled_never_wait(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, t->in_scope);
 }
 
-/* The last put, from where it may be made */
+/* What may be done in any context */
 
-static const struct put_param {
-	struct test_kind kind;		/* first: test_kind_of() looks there */
-	enum test_context context;
-	const char *name;
-} put_params[] = {
+static const struct test_context_param kinds_in_contexts[] = {
 	{ { BGTOKEN_MUTEX }, TEST_PROCESS, "mutex, process" },
 	{ { BGTOKEN_MUTEX }, TEST_SOFTIRQ, "mutex, softirq" },
 	{ { BGTOKEN_MUTEX }, TEST_HARDIRQ, "mutex, hardirq" },
@@ -832,11 +828,6 @@ static const struct put_param {
 	{ { BGTOKEN_SPIN }, TEST_HARDIRQ, "spin, hardirq" },
 };
 
-static void put_desc(const struct put_param *param, char *desc)
-{
-	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);
-}
-
 static void put_it(void *arg)
 {
 	bgtoken_put(arg);
@@ -844,7 +835,7 @@ static void put_it(void *arg)
 
 static void token_last_put_may_come_from_any_context(struct kunit *test)
 {
-	const struct put_param *param = test->param_value;
+	const struct test_context_param *param = test->param_value;
 	struct token_test *t = test->priv;
 	struct bgtoken *token = t->token;
 
@@ -855,6 +846,32 @@ static void token_last_put_may_come_from_any_context(struct kunit *test)
 		KUNIT_FAIL(test, "no memory");
 	}
 	test_nothing_left(test, bgtoken_live_tokens, t->live_tokens);
+}
+
+static void refuse_it(void *arg)
+{
+	bgtoken_refuse(arg);
+}
+
+/* It wakes who sleeps, and leaves the owner to the cancel. */
+static void token_may_be_refused_in_any_context(struct kunit *test)
+{
+	const struct test_context_param *param = test->param_value;
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+	unsigned long flags;
+
+	t->timeout = AN_HOUR;
+	thread = start(test, sleeper);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(thread));
+	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, refuse_it, t->token));
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancelled(t->token));
+	KUNIT_EXPECT_NULL(test, test_enter(t->token, &flags));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_GT(test, t->left, NEARLY_AN_HOUR);
+	KUNIT_EXPECT_PTR_EQ(test, t->token->owner, (void *)t->owner);
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
 }
 
 /* Sleepers */
@@ -1304,7 +1321,7 @@ KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(exclusive_kind, exclusive_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(sleeping_kind, sleeping_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(shared, shared_kind, test_kind_desc);
-KUNIT_ARRAY_PARAM(put, put_params, put_desc);
+KUNIT_ARRAY_PARAM(kind_in_context, kinds_in_contexts, test_context_desc);
 
 #define KIND_CASE(name)	KUNIT_CASE_PARAM(name, test_kind_gen_params)
 
@@ -1340,7 +1357,9 @@ static struct kunit_case token_test_cases[] = {
 	KUNIT_CASE_PARAM(token_cancel_is_woken_by_the_last_shared_scope_to_leave,
 			 shared_gen_params),
 	KIND_CASE(token_create_get_put_and_cancelled_never_wait),
-	KUNIT_CASE_PARAM(token_last_put_may_come_from_any_context, put_gen_params),
+	KUNIT_CASE_PARAM(token_last_put_may_come_from_any_context,
+			 kind_in_context_gen_params),
+	KUNIT_CASE_PARAM(token_may_be_refused_in_any_context, kind_in_context_gen_params),
 	KIND_CASE(token_sleeper_is_woken_by_cancel_with_time_left),
 	KIND_CASE(token_sleeper_without_a_limit_is_woken_by_cancel),
 	KIND_CASE(token_sleeper_is_woken_by_refuse),
