@@ -7,6 +7,8 @@
 #include <linux/irqflags.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/string.h>
+#include <linux/tracepoint.h>
 #include <trace/events/lock.h>
 
 #include "test_gate.h"
@@ -899,7 +901,7 @@ static void untrace(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->not_live), 0);
 }
 
-/* What perf lock and lockstat are told of those who wait. */
+/* What perf lock is told of those who wait. */
 #if defined(CONFIG_TRACEPOINTS) && defined(COMPAT_TRACE_CONTENTION)
 static void probe_contention_begin(void *data, void *lock, unsigned int flags)
 {
@@ -938,28 +940,106 @@ static bool trace_contention(struct scope_test *t)
 static void untrace_contention(struct scope_test *t) {}
 #endif
 
-static void scope_that_waits_is_told_of_as_contention(struct kunit *test)
+/* While the holder is inside, @wait comes, and has to wait for the end of that scope. */
+static void expect_told_of_wait(struct kunit *test, void (*wait)(void *arg))
 {
 	struct scope_test *t = test->priv;
-	struct test_thread *thread;
+	struct test_thread *thread = start(test, wait);
 
-	need_cpus(test, t->kind == BGTOKEN_SPIN ? 3 : 1);
-	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+	KUNIT_EXPECT_TRUE(test, test_until(atomic_read(&t->begins)));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->ends), 0);
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->begins), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->ends), 1);
+}
+
+static void expect_contention(struct kunit *test, void (*wait)(void *arg))
+{
+	struct scope_test *t = test->priv;
+
+	need_cpus(test, 2);
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) && t->kind != BGTOKEN_SHARED)
 		kunit_skip(test, "who waits does so at the line's lock");
 	if (!trace_contention(t))
 		kunit_skip(test, "needs the trace events of contention");
 	start(test, scope_holder);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
-	thread = start(test, scope_visitor);
-	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
-	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, thread));
-	KUNIT_EXPECT_EQ(test, atomic_read(&t->ends), 0);
-	test_gate_open(&t->inside);
-	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
-	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[0]));
+	expect_told_of_wait(test, wait);
 	untrace_contention(t);
-	KUNIT_EXPECT_EQ(test, atomic_read(&t->begins), 1);
-	KUNIT_EXPECT_EQ(test, atomic_read(&t->ends), 1);
+}
+
+static void scope_that_waits_is_told_of_as_contention(struct kunit *test)
+{
+	expect_contention(test, scope_visitor);
+}
+
+static void cancel_that_waits_is_told_of_as_contention(struct kunit *test)
+{
+	expect_contention(test, canceller);
+}
+
+/* What lockstat counts, by events that are not exported to modules. */
+static struct {
+	struct tracepoint *contended, *acquired;
+} lockstat;
+
+static void lockstat_find(struct tracepoint *tracepoint, void *priv)
+{
+	if (!strcmp(tracepoint->name, "lock_contended"))
+		lockstat.contended = tracepoint;
+	else if (!strcmp(tracepoint->name, "lock_acquired"))
+		lockstat.acquired = tracepoint;
+}
+
+static void probe_contended(void *data, struct lockdep_map *lock, unsigned long ip)
+{
+	struct scope_test *t = data;
+
+	if (lock == &t->token->dep_map)
+		atomic_inc(&t->begins);
+}
+
+static void probe_acquired(void *data, struct lockdep_map *lock, unsigned long ip)
+{
+	struct scope_test *t = data;
+
+	if (lock == &t->token->dep_map)
+		atomic_inc(&t->ends);
+}
+
+static bool trace_lockstat(struct scope_test *t)
+{
+	for_each_kernel_tracepoint(lockstat_find, NULL);
+	if (!lockstat.contended || !lockstat.acquired ||
+	    tracepoint_probe_register(lockstat.contended, probe_contended, t))
+		return false;
+	if (!tracepoint_probe_register(lockstat.acquired, probe_acquired, t))
+		return true;
+	tracepoint_probe_unregister(lockstat.contended, probe_contended, t);
+	return false;
+}
+
+static void untrace_lockstat(struct scope_test *t)
+{
+	tracepoint_probe_unregister(lockstat.contended, probe_contended, t);
+	tracepoint_probe_unregister(lockstat.acquired, probe_acquired, t);
+	tracepoint_synchronize_unregister();
+}
+
+static void cancel_that_waits_is_counted_by_lockstat(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+
+	if (!IS_ENABLED(CONFIG_LOCK_STAT) || !IS_ENABLED(CONFIG_TRACEPOINTS))
+		kunit_skip(test, "needs CONFIG_LOCK_STAT, and trace events");
+	start(test, scope_holder);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	/* Not before: the holder has acquired it, too. */
+	KUNIT_ASSERT_TRUE(test, trace_lockstat(t));
+	expect_told_of_wait(test, canceller);
+	untrace_lockstat(t);
 }
 
 static void scope_makes_an_event_as_it_begins_and_as_it_ends(struct kunit *test)
@@ -1161,6 +1241,8 @@ static struct kunit_case scope_test_cases[] = {
 	KIND_CASE(scope_may_cancel_a_token_that_is_always_inside),
 	KUNIT_CASE_PARAM(scope_that_waits_is_told_of_as_contention,
 			 exclusive_kind_gen_params),
+	KIND_CASE(cancel_that_waits_is_told_of_as_contention),
+	KUNIT_CASE_PARAM(cancel_that_waits_is_counted_by_lockstat, sleeping_kind_gen_params),
 	KUNIT_CASE_PARAM(scope_waits_for_the_one_before_it, exclusive_kind_gen_params),
 	KIND_CASE(scope_does_not_wait_for_one_on_another_token),
 	KUNIT_CASE_PARAM(scopes_on_an_exclusive_token_never_overlap,
