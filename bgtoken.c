@@ -98,6 +98,17 @@
  * bgtoken_exit() it would warn of every scope there is.  Nor can it follow the
  * line, which has a spinlock for one kind only; __release() and __acquire() tell
  * it to look away.
+ *
+ * clang's context analysis follows both, but not the line.  To it a token is a lock,
+ * which an enter acquires and an exit releases, and which must not be held at a cancel
+ * or a pause; compat.h says so to clang alone.  What it cannot know:
+ *
+ *  - that two expressions are one token.  Who enters by work->token is not in a scope of
+ *    foo->token until lockdep_assert_bgtoken() says so
+ *  - the kind.  It takes each for exclusive, and warns of a task that enters a SHARED
+ *    token twice
+ *  - that scope.owner is not NULL after CLASS(bgtoken, scope): no scope is seen there,
+ *    nor what is wrong in it, but for what follows lockdep_assert_bgtoken()
  */
 #include <linux/debug_locks.h>
 #include <linux/device.h>
@@ -417,6 +428,7 @@ static noinline void bgtoken_wait(struct bgtoken *token, int shut)
 }
 
 static void bgtoken_line_lock(struct bgtoken *token, unsigned int subclass)
+	__no_context_analysis
 {
 	if (bgtoken_kind(token) == BGTOKEN_MUTEX) {
 		mutex_lock_nested(&token->mutex, subclass);
@@ -427,6 +439,7 @@ static void bgtoken_line_lock(struct bgtoken *token, unsigned int subclass)
 }
 
 static void bgtoken_line_unlock(struct bgtoken *token)
+	__no_context_analysis
 {
 	if (bgtoken_kind(token) == BGTOKEN_MUTEX) {
 		mutex_unlock(&token->mutex);

@@ -114,6 +114,8 @@ struct bgtoken_site {
 
 struct bgtoken_class;
 
+context_lock_struct(bgtoken);
+
 /**
  * struct bgtoken - stands between an owner and its background work
  *
@@ -252,7 +254,8 @@ void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass);
 void __bgtoken_exit_slow(struct bgtoken *token, int word);
 void *__bgtoken_enter_irqsave_slow(struct bgtoken *token, unsigned int subclass,
 				   unsigned long flags);
-void bgtoken_exit_irqrestore(struct bgtoken *token, unsigned long flags);
+void bgtoken_exit_irqrestore(struct bgtoken *token, unsigned long flags)
+	__ends_scope(token);
 void __bgtoken_trace_enter(struct bgtoken *token);
 void __bgtoken_trace_exit(struct bgtoken *token);
 
@@ -297,10 +300,12 @@ static __always_inline bool __bgtoken_quiet(int word)
 }
 
 #ifdef CONFIG_PREEMPT_RT
-void *bgtoken_enter_nested(struct bgtoken *token, unsigned int subclass);
-void bgtoken_exit(struct bgtoken *token);
+void *bgtoken_enter_nested(struct bgtoken *token, unsigned int subclass)
+	__acquires_if_nonnull(token);
+void bgtoken_exit(struct bgtoken *token) __ends_scope(token);
 void *__bgtoken_enter_irqsave(struct bgtoken *token, unsigned int subclass,
-			      unsigned long *flags);
+			      unsigned long *flags)
+	__acquires_if_nonnull(token);
 #else
 /**
  * bgtoken_enter_nested() - begin a scope inside another of the same class
@@ -335,6 +340,7 @@ static __always_inline void *bgtoken_enter_nested(struct bgtoken *token,
  * Context: The one that entered.
  */
 static __always_inline void bgtoken_exit(struct bgtoken *token)
+	__ends_scope(token)
 {
 	int word;
 
@@ -411,24 +417,24 @@ static __always_inline void *bgtoken_enter(struct bgtoken *token)
  * Context: As bgtoken_enter_irqsave().
  * Return: As bgtoken_enter_irqsave().
  */
-#define bgtoken_enter_irqsave_nested(_token, _flags, _subclass)	\
-({									\
-	typecheck(unsigned long, _flags);				\
-	__bgtoken_enter_irqsave(_token, _subclass, &(_flags));		\
-})
+#define bgtoken_enter_irqsave_nested(_token, _flags, _subclass)		\
+	__bgtoken_enter_irqsave(_token, _subclass, &(_flags))
 
 /**
  * lockdep_assert_bgtoken() - assert that the caller is in a scope
  * @_token:	the token
  *
  * As lockdep_assert_held(): with lockdep, warns unless the current task is in a scope of
- * @_token; without, does nothing.
+ * @_token.  Clang's context analysis takes it for granted from here on: what is
+ * __guarded_by() the token of an owner may be used after it, by whatever name the scope was
+ * entered.
  *
  * Context: Any, in a scope of @_token.
  */
 #define lockdep_assert_bgtoken(_token)	lockdep_assert_held(_token)
 
-bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass);
+bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass)
+	__outside_scope(token);
 void bgtoken_refuse(struct bgtoken *token);
 
 /**
@@ -447,6 +453,7 @@ void bgtoken_refuse(struct bgtoken *token);
  * not the owner.
  */
 static inline bool bgtoken_cancel(struct bgtoken *token)
+	__outside_scope(token)
 {
 	return bgtoken_cancel_nested(token, 0);
 }
@@ -466,7 +473,8 @@ static inline bool bgtoken_cancelled(const struct bgtoken *token)
 	return atomic_read(&token->scopes) < 0;
 }
 
-void bgtoken_pause_nested(struct bgtoken *token, unsigned int subclass);
+void bgtoken_pause_nested(struct bgtoken *token, unsigned int subclass)
+	__outside_scope(token);
 
 /**
  * bgtoken_pause() - end all access to the owner for a while
@@ -484,6 +492,7 @@ void bgtoken_pause_nested(struct bgtoken *token, unsigned int subclass);
  * Context: As bgtoken_cancel().
  */
 static inline void bgtoken_pause(struct bgtoken *token)
+	__outside_scope(token)
 {
 	bgtoken_pause_nested(token, 0);
 }
@@ -663,11 +672,13 @@ struct bgtoken_scope {
 
 static __always_inline struct bgtoken_scope
 bgtoken_scope_enter(struct bgtoken *token)
+	__no_context_analysis
 {
 	return (struct bgtoken_scope){ token, bgtoken_enter(token) };
 }
 
 static __always_inline void bgtoken_scope_exit(struct bgtoken_scope *scope)
+	__no_context_analysis
 {
 	if (scope->owner)
 		bgtoken_exit(scope->token);
@@ -692,6 +703,7 @@ struct bgtoken_irq_scope {
 
 static __always_inline struct bgtoken_irq_scope
 bgtoken_irq_scope_enter(struct bgtoken *token)
+	__no_context_analysis
 {
 	struct bgtoken_irq_scope scope = { token };
 
@@ -700,6 +712,7 @@ bgtoken_irq_scope_enter(struct bgtoken *token)
 }
 
 static __always_inline void bgtoken_irq_scope_exit(struct bgtoken_irq_scope *scope)
+	__no_context_analysis
 {
 	if (scope->owner)
 		bgtoken_exit_irqrestore(scope->token, scope->flags);
@@ -711,10 +724,45 @@ DEFINE_CLASS(bgtoken, struct bgtoken_scope, bgtoken_scope_exit(&_T),
 DEFINE_CLASS(bgtoken_irqsave, struct bgtoken_irq_scope, bgtoken_irq_scope_exit(&_T),
 	     bgtoken_irq_scope_enter(token), struct bgtoken *token)
 
+/*
+ * For clang's analysis, which sees neither into a scope nor through its functions: there
+ * is a pointer by the side that is known to be the token by the caller's name, which is
+ * held from where the owner is looked at to where another such pointer goes.
+ */
+static __always_inline void *__bgtoken_named(struct bgtoken *token)
+	__is_token(token)
+{
+	return token;
+}
+
+static __always_inline void *__bgtoken_owner(void *owner, struct bgtoken *token)
+	__acquires_if_nonnull(token)
+{
+	return owner;
+}
+
+static __always_inline void __bgtoken_over(void *token)
+	__ends_scope(*(struct bgtoken **)token)
+{
+}
+
+#define __bgtoken_scope(_class, _token, _scope)				\
+	class_##_class##_t *_scope##_named = __bgtoken_named(_token),	\
+	_scope __cleanup(class_##_class##_destructor) =			\
+		class_##_class##_constructor((void *)_scope##_named)
+
+#define __bgtoken_began(_scope)						\
+	__bgtoken_owner(_scope.owner, (void *)_scope##_named)
+
+#define __bgtoken_body(_type, _name, _scope)				\
+	for (_type _name = _scope.owner,				\
+	     *_scope##_over __cleanup(__bgtoken_over) = (void *)_scope##_named; \
+	     _name; _name = NULL)
+
 /* The outer loop is the scope, the inner one declares the owner's name. */
 #define __scoped_bgtoken(_class, _end, _token, _type, _name, _scope)	\
-	for (CLASS(_class, _scope)(_token); _scope.owner; _end(&_scope)) \
-		for (_type _name = _scope.owner; _name; _name = NULL)
+	for (__bgtoken_scope(_class, _token, _scope); __bgtoken_began(_scope); _end(&_scope)) \
+		__bgtoken_body(_type, _name, _scope)
 
 /**
  * scoped_bgtoken() - run the body that follows inside a scope
@@ -745,12 +793,12 @@ DEFINE_CLASS(bgtoken_irqsave, struct bgtoken_irq_scope, bgtoken_irq_scope_exit(&
 			 _name, __UNIQUE_ID(bgtoken_scope))
 
 #define __scoped_cond_bgtoken(_fail, _class, _end, _token, _type, _name, _scope, _done) \
-	for (CLASS(_class, _scope)(_token), *_done = NULL;		\
+	for (__bgtoken_scope(_class, _token, _scope), *_done = NULL;	\
 	     !_done; _end(&_scope), _done = &_scope)			\
-		if (!_scope.owner) {					\
+		if (!__bgtoken_began(_scope)) {				\
 			_fail;						\
 		} else							\
-			for (_type _name = _scope.owner; _name; _name = NULL)
+			__bgtoken_body(_type, _name, _scope)
 
 /**
  * scoped_cond_bgtoken() - run the body that follows inside a scope, or else

@@ -14,11 +14,22 @@
 #include <asm/unaligned.h>
 #endif
 
-/* A scope begins if what the function returns is not NULL. */
-#ifdef __cond_acquires_impl_nonnull	/* with clang's analysis of contexts */
+/*
+ * What clang's analysis of contexts is told of scopes, and sparse is not; see bgtoken.c.
+ * A scope begins if what the function returns is not NULL.
+ */
+#ifdef context_lock_struct
 #define __acquires_if_nonnull(x)	__cond_acquires(nonnull, x)
+#define __ends_scope(x)			__releases(x) __no_context_analysis
+#define __outside_scope(x)		__must_not_hold(x)
+#define __is_token(x)			__returns_ctx_lock(x)
 #else
 #define __acquires_if_nonnull(x)	__cond_acquires(x)
+#define __ends_scope(x)
+#define __outside_scope(x)
+#define __is_token(x)
+#define __no_context_analysis
+#define context_lock_struct(name)	struct name
 #endif
 
 /*

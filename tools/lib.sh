@@ -143,9 +143,15 @@ wanted_options() {
 # guest_busybox ARCH: of an architecture that is not this machine's.
 guest_busybox() { printf '%s\n' "$BG_CACHE/guest/$1/busybox"; }
 
-# Where tools/setup --with litmus puts herd7, with its libraries.
+# Where tools/setup puts, with their libraries, herd7 --with litmus, and clang --with context.
 # shellcheck disable=SC2034
 BG_HERD=$BG_CACHE/herd7
+# shellcheck disable=SC2034
+BG_CLANG=$BG_CACHE/clang
+
+# The first that the kernel's CONFIG_WARN_CONTEXT_ANALYSIS takes.
+# shellcheck disable=SC2034
+BG_CLANG_CONTEXT=23
 
 # kernel_dir NAME: the folder that tools/setup made for it, whether or not it exists.
 kernel_dir() { printf '%s\n' "$BG_CACHE/kernels/$1"; }
