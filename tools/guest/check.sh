@@ -72,11 +72,13 @@ bulk() {
 	tap 1 "4000 filters are compiled and closed at once"
 	until_so none_left
 	tap 2 "what they left is freed in the end"
-	[ $failed = 0 ]
+	[ "$failed" = 0 ]
 }
+# shellcheck disable=SC2317 # bulk calls it
 none_left() { [ "$(param bgfilter results)" = 0 ]; }
 
 # tap N SENTENCE: the outcome of the last command
+# shellcheck disable=SC2317 # the same
 tap() {
 	if [ $? = 0 ]; then
 		echo "ok $1 - $2"
