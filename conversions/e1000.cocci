@@ -3,18 +3,17 @@
 // drivers/net/ethernet/intel/e1000: three works of an interface that is up, and the work that
 // resets it.
 //
-// files:        drivers/net/ethernet/intel/e1000/*.[ch]
-// modules:      e1000
-// device:       e1000
-// late:         nothing
-// rtnl:         nothing
-// close:        nothing
-// suspend-late: nothing
+// files:   drivers/net/ethernet/intel/e1000/*.[ch]
+// modules: e1000
+// device:  e1000
+// late:    nothing
+// rtnl:    nothing
+// close:   nothing
+// suspend: nothing
 //
 // The original is right, but for a window at suspend, by two bits: __E1000_DOWN, which whoever
 // queues a work tests first, and __E1000_RESETTING, lest the reset, which takes the interface
-// down, wait for itself. A reset that is pending is cancelled by suspend; it does not take RTNL, so
-// there is no "suspend-rtnl". With tokens, one of an interface that is up is paused by e1000_down()
+// down, wait for itself. With tokens, one of an interface that is up is paused by e1000_down()
 // and refuses what comes later; the reset has another, of the adapter, which close and suspend
 // pause. Remove cancels both.
 
@@ -155,8 +154,7 @@ symbol adapter, netdev;
 	...
  }
 
-// A suspended device is not reset: a reset would take it up again. The resume does what one does,
-// and comes to its end first: that wakes the queues, which a reset stops.
+// A suspended device is not reset: a reset would take it up again.
 @@
 symbol adapter, netdev;
 @@
@@ -166,8 +164,8 @@ symbol adapter, netdev;
 @@
 symbol adapter, netdev;
 @@
- netif_device_attach(netdev);
 +bgtoken_resume(adapter->token);
+ netif_device_attach(netdev);
 
 @@
 symbol adapter;

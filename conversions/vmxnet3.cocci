@@ -2,27 +2,20 @@
 //
 // drivers/net/vmxnet3: the work that resets a device that hangs.
 //
-// files:        drivers/net/vmxnet3/*.[ch]
-// modules:      vmxnet3
-// device:       vmxnet3
-// late:         free active .* hint: vmxnet3_reset_work
-// rtnl:         INFO: task kworker.* blocked for more than & vmxnet3_reset_work
-// close:        INFO: task kworker.* blocked for more than & vmxnet3_reset_work
-// suspend-late: provoke: .* is suspended, and nobody else gets RTNL
-// suspend-rtnl: provoke: .* is suspended, and nobody else gets RTNL
+// files:   drivers/net/vmxnet3/*.[ch]
+// modules: vmxnet3
+// device:  vmxnet3
+// late:    free active .* hint: vmxnet3_reset_work
+// rtnl:    INFO: task kworker.* blocked for more than & vmxnet3_reset_work
+// close:   INFO: task kworker.* blocked for more than & vmxnet3_reset_work
+// suspend: nothing
 //
 // The work is cancelled by remove, too early: until unregister_netdev() the watchdog of the
 // transmit queues, and the device, may queue it again, and it outlives the memory that it is
 // in. And it takes a bit, VMXNET3_STATE_BIT_RESETTING, and then RTNL, while close, and a change
 // of the MTU, wait for the bit under RTNL: a deadlock that lockdep cannot see.
 //
-// It also runs across a suspend, in which netif_running() stays true: vmxnet3_quiesce_dev() waits
-// in napi_disable() for the resume to enable it, and meanwhile has RTNL; and then takes the rings
-// from a device that it stopped before, and that the resume has started again.
-//
-// With a token the work takes RTNL first, as all others do, and its owner afterwards. Suspend and
-// shutdown pause it. A reset that this drops is not queued again: the resume resets the device,
-// and, as its comment has it, no reset can run meanwhile.
+// With a token the work takes RTNL first, as all others do, and its owner afterwards.
 
 @@
 @@
@@ -106,49 +99,6 @@ symbol adapter, work;
 @@
 -	cancel_work_sync(&adapter->work);
 +	bgtoken_cancel(adapter->token);
-
-// A suspended device is not reset. An interface that is down was not paused. A resume that fails
-// early leaves it so: there is no device.
-@@
-symbol adapter, netdev;
-@@
- static int vmxnet3_suspend(...)
- {
-	...
-	if (!netif_running(netdev))
-		return 0;
-+
-+	bgtoken_pause(adapter->token);
-	...
- }
-
-@@
-symbol adapter, netdev;
-@@
- static int vmxnet3_resume(...)
- {
-	<...
-(
-	vmxnet3_force_close(adapter);
-+	bgtoken_resume(adapter->token);
-|
-	netif_device_attach(netdev);
-+	bgtoken_resume(adapter->token);
-)
-	...>
- }
-
-@@
-symbol adapter;
-@@
- static void vmxnet3_shutdown_device(...)
- {
-	...
-	unsigned long flags;
-+
-+	bgtoken_pause(adapter->token);
-	...
- }
 
 // The module's workqueue: a work is gone when its module is, whoever unbinds when.
 @@
