@@ -734,10 +734,11 @@ static void bgtoken_wake_pollers(struct bgtoken *token)
 }
 
 /*
- * Have lockdep see that a cancel may have to wait, whether or not it will, and lockstat
- * for how long it does.  With interrupts on, SPIN cannot be held for that.
+ * Have lockdep see that a cancel may have to wait, whether or not it will.  True if lockdep
+ * holds it from then on, so that lockstat sees for how long it does: not SPIN, as interrupts
+ * are on in a cancel.
  */
-static void bgtoken_begin_wait(struct bgtoken *token, unsigned int subclass)
+static bool bgtoken_begin_wait(struct bgtoken *token, unsigned int subclass)
 {
 	bool irqs_off = IS_ENABLED(CONFIG_LOCKDEP) && bgtoken_irqs_off(token);
 	unsigned long flags = 0;
@@ -752,12 +753,7 @@ static void bgtoken_begin_wait(struct bgtoken *token, unsigned int subclass)
 		lock_release(&token->dep_map, _RET_IP_);
 		local_irq_restore(flags);
 	}
-}
-
-static void bgtoken_end_wait(struct bgtoken *token)
-{
-	if (!bgtoken_irqs_off(token))
-		lock_release(&token->dep_map, _RET_IP_);
+	return !irqs_off;
 }
 
 static noinline void bgtoken_notify(struct bgtoken *token)
@@ -786,19 +782,21 @@ static int bgtoken_close(struct bgtoken *token, int flags)
 /* Step (c), if the word was @word at (a). */
 static void bgtoken_wait_scopes(struct bgtoken *token, int word, unsigned int subclass)
 {
-	bgtoken_begin_wait(token, subclass);
+	bool held = bgtoken_begin_wait(token, subclass);
+
 	if (word & BGTOKEN_LIVE) {
-		if (!bgtoken_irqs_off(token))
+		if (held)
 			lock_contended(&token->dep_map, _RET_IP_);
 		if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
 			bgtoken_line_lock(token, subclass);
 			bgtoken_line_unlock(token);
 		}
 		bgtoken_wait(token, 0);
-		if (!bgtoken_irqs_off(token))
+		if (held)
 			lock_acquired(&token->dep_map, _RET_IP_);
 	}
-	bgtoken_end_wait(token);
+	if (held)
+		lock_release(&token->dep_map, _RET_IP_);
 }
 
 /**

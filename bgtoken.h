@@ -530,22 +530,22 @@ void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
 #define ___bgtoken_wait_event(_token, _cond, _state, _timeout)		\
 ({									\
 	struct bgtoken *__waited = (_token);				\
-	long __left = max((long)(_timeout), 0L), __err = 0;		\
+	long __left = max((long)(_timeout), 0L), __ret = 0;		\
 	struct bgtoken_waiter __waiter;					\
 									\
 	__bgtoken_wait_begin(__waited, &__waiter);			\
 	for (;;) {							\
 		if (_cond) {						\
-			__err = __left ?: 1;				\
+			__ret = __left ?: 1;				\
 			break;						\
 		}							\
-		if (__err || !__left)					\
+		if (__ret || !__left)					\
 			break;						\
-		__err = __bgtoken_wait_sleep(__waited, &__waiter,	\
+		__ret = __bgtoken_wait_sleep(__waited, &__waiter,	\
 					     _state, &__left);		\
 	}								\
 	__bgtoken_wait_end(__waited, &__waiter);				\
-	__err;								\
+	__ret;								\
 })
 
 #define __bgtoken_wait_event(_token, _cond, _state)			\
