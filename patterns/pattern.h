@@ -80,10 +80,16 @@ static inline void pattern_open(struct pattern_gate *gate)
 
 static u64 pattern_longest __maybe_unused;	/* ns */
 
-/* How long did what began at @begin keep its caller?  The longest is told. */
-static inline void pattern_took(u64 begin)
+/*
+ * How long did what began at @begin keep its caller?  Not less than the @least ns that it
+ * waited for something, as far as that is known.  The longest is told.
+ */
+static inline void pattern_took(u64 begin, u64 least)
 {
-	pattern_longest = max(pattern_longest, ktime_get_ns() - begin);
+	u64 took = ktime_get_ns() - begin;
+
+	pattern_expect(took >= least);
+	pattern_longest = max(pattern_longest, took);
 }
 
 static bool pattern_after;
