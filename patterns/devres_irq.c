@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * bugs: 7563f7e0e9fc (13 power supplies)
- * caught by: KASAN: (slab-)?use-after-free in charger_irq
+ * caught by: KASAN: (slab-)?use-after-free in charger_irq\+0x
  * before: devres frees the supply, and the interrupt after it, as it was requested first
  * after: the handler is given the token, and .remove() cancels it before devres begins
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * bugs: CVE-2024-35899 (nf_tables)
- * caught by: KASAN: (slab-)?use-after-free in destroy_fn
+ * caught by: KASAN: (slab-)?use-after-free in destroy_fn\+0x
  * before: exit frees what is still on the list of a global work that is queued
  * after: exit cancels the token and frees the list; the work finds neither
  */

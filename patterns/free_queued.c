@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * bugs: CVE-2023-1989 (btsdio), CVE-2025-21979 (cfg80211)
- * caught by: ODEBUG: free active .* object type: work_struct
+ * caught by: ODEBUG: free active .* object type: work_struct hint: radio_fn\+0x
  * before: remove frees the device while its work is queued
  * after: the work is an object of its own; remove cancels the token and frees the device
  */

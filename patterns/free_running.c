@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * bugs: CVE-2023-33203 (emac), CVE-2024-49981 (venus)
- * caught by: KASAN: (slab-)?use-after-free in nic_reset_fn
+ * caught by: KASAN: (slab-)?use-after-free in nic_reset_fn\+0x
  * before: remove frees the device while its work is running and still uses it
  * after: the work uses the device in scopes only; remove waits for none but a live one
  */

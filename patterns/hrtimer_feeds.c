@@ -2,6 +2,7 @@
 /*
  * bugs: 5a0c122e834b (wave5)
  * caught by: KASAN: (slab-)?use-after-free in (__lock_acquire|.*spin_lock|kthread_queue)
+ * caught by: vpu_poll\+0x
  * before: remove destroys the worker first, and the hrtimer queues on it afterwards
  * after: queueing on a cancelled token is refused, and never touches the workqueue
  */

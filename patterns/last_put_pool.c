@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * bugs: CVE-2025-38211 (iw_cm)
- * caught by: ODEBUG: free active .* object type: work_struct
+ * caught by: ODEBUG: free active .* object type: work_struct hint: event_fn\+0x
+ * caught by: Workqueue: pattern event_fn
  * before: the last put, inside a work, frees the pool in which that and queued works lie
  * after: each work is an object of its own; whoever closes frees those that are spare
  */

@@ -2,6 +2,8 @@
 /*
  * bugs: 9870257a0a33 (ravb), 00fdebbbc557 (l2cap)
  * caught by: possible circular locking dependency detected
+ * caught by: \(work_completion\)\(&nic->timeout\)
+ * caught by: \(rtnl[#)]
  * before: a cancel_work_sync() under the lock that the work takes
  * after: bgtoken_cancel() under that lock waits for no work
  */

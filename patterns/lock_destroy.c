@@ -2,6 +2,9 @@
 /*
  * bugs: c895b784c699 (loop)
  * caught by: possible circular locking dependency detected
+ * caught by: \(wq_completion\)pattern
+ * caught by: \(work_completion\)\(&disk->io\)
+ * caught by: \(&backing->lock[#)]
  * before: the last close destroys the workqueue under a lock that its works take
  * after: bgtoken_cancel() under that lock; the workqueue is the module's
  */

@@ -2,6 +2,9 @@
 /*
  * bugs: CVE-2026-31509 (NFC NCI)
  * caught by: possible circular locking dependency detected
+ * caught by: \(wq_completion\)pattern
+ * caught by: \(work_completion\)\(&nfc->rx\)
+ * caught by: \(req_lock[#)]
  * before: close flushes the workqueue under a lock that its works take
  * after: close pauses under that lock, and flushes without it; unregister only cancels
  */

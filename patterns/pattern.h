@@ -7,7 +7,9 @@
  *
  *	bugs:		what it was made from, by number, and where that was
  *	caught by:	what the debug kernel says of the bug, as an extended regular
- *			expression; "time" if all it does is to take long
+ *			expression, and which lock, work or function it names; a line for
+ *			each part, all of which it has to say.  "time" if all the bug does is
+ *			to take long
  *	before:		what is wrong, in a few words
  *	after:		what is done instead
  *
@@ -129,11 +131,13 @@ static int pattern_run(const struct pattern *pattern);
 
 static int pattern_run(const struct pattern *pattern)
 {
+	int (*run)(void) = pattern_after ? pattern->after : pattern->before;
 	unsigned int i;
 	int err = 0;
 
+	OPTIMIZER_HIDE_VAR(run);	/* not inlined, as reports are to name it */
 	for (i = 0; i < pattern_rounds && !err; i++) {
-		err = pattern_after ? pattern->after() : pattern->before();
+		err = run();
 		cond_resched();
 	}
 	pr_info("pattern: %s %s: %u rounds, longest %llu ns, status %d\n", KBUILD_MODNAME,

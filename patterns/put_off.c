@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * bugs: CVE-2021-47552 (blk-mq)
- * caught by: KASAN: (slab-)?use-after-free in dispatch_fn
+ * caught by: KASAN: (slab-)?use-after-free in dispatch_fn\+0x
  * before: the cancel is put off to the last put, and the device is gone before that
  * after: teardown cancels the token, which waits for no work
  */

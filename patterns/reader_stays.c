@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * bugs: CVE-2026-31582 (hwmon powerz)
- * caught by: KASAN: (slab-)?use-after-free in read_fn
+ * caught by: KASAN: (slab-)?use-after-free in read_fn\+0x
  * before: disconnect frees the URB, and the reader that waited for its turn fills it in
  * after: the reader waits on the token, outside of scopes, and finds the device gone
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * bugs: 45b859b07282 (thermal core)
- * caught by: KASAN: slab-use-after-free in poll_fn
+ * caught by: KASAN: (slab-)?use-after-free in poll_fn\+0x
  * before: resume initialises the work again while it runs, and the last cancel misses it
  * after: bgtoken_pause() and bgtoken_resume(); a work is initialised once
  */

@@ -2,6 +2,8 @@
 /*
  * bugs: CVE-2024-41063 (hci_core)
  * caught by: possible recursive locking detected
+ * caught by: \(wq_completion\)pattern
+ * caught by: \(work_completion\)\(&hci->error_reset\)
  * before: the last put comes from a work, and destroys the workqueue it runs on
  * after: the workqueue is the module's; who cancels, even the work, frees the controller
  */

@@ -2,6 +2,7 @@
 /*
  * bugs: CVE-2024-26976 (kvm async_pf), CVE-2026-46304 (nvmet)
  * caught by: possible recursive locking detected
+ * caught by: \(work_completion\)\(&vm->fault\)
  * before: the last put comes from the work, and the release flushes that very work
  * after: the work pins the memory it uses, not the VM; who cancels frees the VM
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * bugs: CVE-2026-43415 (ufs)
- * caught by: KASAN: vmalloc-out-of-bounds in rtc_fn
+ * caught by: KASAN: vmalloc-out-of-bounds in rtc_fn\+0x
  * before: suspend switches the registers off, and only then cancels the work
  * after: registers are touched in scopes; bgtoken_pause() before they are switched off
  */

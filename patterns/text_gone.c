@@ -2,6 +2,7 @@
 /*
  * bugs: CVE-2024-26976 (kvm)
  * caught by: #PF: supervisor instruction fetch in kernel mode
+ * caught by: last unloaded: pattern_text_gone
  * before: the module is removed while a work sleeps in its text
  * after: module exit destroys the background workqueue, which waits for what runs
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * bugs: CVE-2023-4134 (cyttsp4)
- * caught by: ODEBUG: free active .* object type: timer_list
+ * caught by: ODEBUG: free active .* object type: timer_list hint: panel_watchdog\+0x
  * before: remove deletes the timer, then cancels the work, which arms the timer again
  * after: a timer and a work of one token; after the cancel neither can start the other
  */

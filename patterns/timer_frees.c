@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * bugs: CVE-2026-45910 (rxe), CVE-2026-46069 (mwifiex)
- * caught by: KASAN: (slab-)?use-after-free in qp_retry
+ * caught by: KASAN: (slab-)?use-after-free in qp_retry\+0x
  * before: destroy deletes the timer and frees its owner, while the function still runs
  * after: the function runs in a scope, so the cancel waits for it
  */

@@ -144,6 +144,19 @@ complain_of_log() {
 	rm -f -- "$1.bad"
 }
 
+# complaint LOG "REGEX & REGEX...": the line of a kernel's log that has the first, if it has all.
+complaint() {
+	local line
+
+	line=$(grep -a -E -m 1 -e "${2%% & *}" -- "$1") || return
+	while [[ $2 == *' & '* ]]; do
+		set -- "$1" "${2#* & }"
+		grep -a -E -q -e "${2%% & *}" -- "$1" || return
+	done
+	line=${line#*\] }
+	echo "${line%$'\r'}"
+}
+
 # complain_of_run SENTENCE LOG [OUTPUT]: with the lines of the kernel's log that should not be
 # there, and the last of what tools/vm printed, which say more than a status.
 complain_of_run() {
