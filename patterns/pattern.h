@@ -80,7 +80,9 @@ static inline void pattern_open(struct pattern_gate *gate)
 /* What has to hold after: a warning fails the run. */
 #define pattern_expect(_cond)	WARN_ON(!(_cond))
 
-static u64 pattern_longest __maybe_unused;	/* ns */
+static u64 pattern_longest;	/* ns */
+module_param_named(longest, pattern_longest, ullong, 0444);
+MODULE_PARM_DESC(longest, "how long a caller was kept, in ns; 0 if that is not measured");
 
 /*
  * How long did what began at @begin keep its caller?  Not less than the @least ns that it

@@ -56,6 +56,15 @@ until_so() {
 	done
 }
 
+# progress SENTENCE: say it, in a line that begins with "#", once in ten seconds at most.
+progress() {
+	look_at_clock
+	: "${told_at:=$now}"
+	[ $((now - told_at)) -ge 10 ] || return 0
+	told_at=$now
+	echo "# $1"
+}
+
 # Suspend and resume the devices, which the debug kernels can test: ask can_suspend first. Others
 # are not suspended: QEMU's tcg was seen to come back from memory with broken flags, and the
 # kernel to trip over them.
