@@ -9,6 +9,9 @@
 // rtnl:    KASAN: .*use-after-free in e100_tx_timeout_task
 // close:   nothing
 // suspend: nothing
+// calls:   bgtoken_cancel 2, bgtoken_queue_work 2, scoped_bgtoken 1
+// calls:   devm_bgtoken_create 1, devm_bgtoken_work_create 1
+// calls:   bgtoken_wq_create 1, bgtoken_wq_destroy 2
 //
 // The work is part of what remove frees, and nobody cancels it: one that is pending, or waits
 // for RTNL, outlives the memory that it is in. A cancel_work_sync() would do as well, but only

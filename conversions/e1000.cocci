@@ -10,6 +10,10 @@
 // rtnl:    nothing
 // close:   nothing
 // suspend: nothing
+// calls:   bgtoken_cancel 2, bgtoken_cancel_work 1, bgtoken_pause 5, bgtoken_resume 5
+// calls:   bgtoken_queue_work 2, bgtoken_queue_delayed_work 6, scoped_bgtoken 4
+// calls:   devm_bgtoken_create 2, devm_bgtoken_work_create 1, devm_bgtoken_delayed_work_create 3
+// calls:   bgtoken_wq_create 1, bgtoken_wq_destroy 2
 //
 // The original is right, but for a window at suspend, by two bits: __E1000_DOWN, which whoever
 // queues a work tests first, and __E1000_RESETTING, lest the reset, which takes the interface
