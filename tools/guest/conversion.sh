@@ -100,7 +100,7 @@ rounds() {
 			inserted "$form" && once "$1" "$round" && removed || return
 			[ "$1" != load ] || took "$form"
 		done
-		[ $((round % 10)) != 0 ] || echo "# $1, $round of $ROUNDS"
+		progress "$1: $round of $ROUNDS rounds"
 	done
 }
 
