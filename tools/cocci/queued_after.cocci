@@ -9,19 +9,22 @@
 // What queues it, itself or by one call, may be the function of a timer or of another work,
 // an interrupt handler, the completion of an URB, or what the network stack calls of a
 // device, such as .ndo_tx_timeout. It is stopped by del_timer_sync(), cancel_work_sync(),
-// free_irq(), usb_kill_urb() or unregister_netdev(), on the same path.
+// free_irq(), usb_kill_urb() or unregister_netdev(), on the same path. Or the function itself
+// queues the work once more, or calls one that does, and then frees what the work is part of.
 //
-// False negatives: what is stopped in another function, or by devres after remove.
-// Let pass: a work that is cancelled once more later on the path; disable_work_sync(), after
-// which it is not queued; URBs in .disconnect of the file's usb_driver, as the core has ended
+// False negatives: what is stopped in another function, or by devres after remove; what is
+// queued further down than one call, or freed by a put.
+// Let pass: a work that is cancelled once more later on the path, or flushed after the function
+// queued it; disable_work_sync(), after which it is not queued; URBs in .disconnect of the file's usb_driver, as the core has ended
 // them before, unless it has .soft_unbind.
 // False positives: what cannot happen any more at the time of the cancel, as a flag says so, or
 // the device was told to be quiet; .disconnect, where the usb_driver is in another file; an
-// interrupt or timer of another object of the same type.
+// interrupt, timer or call for another object of the same type, or for a member of another
+// type that has the same name; a call later on the path that cancels the work in its turn.
 //
 // Confidence: high for the order, moderate that it matters: the window is often short.
 //
-// message: what queues it is stopped only after this
+// message: it may be queued again after this
 // files: cancel_(delayed_)?work_sync
 // files: (schedule|queue|mod)_(delayed_)?work
 
@@ -330,4 +333,85 @@ r(...) {
 	... when != a(\(&d->f\|&d.f\))
 	w(...)
 	... when != a(\(&e->f\|&e.f\))
+}
+
+// A function that cancels a work and frees something after it.
+@freer exists@
+identifier f, r;
+identifier c =~ "^cancel_(delayed_)?work_sync$";
+identifier g =~ "^(kfree|kvfree|vfree|kfree_sensitive|kvfree_sensitive|kfree_rcu|kmem_cache_free|free_netdev|mmc_free_host|ieee80211_free_hw)$";
+expression e;
+@@
+r(...) {
+	... when any
+	c(\(&e->f\|&e.f\))
+	... when any
+	g(...)
+	... when any
+}
+
+// It is queued again in between, and whose it is is freed.
+@show_again1 exists@
+identifier freer.r, freer.f;
+identifier c =~ "^cancel_(delayed_)?work_sync$";
+identifier a =~ "^((cancel|disable)_(delayed_)?work_sync|flush_(delayed_)?work)$";
+identifier w =~ "^((destroy|flush|drain)_workqueue|flush_scheduled_work)$";
+identifier k =~ "^(schedule|queue|mod)_(delayed_)?work(_on)?$";
+identifier g =~ "^(kfree|kvfree|vfree|kfree_sensitive|kvfree_sensitive|kfree_rcu|kmem_cache_free)$";
+identifier h =~ "^(free_netdev|mmc_free_host|ieee80211_free_hw)$";
+expression e, b, d;
+@@
+r(...) {
+	... when any
+* c
+  (\(&e->f\|&e.f\))
+	... when != a(\(&b->f\|&b.f\))
+	    when != w(...)
+	k(..., \(&e->f\|&e.f\), ...)
+	... when != a(\(&d->f\|&d.f\))
+	    when != w(...)
+(
+	g(..., e, ...)
+|
+	h(...)
+)
+	... when any
+}
+
+// The same, by one call.
+@again exists@
+identifier qf, freer.f;
+identifier k =~ "^(schedule|queue|mod)_(delayed_)?work(_on)?$";
+expression e;
+@@
+qf(...) {
+	... when any
+	k(..., \(&e->f\|&e.f\), ...)
+	... when any
+}
+
+@show_again2 exists@
+identifier freer.r, freer.f, again.qf;
+identifier c =~ "^cancel_(delayed_)?work_sync$";
+identifier a =~ "^((cancel|disable)_(delayed_)?work_sync|flush_(delayed_)?work)$";
+identifier w =~ "^((destroy|flush|drain)_workqueue|flush_scheduled_work)$";
+identifier g =~ "^(kfree|kvfree|vfree|kfree_sensitive|kvfree_sensitive|kfree_rcu|kmem_cache_free)$";
+identifier h =~ "^(free_netdev|mmc_free_host|ieee80211_free_hw)$";
+expression e, b, d;
+@@
+r(...) {
+	... when any
+* c
+  (\(&e->f\|&e.f\))
+	... when != a(\(&b->f\|&b.f\))
+	    when != w(...)
+	qf(...)
+	... when != a(\(&d->f\|&d.f\))
+	    when != w(...)
+(
+	g(..., e, ...)
+|
+	h(...)
+)
+	... when any
 }

@@ -110,3 +110,27 @@ static void pair_remove(struct pair *pair)
 	cancel_work_sync(&pair->report);	/* FIND */
 	cancel_delayed_work_sync(&pair->poll);
 }
+
+/* By the function itself */
+
+static void line_kick(struct line *line)
+{
+	queue_delayed_work(line->wq, &line->tx, HZ);
+}
+
+static void line_close(struct line *line)
+{
+	cancel_delayed_work_sync(&line->tx);	/* FIND */
+	line_kick(line);
+	kfree(line);
+}
+
+static void line_free(struct net_device *dev)
+{
+	struct line *line = netdev_priv(dev);
+
+	cancel_work_sync(&line->rx);		/* FIND */
+	if (!list_empty(&line->frames))
+		schedule_work(&line->rx);
+	free_netdev(dev);
+}

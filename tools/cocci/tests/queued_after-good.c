@@ -135,3 +135,74 @@ static void ports_remove(struct ports *ports)
 	for (n = 0; n < PORTS; n++)
 		cancel_delayed_work_sync(&ports->port[n].poll);
 }
+
+static void line_kick(struct line *line)
+{
+	queue_delayed_work(line->wq, &line->tx, HZ);
+}
+
+static void line_close(struct line *line)
+{
+	line_kick(line);
+	cancel_delayed_work_sync(&line->tx);
+	kfree(line);
+}
+
+static void line_close_twice(struct line *line)
+{
+	cancel_delayed_work_sync(&line->tx);
+	line_kick(line);
+	cancel_delayed_work_sync(&line->tx);
+	kfree(line);
+}
+
+/* It is waited for. */
+static void line_close_flushed(struct line *line)
+{
+	cancel_delayed_work_sync(&line->tx);
+	line_kick(line);
+	flush_delayed_work(&line->tx);
+	kfree(line);
+}
+
+static void line_close_emptied(struct line *line)
+{
+	cancel_delayed_work_sync(&line->tx);
+	line_kick(line);
+	destroy_workqueue(line->wq);
+	kfree(line);
+}
+
+static void line_close_disabled(struct line *line)
+{
+	cancel_delayed_work_sync(&line->tx);
+	disable_delayed_work_sync(&line->tx);
+	line_kick(line);
+	kfree(line);
+}
+
+/* What is queued is another work. */
+static void line_close_other(struct line *line)
+{
+	cancel_work_sync(&line->rx);
+	line_kick(line);
+	cancel_delayed_work_sync(&line->tx);
+	kfree(line);
+}
+
+/* The line stays, and so does its work. */
+static void line_restart(struct line *line)
+{
+	cancel_delayed_work_sync(&line->tx);
+	line_kick(line);
+	kfree(line->frame);
+}
+
+static void line_error(struct line *line)
+{
+	cancel_delayed_work_sync(&line->tx);
+	if (line->up)
+		line_kick(line);
+	else
+		kfree(line);
+}
