@@ -17,6 +17,11 @@
 // for RTNL, outlives the memory that it is in. A cancel_work_sync() would do as well, but only
 // after unregister_netdev(), up to which the work may still be queued, and not under RTNL, which
 // it takes. The cancel of a token may come first: what would queue the work later is refused.
+//
+// And it runs across a suspend, in which netif_running() stays true: e100_down() waits in
+// napi_disable() for the resume to enable it, and meanwhile has RTNL. With a token suspend and
+// error recovery pause it. A reset that this drops is not queued again: the resume initialises
+// the card, as the reset would.
 
 @@
 @@
@@ -91,6 +96,36 @@ symbol nic, netdev;
 @@
 +bgtoken_cancel(nic->token);
  unregister_netdev(netdev);
+
+// A suspended card is not reset. A resume that fails early leaves it paused: there is no card.
+@@
+symbol nic, netdev;
+@@
+ netif_device_detach(netdev);
++bgtoken_pause(nic->token);
+
+@@
+symbol nic, netdev;
+@@
+ static int e100_resume(...)
+ {
+	...
+	netif_device_attach(netdev);
++	bgtoken_resume(nic->token);
+	...
+ }
+
+@@
+symbol nic, netdev;
+@@
+ static void e100_io_resume(...)
+ {
+	...
+	if (netif_running(netdev)) {
+		...
+	}
++	bgtoken_resume(nic->token);
+ }
 
 // The module's workqueue: a work is gone when its module is, whoever unbinds when.
 @@

@@ -158,7 +158,8 @@ symbol adapter, netdev;
 	...
  }
 
-// A suspended device is not reset: a reset would take it up again.
+// A suspended device is not reset: a reset would take it up again. The resume does what one does,
+// and comes to its end first: that wakes the queues, which a reset stops.
 @@
 symbol adapter, netdev;
 @@
@@ -168,8 +169,8 @@ symbol adapter, netdev;
 @@
 symbol adapter, netdev;
 @@
-+bgtoken_resume(adapter->token);
  netif_device_attach(netdev);
++bgtoken_resume(adapter->token);
 
 @@
 symbol adapter;

@@ -18,7 +18,13 @@
 // in. And it takes a bit, VMXNET3_STATE_BIT_RESETTING, and then RTNL, while close, and a change
 // of the MTU, wait for the bit under RTNL: a deadlock that lockdep cannot see.
 //
-// With a token the work takes RTNL first, as all others do, and its owner afterwards.
+// It also runs across a suspend, in which netif_running() stays true: vmxnet3_quiesce_dev() waits
+// in napi_disable() for the resume to enable it, and meanwhile has RTNL; and then takes the rings
+// from a device that it stopped before, and that the resume has started again.
+//
+// With a token the work takes RTNL first, as all others do, and its owner afterwards. Suspend and
+// shutdown pause it. A reset that this drops is not queued again: the resume resets the device,
+// and, as its comment has it, no reset can run meanwhile.
 
 @@
 @@
@@ -102,6 +108,49 @@ symbol adapter, work;
 @@
 -	cancel_work_sync(&adapter->work);
 +	bgtoken_cancel(adapter->token);
+
+// A suspended device is not reset. An interface that is down was not paused. A resume that fails
+// early leaves it so: there is no device.
+@@
+symbol adapter, netdev;
+@@
+ static int vmxnet3_suspend(...)
+ {
+	...
+	if (!netif_running(netdev))
+		return 0;
++
++	bgtoken_pause(adapter->token);
+	...
+ }
+
+@@
+symbol adapter, netdev;
+@@
+ static int vmxnet3_resume(...)
+ {
+	<...
+(
+	vmxnet3_force_close(adapter);
++	bgtoken_resume(adapter->token);
+|
+	netif_device_attach(netdev);
++	bgtoken_resume(adapter->token);
+)
+	...>
+ }
+
+@@
+symbol adapter;
+@@
+ static void vmxnet3_shutdown_device(...)
+ {
+	...
+	unsigned long flags;
++
++	bgtoken_pause(adapter->token);
+	...
+ }
 
 // The module's workqueue: a work is gone when its module is, whoever unbinds when.
 @@
