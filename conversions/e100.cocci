@@ -2,16 +2,17 @@
 //
 // drivers/net/ethernet/intel/e100.c: the work that resets a transmitter that hangs.
 //
-// files:   drivers/net/ethernet/intel/e100.c drivers/net/mii.c
-// modules: mii e100
-// device:  i82557b
-// late:    free active .* hint: e100_tx_timeout_task
-// rtnl:    KASAN: .*use-after-free in e100_tx_timeout_task
-// close:   nothing
-// suspend: nothing
-// calls:   bgtoken_cancel 2, bgtoken_queue_work 2, scoped_bgtoken 1
-// calls:   devm_bgtoken_create 1, devm_bgtoken_work_create 1
-// calls:   bgtoken_wq_create 1, bgtoken_wq_destroy 2
+// files:        drivers/net/ethernet/intel/e100.c drivers/net/mii.c
+// modules:      mii e100
+// device:       i82557b
+// late:         free active .* hint: e100_tx_timeout_task
+// rtnl:         KASAN: .*use-after-free in e100_tx_timeout_task
+// close:        nothing
+// suspend-late: provoke: .* is suspended, and nobody else gets RTNL
+// suspend-rtnl: provoke: .* is suspended, and nobody else gets RTNL
+// calls:        bgtoken_cancel 2, bgtoken_queue_work 2, scoped_bgtoken 1
+// calls:        devm_bgtoken_create 1, devm_bgtoken_work_create 1
+// calls:        bgtoken_wq_create 1, bgtoken_wq_destroy 2
 //
 // The work is part of what remove frees, and nobody cancels it: one that is pending, or waits
 // for RTNL, outlives the memory that it is in. A cancel_work_sync() would do as well, but only

@@ -3,21 +3,22 @@
 // drivers/net/ethernet/intel/e1000: three works of an interface that is up, and the work that
 // resets it.
 //
-// files:   drivers/net/ethernet/intel/e1000/*.[ch]
-// modules: e1000
-// device:  e1000
-// late:    nothing
-// rtnl:    nothing
-// close:   nothing
-// suspend: nothing
-// calls:   bgtoken_cancel 2, bgtoken_cancel_work 1, bgtoken_pause 5, bgtoken_resume 5
-// calls:   bgtoken_queue_work 2, bgtoken_queue_delayed_work 6, scoped_bgtoken 4
-// calls:   devm_bgtoken_create 2, devm_bgtoken_work_create 1, devm_bgtoken_delayed_work_create 3
-// calls:   bgtoken_wq_create 1, bgtoken_wq_destroy 2
+// files:        drivers/net/ethernet/intel/e1000/*.[ch]
+// modules:      e1000
+// device:       e1000
+// late:         nothing
+// rtnl:         nothing
+// close:        nothing
+// suspend-late: nothing
+// calls:        bgtoken_cancel 2, bgtoken_cancel_work 1, bgtoken_pause 5, bgtoken_resume 5
+// calls:        bgtoken_queue_work 2, bgtoken_queue_delayed_work 6, scoped_bgtoken 4
+// calls:        devm_bgtoken_create 2, devm_bgtoken_work_create 1, devm_bgtoken_delayed_work_create 3
+// calls:        bgtoken_wq_create 1, bgtoken_wq_destroy 2
 //
 // The original is right, but for a window at suspend, by two bits: __E1000_DOWN, which whoever
 // queues a work tests first, and __E1000_RESETTING, lest the reset, which takes the interface
-// down, wait for itself. With tokens, one of an interface that is up is paused by e1000_down()
+// down, wait for itself. A reset that is pending is cancelled by suspend; it does not take RTNL, so
+// there is no "suspend-rtnl". With tokens, one of an interface that is up is paused by e1000_down()
 // and refuses what comes later; the reset has another, of the adapter, which close and suspend
 // pause. Remove cancels both.
 

@@ -10,41 +10,77 @@
  *			behind one that takes longer than the remove
  *	rtnl eth0	the same, while its remove takes it down, and somebody has RTNL from then
  *			on, for longer than the remove: a work that waits for it goes on late
+ *	suspend-rtnl eth0	the same, just before its card is suspended, and somebody has RTNL
+ *			until it is
+ *	suspend-late eth0	the same, and the CPU's works, too, wait until it is
  *	unbind 0000:01:00.0	release its driver; says how long that took
  *	bind 0000:01:00.0	bind it again
  *
  * The driver sees nothing that a machine could not do to it; only when, is chosen.
+ *
+ * A workqueue that is not freezable goes on while devices are suspended.  What "suspend-rtnl"
+ * looks for is a reset that does so, too, if the driver's suspend does not take RTNL; e100's and
+ * vmxnet3's do not:
+ *
+ *	who suspends				the work that resets the card
+ *
+ *	early gate: somebody has RTNL,
+ *	the transmitter hangs
+ *						rtnl_lock(): waits
+ *	the card's driver: napi_disable(),
+ *	netif_device_detach()
+ *	late gate: RTNL is let go
+ *						netif_running(): it still is
+ *						napi_disable(): waits for the card's resume
+ *	another card's driver: rtnl_lock():
+ *	waits for the work
+ *
+ * and the machine is never suspended, nor resumed.  With "suspend-late" the work begins at the
+ * late gate.  The other card's driver is for instance r8169, sky2 or tg3.  Here the late gate
+ * takes its part, and gives up in the end, as the kernel does not look for tasks that hang while
+ * the machine is being suspended.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/jiffies.h>
-#include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/pci.h>
+#include <linux/pm_domain.h>
 #include <linux/rtnetlink.h>
 #include <linux/workqueue.h>
 
-#define OUTLAST_MS	100	/* enough for a work, or a thread, to get as far as RTNL */
+#define OUTLAST_MS	100	/* enough for a work to get as far as RTNL */
 
 /*
- * If a remove waits for what is to outlast it.  Less than the 30 s after which
- * tools/conversions has the kernel tell of a hang, which then is the driver's own.
+ * If a remove waits for what is to outlast it, or a suspend for RTNL.  Less than the 30 s after
+ * which tools/conversions has the kernel tell of a hang, which then is the driver's own.
  */
 #define LIMIT_MS	25000
 
-static DECLARE_COMPLETION(removed);
-/* Which interface, and what: "late" or "rtnl". Under RTNL. */
-static char armed[IFNAMSIZ], armed_with[8];
-static struct task_struct *holder;
+/* The hog, and the holder, go on until then. */
+static DECLARE_COMPLETION(hog_over);
+static DECLARE_COMPLETION(holder_over);
+static DECLARE_COMPLETION(other_had_rtnl);
+
+/*
+ * Whose transmitter is to hang: when its remove takes it down, under RTNL; and when its card is
+ * suspended, which changes only while nothing is.
+ */
+static char on_remove[IFNAMSIZ], on_suspend[IFNAMSIZ];
+static bool behind_hog;			/* is its work, or else behind the holder */
+
+/* Two devices, and the card that is suspended after one and before the other. */
+static struct device *early_gate, *late_gate, *card;
+static int work_cpu;			/* where its work was queued, at the early gate */
 
 static void hog_fn(struct work_struct *work)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(LIMIT_MS);
 
-	while (!completion_done(&removed) && time_before(jiffies, end)) {
+	while (!completion_done(&hog_over) && time_before(jiffies, end)) {
 		cpu_relax();
 		cond_resched();		/* runnable all the time, so no other work is run */
 	}
@@ -52,22 +88,66 @@ static void hog_fn(struct work_struct *work)
 
 static DECLARE_WORK(hog, hog_fn);
 
-static int holder_fn(void *unused)
+static void holder_fn(struct work_struct *work)
 {
 	rtnl_lock();
-	wait_for_completion_timeout(&removed, msecs_to_jiffies(LIMIT_MS));
+	wait_for_completion_timeout(&holder_over, msecs_to_jiffies(LIMIT_MS));
 	rtnl_unlock();
-	return 0;
+}
+
+static DECLARE_WORK(holder, holder_fn);
+
+static void other_fn(struct work_struct *work)
+{
+	rtnl_lock();
+	complete(&other_had_rtnl);
+	rtnl_unlock();
+}
+
+static DECLARE_WORK(other, other_fn);
+
+static void behind_fn(struct work_struct *work)
+{
+}
+
+static DECLARE_WORK(behind, behind_fn);
+
+/* A CPU begins its works in turn: those before this one sleep then, or are done. */
+static void wait_behind(int cpu)
+{
+	schedule_work_on(cpu, &behind);
+	flush_work(&behind);
+}
+
+/* By then it has RTNL, or gets it before anybody who comes later. */
+static void hold_rtnl(void)
+{
+	int cpu = raw_smp_processor_id();	/* any */
+
+	schedule_work_on(cpu, &holder);
+	wait_behind(cpu);
+}
+
+static void unlink_gates(void)
+{
+	if (!card)
+		return;
+	on_suspend[0] = '\0';
+	device_link_remove(early_gate, card);
+	device_link_remove(card, late_gate);
+	put_device(card);
+	card = NULL;
 }
 
 /* What the last round left is over. Not under RTNL. */
 static void settle(void)
 {
-	complete_all(&removed);
+	complete_all(&hog_over);
+	complete_all(&holder_over);
 	flush_work(&hog);
-	if (holder)
-		kthread_stop_put(holder);
-	holder = NULL;
+	flush_work(&holder);
+	flush_work(&other);
+	unlink_gates();
 }
 
 /* As the watchdog of the transmit queues does it, in softirq. */
@@ -79,27 +159,23 @@ static void hang(struct net_device *dev)
 	pr_info("provoke: %s hangs\n", dev->name);
 }
 
-/* Its work is queued behind the hog, as it goes to this CPU. */
-static void hang_late(struct net_device *dev)
+/* Its work goes to this CPU, behind the hog if there is to be one. Returns which. */
+static int hang_here(struct net_device *dev)
 {
-	preempt_disable();
-	schedule_work_on(smp_processor_id(), &hog);
+	int cpu = get_cpu();
+
+	if (behind_hog)
+		schedule_work_on(cpu, &hog);
 	hang(dev);
-	preempt_enable();
+	put_cpu();
+	return cpu;
 }
 
-/* Its work is behind the holder, which is behind the remover. */
+/* The holder is behind the remover, and the work behind the holder. */
 static void hang_and_hold(struct net_device *dev)
 {
-	struct task_struct *task = kthread_create(holder_fn, NULL, "provoke");
-
-	if (IS_ERR(task))
-		return;
-	holder = get_task_struct(task);
-	wake_up_process(task);
-	msleep(OUTLAST_MS);
-	hang(dev);
-	msleep(OUTLAST_MS);
+	hold_rtnl();
+	wait_behind(hang_here(dev));
 }
 
 /* The queues are stopped after this, and their watchdog with them. */
@@ -107,17 +183,76 @@ static int on_event(struct notifier_block *nb, unsigned long event, void *info)
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(info);
 
-	if (event != NETDEV_GOING_DOWN || strcmp(dev->name, armed))
+	if (event != NETDEV_GOING_DOWN || strcmp(dev->name, on_remove))
 		return NOTIFY_DONE;
-	armed[0] = '\0';
-	if (!strcmp(armed_with, "late"))
-		hang_late(dev);
+	on_remove[0] = '\0';
+	if (behind_hog)
+		hang_here(dev);
 	else
 		hang_and_hold(dev);
 	return NOTIFY_DONE;
 }
 
 static struct notifier_block notifier = { .notifier_call = on_event };
+
+/* The card is suspended next. */
+static int at_early_gate(struct device *gate)
+{
+	struct net_device *dev = dev_get_by_name(&init_net, on_suspend);
+
+	if (!dev)
+		return 0;
+	hold_rtnl();
+	work_cpu = hang_here(dev);
+	if (!behind_hog)
+		wait_behind(work_cpu);
+	dev_put(dev);
+	return 0;
+}
+
+/* The card was suspended. */
+static int at_late_gate(struct device *gate)
+{
+	int err = 0;
+
+	if (!on_suspend[0])
+		return 0;
+	complete_all(&hog_over);
+	wait_behind(work_cpu);		/* the card's work, if there still is one, waits for RTNL */
+	schedule_work_on(work_cpu, &other);
+	wait_behind(work_cpu);		/* and the other behind it: RTNL is given in turn */
+	complete_all(&holder_over);
+	if (!card->power.is_suspended) {
+		pr_err("provoke: %s was not suspended between the gates\n", on_suspend);
+		err = -EINVAL;
+	} else if (!wait_for_completion_timeout(&other_had_rtnl, msecs_to_jiffies(LIMIT_MS))) {
+		pr_err("provoke: %s is suspended, and nobody else gets RTNL\n", on_suspend);
+		err = -EBUSY;
+	}
+	on_suspend[0] = '\0';
+	return err;
+}
+
+static struct dev_pm_domain early_domain = { .ops.suspend = at_early_gate };
+static struct dev_pm_domain late_domain = { .ops.suspend = at_late_gate };
+
+/* Consumers are suspended before their suppliers. Not under RTNL. */
+static int link_gates(void)
+{
+	if (!device_link_add(card, late_gate, DL_FLAG_STATELESS) ||
+	    !device_link_add(early_gate, card, DL_FLAG_STATELESS))
+		return -ENOMEM;		/* settle() removes what there is */
+	return 0;
+}
+
+static void arm(char *which, const char *name, bool with_hog)
+{
+	reinit_completion(&hog_over);
+	reinit_completion(&holder_over);
+	reinit_completion(&other_had_rtnl);
+	strscpy(which, name, IFNAMSIZ);
+	behind_hog = with_hog;
+}
 
 static int close_and_open(struct net_device *dev)
 {
@@ -142,14 +277,15 @@ static int run_on_net(const char *what, const char *name)
 	} else if (!strcmp(what, "close")) {
 		err = close_and_open(dev);
 	} else if (!strcmp(what, "late") || !strcmp(what, "rtnl")) {
-		reinit_completion(&removed);
-		strscpy(armed, name, sizeof(armed));
-		strscpy(armed_with, what, sizeof(armed_with));
+		arm(on_remove, name, !strcmp(what, "late"));
+	} else if (!strcmp(what, "suspend-late") || !strcmp(what, "suspend-rtnl")) {
+		arm(on_suspend, name, !strcmp(what, "suspend-late"));
+		card = get_device(dev->dev.parent);
 	} else {
 		err = -EINVAL;
 	}
 	rtnl_unlock();
-	return err;
+	return card ? link_gates() : err;
 }
 
 static int run_on_device(const char *what, const char *address)
@@ -164,7 +300,8 @@ static int run_on_device(const char *what, const char *address)
 		begin = ktime_get_ns();
 		device_release_driver(dev);
 		pr_info("provoke: removed in %llu ns\n", ktime_get_ns() - begin);
-		complete_all(&removed);
+		complete_all(&hog_over);
+		complete_all(&holder_over);
 	} else {
 		err = device_attach(dev);
 		err = err < 0 ? err : err ? 0 : -ENODEV;
@@ -175,9 +312,9 @@ static int run_on_device(const char *what, const char *address)
 
 static int set_run(const char *val, const struct kernel_param *kp)
 {
-	char what[8], on[16];
+	char what[16], on[16];
 
-	if (sscanf(val, "%7s %15s", what, on) != 2)
+	if (sscanf(val, "%15s %15s", what, on) != 2)
 		return -EINVAL;
 	if (!strcmp(what, "unbind") || !strcmp(what, "bind"))
 		return run_on_device(what, on);
@@ -188,9 +325,37 @@ static const struct kernel_param_ops run_ops = { .set = set_run };
 module_param_cb(run, &run_ops, NULL, 0200);
 MODULE_PARM_DESC(run, "what to do, and to which device: see the head of provoke.c");
 
+/* A device that is suspended by @domain. */
+static struct device *make_gate(const char *name, struct dev_pm_domain *domain)
+{
+	struct device *gate = root_device_register(name);
+
+	if (!IS_ERR(gate))
+		dev_pm_domain_set(gate, domain);
+	return gate;
+}
+
 static int __init provoke_init(void)
 {
-	return register_netdevice_notifier(&notifier);
+	int err;
+
+	early_gate = make_gate("provoke-early", &early_domain);
+	if (IS_ERR(early_gate))
+		return PTR_ERR(early_gate);
+	late_gate = make_gate("provoke-late", &late_domain);
+	err = PTR_ERR_OR_ZERO(late_gate);
+	if (err)
+		goto err_early;
+	err = register_netdevice_notifier(&notifier);
+	if (err)
+		goto err_late;
+	return 0;
+
+err_late:
+	root_device_unregister(late_gate);
+err_early:
+	root_device_unregister(early_gate);
+	return err;
 }
 module_init(provoke_init);
 
@@ -198,6 +363,8 @@ static void __exit provoke_exit(void)
 {
 	unregister_netdevice_notifier(&notifier);
 	settle();
+	root_device_unregister(late_gate);
+	root_device_unregister(early_gate);
 }
 module_exit(provoke_exit);
 

@@ -2,16 +2,17 @@
 //
 // drivers/net/vmxnet3: the work that resets a device that hangs.
 //
-// files:   drivers/net/vmxnet3/*.[ch]
-// modules: vmxnet3
-// device:  vmxnet3
-// late:    free active .* hint: vmxnet3_reset_work
-// rtnl:    INFO: task kworker.* blocked for more than & vmxnet3_reset_work
-// close:   INFO: task kworker.* blocked for more than & vmxnet3_reset_work
-// suspend: nothing
-// calls:   bgtoken_cancel 1, bgtoken_queue_work 2, scoped_bgtoken 1
-// calls:   devm_bgtoken_create 1, devm_bgtoken_work_create 1
-// calls:   bgtoken_wq_create 1, bgtoken_wq_destroy 2
+// files:        drivers/net/vmxnet3/*.[ch]
+// modules:      vmxnet3
+// device:       vmxnet3
+// late:         free active .* hint: vmxnet3_reset_work
+// rtnl:         INFO: task kworker.* blocked for more than & vmxnet3_reset_work
+// close:        INFO: task kworker.* blocked for more than & vmxnet3_reset_work
+// suspend-late: provoke: .* is suspended, and nobody else gets RTNL
+// suspend-rtnl: provoke: .* is suspended, and nobody else gets RTNL
+// calls:        bgtoken_cancel 1, bgtoken_queue_work 2, scoped_bgtoken 1
+// calls:        devm_bgtoken_create 1, devm_bgtoken_work_create 1
+// calls:        bgtoken_wq_create 1, bgtoken_wq_destroy 2
 //
 // The work is cancelled by remove, too early: until unregister_netdev() the watchdog of the
 // transmit queues, and the device, may queue it again, and it outlives the memory that it is

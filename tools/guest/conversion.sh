@@ -12,7 +12,7 @@
 # and after:
 #
 #	late, rtnl, close	what conversions/provoke.c does to a network card
-#	suspend		its transmitter hangs, and the machine is suspended and resumed
+#	suspend-late, suspend-rtnl	the same, and the machine is suspended and resumed
 #	load		it goes while it is busy, by its driver, and in every fifth round also by
 #			QEMU
 #
@@ -77,8 +77,8 @@ once() {
 	case $1 in
 	late | rtnl)	run "$1" "$(net)" && by_driver ;;
 	close)		run close "$(net)" ;;
-	suspend)	can_suspend || { echo "this kernel cannot test a suspend"; return 1; }
-			run hang "$(net)" && while_busy suspend_once ;;
+	suspend-*)	can_suspend || { echo "this kernel cannot test a suspend"; return 1; }
+			run "$1" "$(net)" && while_busy suspend_once ;;
 	load)		run hang "$(net)" && works && while_busy by_driver &&
 			if [ $(($2 % 5)) = 1 ]; then works && while_busy by_qemu; fi ;;
 	esac || return
@@ -107,6 +107,8 @@ rounds() {
 [ -z "$HUNG" ] || echo "$HUNG" >/proc/sys/kernel/hung_task_timeout_secs
 # A work that takes long holds up the others of its CPU, if the workqueue does not step in.
 echo 0 >/sys/module/workqueue/parameters/cpu_intensive_thresh_us
+# What is said while devices are suspended is not to wait for a resume.
+echo N >/sys/module/printk/parameters/console_suspend
 head -c 30000 /dev/urandom >/run/sent
 insmod /modules/bgtoken.ko && insmod /modules/provoke.ko || exit
 for what; do
