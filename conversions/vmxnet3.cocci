@@ -10,7 +10,8 @@
 // close:        INFO: task kworker.* blocked for more than & vmxnet3_reset_work
 // suspend-late: provoke: .* is suspended, and nobody else gets RTNL
 // suspend-rtnl: provoke: .* is suspended, and nobody else gets RTNL
-// calls:        bgtoken_cancel 1, bgtoken_queue_work 2, scoped_bgtoken 1
+// calls:        bgtoken_cancel 1, bgtoken_pause 2, bgtoken_resume 2, bgtoken_queue_work 2
+// calls:        scoped_bgtoken 1
 // calls:        devm_bgtoken_create 1, devm_bgtoken_work_create 1
 // calls:        bgtoken_wq_create 1, bgtoken_wq_destroy 2
 //
