@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * bugs: CVE-2026-23240 (tls), CVE-2026-23239 (espintcp), CVE-2026-31406 (xfrm)
- * caught by: ODEBUG: free active .* object type: timer_list hint: delayed_work_timer_fn\+0x
+ * caught by: ODEBUG: free active .* object type: timer_list hint: tx_fn\+0x
  * caught by: before\+0x
  * before: a softirq queues the work again between its cancel and the free
  * after: a cancelled token refuses whatever is queued after it
