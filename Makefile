@@ -3,11 +3,11 @@
 # The front door: "make help" lists what there is. What kbuild reads is Kbuild,
 # not this file.
 
-# The first that the list has. The suites in a kernel tree have a default of
+# The first that the list has. The suites in a kernel tree, and demo-unplug, have a default of
 # their own.
 kernel_default := $(shell sed -n '/^[^\#]/{s/[[:space:]].*//p;q}' tools/kernels)
 ifeq ($(origin KERNEL),undefined)
-kunit: export KERNEL :=
+kunit demo-unplug: export KERNEL :=
 endif
 KERNEL ?= $(kernel_default)
 export KERNEL
@@ -130,8 +130,8 @@ demo: all
 	@tools/demo
 
 .PHONY: demo-unplug
-demo-unplug: all
-	@tools/unplug --rounds $(or $(ROUNDS),200)
+demo-unplug:
+	@+tools/unplug --rounds $(or $(ROUNDS),200)
 
 .PHONY: patterns
 patterns:
