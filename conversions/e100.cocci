@@ -8,8 +8,9 @@
 // late:         free active .* hint: e100_tx_timeout_task
 // rtnl:         KASAN: .*use-after-free in e100_tx_timeout_task
 // close:        nothing
-// suspend-late: provoke: .* is suspended, and nobody else gets RTNL
-// suspend-rtnl: provoke: .* is suspended, and nobody else gets RTNL
+// suspend-late: provoke: .* is suspended, and nobody else gets RTNL & Workqueue: .* e100_tx_timeout_task
+// suspend-rtnl: provoke: .* is suspended, and nobody else gets RTNL & Workqueue: .* e100_tx_timeout_task
+// lines:        +44 -8
 // calls:        bgtoken_cancel 2, bgtoken_pause 2, bgtoken_resume 2, bgtoken_queue_work 2
 // calls:        scoped_bgtoken 1
 // calls:        devm_bgtoken_create 1, devm_bgtoken_work_create 1

@@ -10,6 +10,7 @@
 // rtnl:         nothing
 // close:        nothing
 // suspend-late: nothing
+// lines:        +116 -61
 // calls:        bgtoken_cancel 2, bgtoken_cancel_work 1, bgtoken_pause 5, bgtoken_resume 5
 // calls:        bgtoken_queue_work 2, bgtoken_queue_delayed_work 6, scoped_bgtoken 4
 // calls:        devm_bgtoken_create 2, devm_bgtoken_work_create 1, devm_bgtoken_delayed_work_create 3
@@ -160,7 +161,8 @@ symbol adapter, netdev;
  }
 
 // A suspended device is not reset: a reset would take it up again. The resume does what one does,
-// and comes to its end first: that wakes the queues, which a reset stops.
+// and comes to its end first: that wakes the queues, which a reset stops. Where the interface is
+// down, the pause is that of close, too.
 @@
 symbol adapter, netdev;
 @@
@@ -171,7 +173,8 @@ symbol adapter, netdev;
 symbol adapter, netdev;
 @@
  netif_device_attach(netdev);
-+bgtoken_resume(adapter->token);
++if (netif_running(netdev))
++	bgtoken_resume(adapter->token);
 
 @@
 symbol adapter;

@@ -16,7 +16,7 @@
  *	unbind 0000:01:00.0	release its driver; says how long that took
  *	bind 0000:01:00.0	bind it again
  *
- * The driver sees nothing that a machine could not do to it; only when, is chosen.
+ * The driver sees nothing that a machine could not do to it; only the moment is chosen.
  *
  * A workqueue that is not freezable goes on while devices are suspended.  What "suspend-rtnl"
  * looks for is a reset that does so, too, if the driver's suspend does not take RTNL; e100's and
@@ -41,7 +41,6 @@
  * the machine is being suspended.
  */
 #include <linux/completion.h>
-#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
@@ -50,15 +49,18 @@
 #include <linux/pci.h>
 #include <linux/pm_domain.h>
 #include <linux/rtnetlink.h>
+#include <linux/sched/debug.h>
+#include <linux/sched/signal.h>
 #include <linux/workqueue.h>
-
-#define OUTLAST_MS	100	/* enough for a work to get as far as RTNL */
 
 /*
  * If a remove waits for what is to outlast it, or a suspend for RTNL.  Less than the 30 s after
- * which tools/conversions has the kernel tell of a hang, which then is the driver's own.
+ * which tools/conversions has the kernel tell of a hang of the driver's own; longer where the
+ * driver should not wait, so that only one that does meets it.
  */
-#define LIMIT_MS	25000
+static unsigned int limit_ms = 25000;
+module_param(limit_ms, uint, 0400);
+MODULE_PARM_DESC(limit_ms, "how long what is to outlast a remove goes on, at most (default 25000)");
 
 /* The hog, and the holder, go on until then. */
 static DECLARE_COMPLETION(hog_over);
@@ -71,6 +73,7 @@ static DECLARE_COMPLETION(other_had_rtnl);
  */
 static char on_remove[IFNAMSIZ], on_suspend[IFNAMSIZ];
 static bool behind_hog;			/* is its work, or else behind the holder */
+static bool gave_up;			/* the hog, or the holder: nothing was provoked */
 
 /* Two devices, and the card that is suspended after one and before the other. */
 static struct device *early_gate, *late_gate, *card;
@@ -78,12 +81,14 @@ static int work_cpu;			/* where its work was queued, at the early gate */
 
 static void hog_fn(struct work_struct *work)
 {
-	unsigned long end = jiffies + msecs_to_jiffies(LIMIT_MS);
+	unsigned long end = jiffies + msecs_to_jiffies(limit_ms);
 
 	while (!completion_done(&hog_over) && time_before(jiffies, end)) {
 		cpu_relax();
 		cond_resched();		/* runnable all the time, so no other work is run */
 	}
+	if (!completion_done(&hog_over))
+		WRITE_ONCE(gave_up, true);
 }
 
 static DECLARE_WORK(hog, hog_fn);
@@ -91,7 +96,8 @@ static DECLARE_WORK(hog, hog_fn);
 static void holder_fn(struct work_struct *work)
 {
 	rtnl_lock();
-	wait_for_completion_timeout(&holder_over, msecs_to_jiffies(LIMIT_MS));
+	if (!wait_for_completion_timeout(&holder_over, msecs_to_jiffies(limit_ms)))
+		WRITE_ONCE(gave_up, true);
 	rtnl_unlock();
 }
 
@@ -147,6 +153,7 @@ static void settle(void)
 	flush_work(&hog);
 	flush_work(&holder);
 	flush_work(&other);
+	gave_up = false;
 	unlink_gates();
 }
 
@@ -159,7 +166,10 @@ static void hang(struct net_device *dev)
 	pr_info("provoke: %s hangs\n", dev->name);
 }
 
-/* Its work goes to this CPU, behind the hog if there is to be one. Returns which. */
+/*
+ * Its work goes to this CPU, behind the hog if there is to be one; else it waits for RTNL, or is
+ * done, when this returns.  Returns which CPU.
+ */
 static int hang_here(struct net_device *dev)
 {
 	int cpu = get_cpu();
@@ -168,14 +178,9 @@ static int hang_here(struct net_device *dev)
 		schedule_work_on(cpu, &hog);
 	hang(dev);
 	put_cpu();
+	if (!behind_hog)
+		wait_behind(cpu);
 	return cpu;
-}
-
-/* The holder is behind the remover, and the work behind the holder. */
-static void hang_and_hold(struct net_device *dev)
-{
-	hold_rtnl();
-	wait_behind(hang_here(dev));
 }
 
 /* The queues are stopped after this, and their watchdog with them. */
@@ -186,10 +191,9 @@ static int on_event(struct notifier_block *nb, unsigned long event, void *info)
 	if (event != NETDEV_GOING_DOWN || strcmp(dev->name, on_remove))
 		return NOTIFY_DONE;
 	on_remove[0] = '\0';
-	if (behind_hog)
-		hang_here(dev);
-	else
-		hang_and_hold(dev);
+	if (!behind_hog)
+		hold_rtnl();		/* behind the remover, and the work behind it */
+	hang_here(dev);
 	return NOTIFY_DONE;
 }
 
@@ -204,10 +208,20 @@ static int at_early_gate(struct device *gate)
 		return 0;
 	hold_rtnl();
 	work_cpu = hang_here(dev);
-	if (!behind_hog)
-		wait_behind(work_cpu);
 	dev_put(dev);
 	return 0;
+}
+
+/* Who has RTNL is one of them. */
+static void show_workers(void)
+{
+	struct task_struct *task;
+
+	rcu_read_lock();
+	for_each_process(task)
+		if (task->flags & PF_WQ_WORKER)
+			sched_show_task(task);
+	rcu_read_unlock();
 }
 
 /* The card was suspended. */
@@ -220,13 +234,17 @@ static int at_late_gate(struct device *gate)
 	complete_all(&hog_over);
 	wait_behind(work_cpu);		/* the card's work, if there still is one, waits for RTNL */
 	schedule_work_on(work_cpu, &other);
-	wait_behind(work_cpu);		/* and the other behind it: RTNL is given in turn */
+	wait_behind(work_cpu);		/* and the other behind it: who sleeps for RTNL gets it in turn */
 	complete_all(&holder_over);
-	if (!card->power.is_suspended) {
+	if (READ_ONCE(gave_up)) {
+		pr_err("provoke: it took too long until %s was suspended\n", on_suspend);
+		err = -ETIMEDOUT;
+	} else if (!card->power.is_suspended) {
 		pr_err("provoke: %s was not suspended between the gates\n", on_suspend);
 		err = -EINVAL;
-	} else if (!wait_for_completion_timeout(&other_had_rtnl, msecs_to_jiffies(LIMIT_MS))) {
+	} else if (!wait_for_completion_timeout(&other_had_rtnl, msecs_to_jiffies(limit_ms))) {
 		pr_err("provoke: %s is suspended, and nobody else gets RTNL\n", on_suspend);
+		show_workers();
 		err = -EBUSY;
 	}
 	on_suspend[0] = '\0';
@@ -256,8 +274,8 @@ static void arm(char *which, const char *name, bool with_hog)
 
 static int close_and_open(struct net_device *dev)
 {
-	hang(dev);
-	msleep(OUTLAST_MS);
+	behind_hog = false;
+	hang_here(dev);			/* behind this task, which has RTNL */
 	dev_close(dev);
 	return dev_open(dev, NULL);
 }
@@ -302,6 +320,8 @@ static int run_on_device(const char *what, const char *address)
 		pr_info("provoke: removed in %llu ns\n", ktime_get_ns() - begin);
 		complete_all(&hog_over);
 		complete_all(&holder_over);
+		if (READ_ONCE(gave_up))
+			err = -ETIMEDOUT;	/* it waited for what was to outlast it */
 	} else {
 		err = device_attach(dev);
 		err = err < 0 ? err : err ? 0 : -ENODEV;

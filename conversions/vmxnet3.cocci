@@ -6,11 +6,12 @@
 // modules:      vmxnet3
 // device:       vmxnet3
 // late:         free active .* hint: vmxnet3_reset_work
-// rtnl:         INFO: task kworker.* blocked for more than & vmxnet3_reset_work
-// close:        INFO: task kworker.* blocked for more than & vmxnet3_reset_work
-// suspend-late: provoke: .* is suspended, and nobody else gets RTNL
-// suspend-rtnl: provoke: .* is suspended, and nobody else gets RTNL
-// calls:        bgtoken_cancel 1, bgtoken_pause 2, bgtoken_resume 2, bgtoken_queue_work 2
+// rtnl:         Workqueue: .* vmxnet3_reset_work & INFO: task kworker.* blocked for more than
+// close:        Workqueue: .* vmxnet3_reset_work & INFO: task kworker.* blocked for more than
+// suspend-late: provoke: .* is suspended, and nobody else gets RTNL & Workqueue: .* vmxnet3_reset_work
+// suspend-rtnl: provoke: .* is suspended, and nobody else gets RTNL & Workqueue: .* vmxnet3_reset_work
+// lines:        +47 -15
+// calls:        bgtoken_cancel 1, bgtoken_pause 2, bgtoken_resume 3, bgtoken_queue_work 2
 // calls:        scoped_bgtoken 1
 // calls:        devm_bgtoken_create 1, devm_bgtoken_work_create 1
 // calls:        bgtoken_wq_create 1, bgtoken_wq_destroy 2
@@ -111,8 +112,8 @@ symbol adapter, work;
 -	cancel_work_sync(&adapter->work);
 +	bgtoken_cancel(adapter->token);
 
-// A suspended device is not reset. An interface that is down was not paused. A resume that fails
-// early leaves it so: there is no device.
+// A suspended device is not reset. An interface that is down was not paused, or has gone down
+// since. A resume that fails early leaves it paused: there is no device.
 @@
 symbol adapter, netdev;
 @@
@@ -133,6 +134,12 @@ symbol adapter, netdev;
  {
 	<...
 (
+-	if (!netif_running(netdev))
++	if (!netif_running(netdev)) {
++		bgtoken_resume(adapter->token);
+		return 0;
++	}
+|
 	vmxnet3_force_close(adapter);
 +	bgtoken_resume(adapter->token);
 |

@@ -15,9 +15,9 @@
 
 /*
  * A sleep, as a gate would lie in the module, too, and there is nobody left to open
- * it.  Longer than it takes to free the module once its exit has returned.
+ * it.  Far longer than it takes to free the module once its exit has returned.
  */
-#define FAULT_MS	1000
+#define FAULT_MS	10000
 
 PATTERN_GATE(faulting);
 

@@ -18,6 +18,7 @@ tell() { dmesg | sed -n 's/.*\(pattern: .*\)/\1/p'; }
 
 # It may complain at any time, from any task, and after the module has gone.
 complained() {
+	sleep 1 # what is run here keeps a busy machine from what it waits for
 	dmesg >/run/log
 	rest=$want
 	while grep -E -q -e "${rest%% & *}" /run/log; do
