@@ -15,8 +15,8 @@
 // False negatives: what is stopped in another function, or by devres after remove; what is
 // queued further down than one call, or freed by a put.
 // Let pass: a work that is cancelled once more later on the path, or flushed after the function
-// queued it; disable_work_sync(), after which it is not queued; URBs in .disconnect of the file's usb_driver, as the core has ended
-// them before, unless it has .soft_unbind.
+// queued it; disable_work_sync(), after which it is not queued; URBs in .disconnect of the file's
+// usb_driver, as the core has ended them before, unless it has .soft_unbind.
 // False positives: what cannot happen any more at the time of the cancel, as a flag says so, or
 // the device was told to be quiet; .disconnect, where the usb_driver is in another file; an
 // interrupt, timer or call for another object of the same type, or for a member of another
@@ -335,7 +335,8 @@ r(...) {
 	... when != a(\(&e->f\|&e.f\))
 }
 
-// A function that cancels a work and frees something after it.
+// A function that cancels a work and frees something after it. What frees stands here once, and
+// in the two rules below in two parts: with a pointer to what the work is in, and to what has it.
 @freer exists@
 identifier f, r;
 identifier c =~ "^cancel_(delayed_)?work_sync$";
