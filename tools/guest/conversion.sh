@@ -55,6 +55,8 @@ works() { in_use || { echo "the card does not work"; return 1; }; }
 while_busy() {
 	setsid sh -c 'while :; do nc -w 5 10.0.2.100 7 </run/sent >/dev/null 2>&1; done' &
 	busy=$!
+	# Until it has a group of its own, nobody could end that: wait below would wait for ever.
+	until kill -0 -"$busy" 2>/dev/null; do usleep 10000; done
 	usleep "$(random)000"
 	"$@"
 	went=$?
