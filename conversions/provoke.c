@@ -234,7 +234,7 @@ static int at_late_gate(struct device *gate)
 	complete_all(&hog_over);
 	wait_behind(work_cpu);		/* the card's work, if there still is one, waits for RTNL */
 	schedule_work_on(work_cpu, &other);
-	wait_behind(work_cpu);		/* and the other behind it: who sleeps for RTNL gets it in turn */
+	wait_behind(work_cpu);		/* and the other behind it: who sleeps gets it in turn */
 	complete_all(&holder_over);
 	if (READ_ONCE(gave_up)) {
 		pr_err("provoke: it took too long until %s was suspended\n", on_suspend);
