@@ -126,7 +126,8 @@ struct bgcompile_ops {
 
 /**
  * struct bgcompile_params - how a state is to work; 0 means the default
- * @kind:	the token's kind: BGTOKEN_MUTEX (the default) or BGTOKEN_SHARED
+ * @kind:	the token's kind: BGTOKEN_MUTEX (the default), BGTOKEN_SHARED or
+ *		BGTOKEN_PERCPU
  * @max_tasks:	tasks at a time (default: the online CPUs)
  * @slice_ms:	how long a task runs before it queues itself again, in ms
  *		(default 50); later ones get 5 ms more each, so that they do not

@@ -32,6 +32,7 @@
  * The kinds differ in what they let in at (1):
  *
  *	BGTOKEN_SHARED	any number
+ *	BGTOKEN_PERCPU	any number, counted elsewhere: see below
  *	BGTOKEN_MUTEX	one; the others stand in line, at a mutex, and the first of
  *			them sleeps until the count is 0
  *	BGTOKEN_SPIN	one; the others stand in line, at a spinlock, and the first
@@ -58,7 +59,7 @@
  *    keep its lock for as long as the scope lasts, and a cancel takes it too, so
  *    it stands behind as many hand-overs as there are in line before it
  *
- * A SHARED scope never waits to begin, so to lockdep it is a trylock: nothing that is
+ * A SHARED or PERCPU scope never waits to begin, so to lockdep it is a trylock: nothing that is
  * held before it can be part of a deadlock with it.  What is taken inside it can, with
  * a cancel, which is a lock that waits.
  *
@@ -66,6 +67,37 @@
  * reference until it is done.  So (4), and a mutex_unlock() that still touches a
  * mutex that the next one already has (see its kernel-doc), are no danger,
  * whoever drops the last reference.
+ *
+ * A counter for each CPU
+ * ======================
+ *
+ * With two CPUs writing it, one word gets a third of what one CPU gets alone.  A token of
+ * BGTOKEN_PERCPU has a counter for each, token->live, whose sum is how many scopes are
+ * live; token->scopes has the flags, and is only read where scopes begin and end:
+ *
+ *	scope				cancel
+ *
+ *	(1) count itself, here		(a) set CANCELLED
+ *	    full barrier		    full barrier
+ *	    if CANCELLED, uncount	(c) until the sum is 0, wait
+ *	    itself, there, and (4)
+ *	(2) use the owner
+ *	(3) uncount itself, here
+ *	    full barrier
+ *	(4) if CANCELLED: wake (c)
+ *
+ * "Here" is the CPU that the caller happens to be on, which may be another at (3) than at
+ * (1), so a counter may be below 0; "there" is the very word that (1) has changed.
+ *
+ * The sum is not read at one moment.  Still it cannot be 0 while a scope is live: to what
+ * (c) reads a scope adds at least 0, and exactly 1 while it is live.  If it has not seen
+ * CANCELLED, (c) sees its (1), by the barriers (percpu-against-cancel); if (c) misses its
+ * (3), the sum is 1 too high for now, and never too low.  If it has, both its changes are
+ * to one word, in order: (c) sees neither, the first, or both.
+ *
+ * Who sees CANCELLED before (1) does not even begin, so each who tries to enter while (c)
+ * waits disturbs the sum once at most, and it gets to 0.  A (3) that (c) misses sees
+ * CANCELLED, and wakes (percpu-wakes-cancel).
  *
  * Pause
  * =====
@@ -115,6 +147,7 @@
 #include <linux/hash.h>
 #include <linux/log2.h>
 #include <linux/module.h>
+#include <linux/percpu.h>
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
@@ -267,10 +300,18 @@ struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
 	if (!token)
 		return ERR_PTR(-ENOMEM);
 
+	if (kind == BGTOKEN_PERCPU) {
+		token->live = alloc_percpu_gfp(atomic_t, gfp);
+		if (!token->live) {
+			kfree(token);
+			return ERR_PTR(-ENOMEM);
+		}
+	}
 	token->owner = owner;
 	atomic_set(&token->marks, kind);
 	atomic_set(&token->scopes, BGTOKEN_NONE |
-				   (kind == BGTOKEN_SPIN ? BGTOKEN_IRQS : 0));
+				   (kind == BGTOKEN_SPIN ? BGTOKEN_IRQS : 0) |
+				   (kind == BGTOKEN_PERCPU ? BGTOKEN_SPREAD : 0));
 	kref_init(&token->kref);	/* put by the creator */
 	spin_lock_init(&token->lock);
 	if (kind == BGTOKEN_MUTEX)
@@ -305,6 +346,17 @@ struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
 }
 EXPORT_SYMBOL_GPL(__devm_bgtoken_create);
 
+/* How many scopes of a BGTOKEN_PERCPU token are live, at least, if it is shut. */
+static int bgtoken_sum(const struct bgtoken *token)
+{
+	unsigned int sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)	/* acquire: percpu-sum */
+		sum += atomic_read_acquire(per_cpu_ptr(token->live, cpu));
+	return sum;
+}
+
 static void bgtoken_free(struct kref *kref)
 {
 	struct bgtoken *token = container_of(kref, struct bgtoken, kref);
@@ -312,6 +364,11 @@ static void bgtoken_free(struct kref *kref)
 	trace_bgtoken_free(token);
 	if (bgtoken_kind(token) == BGTOKEN_MUTEX)
 		mutex_destroy(&token->mutex);
+	if (bgtoken_kind(token) == BGTOKEN_PERCPU) {
+		/* Whoever is in a scope holds a reference. */
+		WARN_ONCE(bgtoken_sum(token), "bgtoken: enters and exits do not add up\n");
+		free_percpu(token->live);	/* its place is the rcu_head's, too */
+	}
 	debug_check_no_locks_freed(token, sizeof(*token));	/* in its own scope? */
 	kfree_rcu(token, rcu);	/* bgtoken_get_unless_zero() may look at kref */
 	live_dec(tokens);
@@ -384,6 +441,8 @@ static bool bgtoken_over(const struct bgtoken *token, int shut)
 {
 	int word = atomic_read_acquire(&token->scopes);
 
+	if (word & BGTOKEN_SPREAD)
+		return bgtoken_sum(token) <= 0;
 	return !(word & BGTOKEN_LIVE) || word & shut;
 }
 
@@ -551,20 +610,75 @@ static void *bgtoken_enter_share(struct bgtoken *token, unsigned int subclass,
 	return token->owner;
 }
 
-void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass)
+/* Steps (3) and (4) of BGTOKEN_PERCPU. */
+static __always_inline void bgtoken_uncount(struct bgtoken *token, atomic_t *live)
+{
+	smp_mb__before_atomic();	/* a release (percpu-sum) */
+	atomic_dec(live);
+	smp_mb__after_atomic();		/* before the look (percpu-wakes-cancel) */
+	if (unlikely(bgtoken_shut(token)))
+		wake_up_var(&token->scopes);
+}
+
+static noinline void *bgtoken_entered(struct bgtoken *token)
+{
+	trace_bgtoken_enter(token);
+	return token->owner;
+}
+
+static noinline void *bgtoken_refused(struct bgtoken *token, atomic_t *live, unsigned long ip)
+{
+	bgtoken_uncount(token, live);
+	lock_release(&token->dep_map, ip);
+	return NULL;
+}
+
+/* Step (1) of BGTOKEN_PERCPU, when the token is not shut.  Calls nothing, and so needs no frame. */
+static __always_inline void *bgtoken_enter_percpu(struct bgtoken *token, unsigned int subclass,
+						  unsigned long ip)
+{
+	atomic_t *live = raw_cpu_ptr(token->live);	/* any is right, this one is near */
+
+	rwsem_acquire_read(&token->dep_map, subclass, 1, ip);
+	atomic_inc(live);
+	smp_mb__after_atomic();		/* pairs with bgtoken_close() (percpu-against-cancel) */
+	/* Acquire: what was done in a pause comes before (percpu-resume). */
+	if (unlikely(atomic_read_acquire(&token->scopes) & BGTOKEN_SHUT))
+		return bgtoken_refused(token, live, ip);
+	if (trace_bgtoken_enter_enabled())
+		return bgtoken_entered(token);
+	return token->owner;
+}
+
+static noinline void *bgtoken_enter_other(struct bgtoken *token, unsigned int subclass,
+					  unsigned long ip)
 {
 	if (bgtoken_kind(token) == BGTOKEN_SHARED)
-		return bgtoken_enter_share(token, subclass, _RET_IP_);
-	return bgtoken_enter_line(token, subclass, 0, _RET_IP_);
+		return bgtoken_enter_share(token, subclass, ip);
+	if (bgtoken_kind(token) == BGTOKEN_PERCPU)
+		return NULL;		/* it was shut, or an exit by the wrong name is at it */
+	/* With PREEMPT_RT only the line lets in: the exit drops its lock. */
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT) && trace_bgtoken_enter_enabled() &&
+	    __bgtoken_try_enter(token, subclass, BGTOKEN_NONE))
+		return bgtoken_entered(token);
+	return bgtoken_enter_line(token, subclass, 0, ip);
+}
+
+void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass)
+{
+	if (likely(atomic_read(&token->scopes) == (BGTOKEN_NONE | BGTOKEN_SPREAD)))
+		return bgtoken_enter_percpu(token, subclass, _RET_IP_);
+	return bgtoken_enter_other(token, subclass, _RET_IP_);
 }
 EXPORT_SYMBOL_GPL(__bgtoken_enter_slow);
 
 /*
- * Step (4).  @word is what the exit made of token->scopes.  False if there was no
+ * Step (4).  @before is what token->scopes was before the exit.  False if there was no
  * scope to end.
  */
-static bool bgtoken_exit_slow(struct bgtoken *token, int word, int irqs)
+static bool bgtoken_exit_slow(struct bgtoken *token, int before, int irqs)
 {
+	int word = before - 1;
 	bool ended = word & BGTOKEN_NONE;
 
 	if (!ended)
@@ -576,9 +690,28 @@ static bool bgtoken_exit_slow(struct bgtoken *token, int word, int irqs)
 	return ended;
 }
 
-void __bgtoken_exit_slow(struct bgtoken *token, int word)
+static noinline void bgtoken_exit_other(struct bgtoken *token, int before)
 {
-	bgtoken_exit_slow(token, word, 0);
+	if (before == BGTOKEN_TRACED) {
+		trace_bgtoken_exit(token);
+		if (atomic_read(&token->scopes) & BGTOKEN_SPREAD) {
+			bgtoken_uncount(token, raw_cpu_ptr(token->live));
+			return;
+		}
+		before = atomic_fetch_dec(&token->scopes);	/* as bgtoken_exit() */
+	}
+	if (!__bgtoken_quiet(before))
+		bgtoken_exit_slow(token, before, 0);
+}
+
+/* What is left of the end of a scope; all of it, if @before has BGTOKEN_SPREAD. */
+void __bgtoken_exit_slow(struct bgtoken *token, int before)
+{
+	/* Whatever BGTOKEN_NONE says: an exit by the wrong name may have it for a moment. */
+	if (likely((before & (BGTOKEN_IRQS | BGTOKEN_SPREAD)) == BGTOKEN_SPREAD))
+		bgtoken_uncount(token, raw_cpu_ptr(token->live));
+	else
+		bgtoken_exit_other(token, before);
 }
 EXPORT_SYMBOL_GPL(__bgtoken_exit_slow);
 
@@ -600,12 +733,17 @@ EXPORT_SYMBOL_GPL(__bgtoken_enter_irqsave);
 
 void bgtoken_exit(struct bgtoken *token)
 {
-	int word;
+	int before;
 
-	trace_bgtoken_exit(token);
 	lock_release(&token->dep_map, _RET_IP_);
-	word = atomic_dec_return(&token->scopes);
-	if (!__bgtoken_quiet(word) && !bgtoken_exit_slow(token, word, 0))
+	trace_bgtoken_exit(token);
+	before = atomic_read(&token->scopes);
+	if (before & BGTOKEN_SPREAD) {
+		bgtoken_uncount(token, raw_cpu_ptr(token->live));
+		return;
+	}
+	before = atomic_fetch_dec(&token->scopes);
+	if (!__bgtoken_quiet(before) && !bgtoken_exit_slow(token, before, 0))
 		return;
 	bgtoken_line_unlock(token);	/* bgtoken_stand_in_line() */
 }
@@ -641,8 +779,15 @@ static __always_inline void bgtoken_irqrestore(struct bgtoken *token, unsigned l
 static noinline void bgtoken_exit_irqs_slow(struct bgtoken *token, unsigned long flags,
 					    int before)
 {
-	bool ended = bgtoken_exit_slow(token, before - 1, BGTOKEN_IRQS);
+	bool ended;
 
+	if (before & BGTOKEN_SPREAD) {		/* what it should have been */
+		atomic_inc(&token->scopes);
+		bgtoken_misnamed(token, BGTOKEN_IRQS);
+		bgtoken_uncount(token, raw_cpu_ptr(token->live));
+		return;
+	}
+	ended = bgtoken_exit_slow(token, before, BGTOKEN_IRQS);
 	/*
 	 * Nobody has saved them for an exit too many, or for a scope of another kind;
 	 * but for whoever meets them off, another may have ended its scope.
@@ -696,18 +841,13 @@ void bgtoken_exit_irqrestore(struct bgtoken *token, unsigned long flags)
 }
 EXPORT_SYMBOL_GPL(bgtoken_exit_irqrestore);
 
-/* For the scopes that begin and end inline. */
+/* For the scopes that begin inline with interrupts off. */
 void __bgtoken_trace_enter(struct bgtoken *token)
 {
 	trace_bgtoken_enter(token);
 }
 EXPORT_SYMBOL_GPL(__bgtoken_trace_enter);
 
-void __bgtoken_trace_exit(struct bgtoken *token)
-{
-	trace_bgtoken_exit(token);
-}
-EXPORT_SYMBOL_GPL(__bgtoken_trace_exit);
 EXPORT_TRACEPOINT_SYMBOL_GPL(bgtoken_enter);
 EXPORT_TRACEPOINT_SYMBOL_GPL(bgtoken_exit);
 
@@ -779,12 +919,24 @@ static int bgtoken_close(struct bgtoken *token, int flags)
 	return word;
 }
 
+/* If the word was @word at (a), are scopes live? */
+static bool bgtoken_live(struct bgtoken *token, int word)
+{
+	int live = word & BGTOKEN_LIVE;
+
+	if (word & BGTOKEN_SPREAD) {
+		live = bgtoken_sum(token);
+		WARN_ONCE(live < 0, "bgtoken: one exit too many\n");
+	}
+	return live > 0;
+}
+
 /* Step (c), if the word was @word at (a). */
 static void bgtoken_wait_scopes(struct bgtoken *token, int word, unsigned int subclass)
 {
 	bool held = bgtoken_begin_wait(token, subclass);
 
-	if (word & BGTOKEN_LIVE) {
+	if (unlikely(word & (BGTOKEN_LIVE | BGTOKEN_SPREAD)) && bgtoken_live(token, word)) {
 		if (held)
 			lock_contended(&token->dep_map, _RET_IP_);
 		if (IS_ENABLED(CONFIG_PREEMPT_RT)) {

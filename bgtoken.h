@@ -84,6 +84,10 @@ struct poll_table_struct;
  *			sleep.  Enter and cancel from any context that may take a
  *			spinlock_t: so not from a raw one, such as a hard irq_work
  *			or an IPI, whether or not the kernel is PREEMPT_RT.
+ * @BGTOKEN_PERCPU:	as BGTOKEN_SHARED, and scopes on different CPUs write no word
+ *			in common: for what many CPUs enter all the time.  A token
+ *			takes four bytes more for each possible CPU, and a cancel or
+ *			a pause reads all of them; neither waits for a grace period.
  *
  * The scopes of a BGTOKEN_SPIN token have names of their own, which end in _irqsave,
  * as those of a spinlock_t have: a call site says whether its scope may sleep.
@@ -92,9 +96,10 @@ enum bgtoken_kind {
 	BGTOKEN_MUTEX,
 	BGTOKEN_SHARED,
 	BGTOKEN_SPIN,
+	BGTOKEN_PERCPU,
 };
 
-#define BGTOKEN_KINDS	(BGTOKEN_SPIN + 1)
+#define BGTOKEN_KINDS	(BGTOKEN_PERCPU + 1)
 
 /* A place in the source that creates tokens: what lockdep tells them apart by. */
 struct bgtoken_site {
@@ -131,6 +136,7 @@ struct bgtoken {
 		/* where those who want to enter stand in line, by kind */
 		struct mutex mutex;
 		spinlock_t spin;	/* orders them, no more */
+		atomic_t __percpu *live; /* or, where none stands in line, the scopes */
 		struct rcu_head rcu;	/* after the last put */
 	};
 	struct lockdep_map dep_map;	/* of a scope; no bytes without lockdep */
@@ -146,7 +152,8 @@ struct bgtoken {
  * What token->scopes is made of; BGTOKEN_CANCELLED is its sign.  One exit too many
  * takes BGTOKEN_NONE away, and leaves the bits above it alone.  BGTOKEN_IRQS is
  * always there for BGTOKEN_SPIN, and never else: so who enters or leaves by the name
- * that is for the other kinds finds another word than it looks for.
+ * that is for the other kinds finds another word than it looks for.  BGTOKEN_SPREAD is
+ * always there for BGTOKEN_PERCPU, whose BGTOKEN_LIVE is always 0.
  */
 #define BGTOKEN_LIVE		0x01ffffff	/* how many scopes are live */
 #define BGTOKEN_NONE		0x02000000	/* always there */
@@ -154,7 +161,11 @@ struct bgtoken {
 #define BGTOKEN_PAUSED		0x08000000	/* until bgtoken_resume() */
 #define BGTOKEN_CLAIMED		0x10000000	/* a cancel gets, or got, true */
 #define BGTOKEN_WAITER		0x20000000	/* the first in line waits */
+#define BGTOKEN_SPREAD		0x40000000	/* its scopes are counted in token->live */
 #define BGTOKEN_CANCELLED	INT_MIN
+
+/* A value that the word never has: all of the exit is left to __bgtoken_exit_slow(). */
+#define BGTOKEN_TRACED		(BGTOKEN_NONE | BGTOKEN_IRQS | BGTOKEN_SPREAD)
 
 /* What token->marks is made of; above it the pauses are counted. */
 #define BGTOKEN_KIND		0x3		/* I: enum bgtoken_kind */
@@ -176,6 +187,10 @@ struct lockdep_map *__bgtoken_works_map(struct bgtoken *token);
  * @_owner:	the object that may go away; not NULL, and not touched here
  * @_kind:	what its scopes may do
  * @_gfp:	how to allocate
+ *
+ * For BGTOKEN_PERCPU prefer GFP_KERNEL, where nobody is in a hurry: with an atomic @_gfp
+ * there may be no memory for the counters although there is some, and a task that is being
+ * killed may get none.
  *
  * Every place in the source that creates tokens has a lockdep class of its own, one for
  * each kind that it creates, up to 256 places; those after them go unchecked, which is
@@ -250,14 +265,19 @@ static __always_inline enum bgtoken_kind bgtoken_kind(const struct bgtoken *toke
 	return atomic_read(&token->marks) & BGTOKEN_KIND;
 }
 
+/* Do its scopes run in parallel? */
+static __always_inline bool __bgtoken_parallel(const struct bgtoken *token)
+{
+	return bgtoken_kind(token) == BGTOKEN_SHARED || bgtoken_kind(token) == BGTOKEN_PERCPU;
+}
+
 void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass);
-void __bgtoken_exit_slow(struct bgtoken *token, int word);
+void __bgtoken_exit_slow(struct bgtoken *token, int before);
 void *__bgtoken_enter_irqsave_slow(struct bgtoken *token, unsigned int subclass,
 				   unsigned long flags);
 void bgtoken_exit_irqrestore(struct bgtoken *token, unsigned long flags)
 	__ends_scope(token);
 void __bgtoken_trace_enter(struct bgtoken *token);
-void __bgtoken_trace_exit(struct bgtoken *token);
 
 DECLARE_TRACEPOINT(bgtoken_enter);
 DECLARE_TRACEPOINT(bgtoken_exit);
@@ -269,11 +289,14 @@ DECLARE_TRACEPOINT(bgtoken_exit);
 static __always_inline bool __bgtoken_try_enter(struct bgtoken *token,
 						unsigned int subclass, int idle)
 {
+	/* An atomic that fails would still take the line from the other CPUs. */
+	if (!(idle & BGTOKEN_IRQS) && unlikely(atomic_read(&token->scopes) != idle))
+		return false;
 	/* Acquire: what the scope before did comes before (next-in-line). */
 	if (unlikely(!atomic_try_cmpxchg_acquire(&token->scopes, &idle, idle + 1)))
 		return false;
 	/* To lockdep a trylock of a rwsem for reading, or a mutex or spinlock. */
-	if (IS_ENABLED(CONFIG_LOCKDEP) && bgtoken_kind(token) == BGTOKEN_SHARED) {
+	if (IS_ENABLED(CONFIG_LOCKDEP) && __bgtoken_parallel(token)) {
 		rwsem_acquire_read(&token->dep_map, subclass, 1, _THIS_IP_);
 	} else {
 		mutex_acquire(&token->dep_map, subclass, 0, _THIS_IP_);
@@ -282,7 +305,7 @@ static __always_inline bool __bgtoken_try_enter(struct bgtoken *token,
 	return true;
 }
 
-/* BGTOKEN_SHARED never waits; it costs nothing but on debug kernels. */
+/* Those that run in parallel never wait; it costs nothing but on debug kernels. */
 static __always_inline void __bgtoken_might_sleep(const struct bgtoken *token)
 {
 	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) &&
@@ -291,12 +314,12 @@ static __always_inline void __bgtoken_might_sleep(const struct bgtoken *token)
 }
 
 /*
- * After an exit that is not of BGTOKEN_SPIN: nobody waits, there was a scope to end, and
- * it was of these kinds.
+ * What the word was before an exit by this name says that all is as ever: nobody waits,
+ * there was a scope to end, and it is counted in the word.
  */
-static __always_inline bool __bgtoken_quiet(int word)
+static __always_inline bool __bgtoken_quiet(int before)
 {
-	return (unsigned int)word - BGTOKEN_NONE <= BGTOKEN_LIVE;
+	return (unsigned int)before - (BGTOKEN_NONE + 1) <= BGTOKEN_LIVE;
 }
 
 #ifdef CONFIG_PREEMPT_RT
@@ -323,10 +346,9 @@ static __always_inline void *bgtoken_enter_nested(struct bgtoken *token,
 	__acquires_if_nonnull(token)
 {
 	__bgtoken_might_sleep(token);
-	if (!__bgtoken_try_enter(token, subclass, BGTOKEN_NONE))
+	if (tracepoint_enabled(bgtoken_enter) ||
+	    !__bgtoken_try_enter(token, subclass, BGTOKEN_NONE))
 		return __bgtoken_enter_slow(token, subclass);
-	if (tracepoint_enabled(bgtoken_enter))
-		__bgtoken_trace_enter(token);
 	return token->owner;
 }
 
@@ -335,22 +357,26 @@ static __always_inline void *bgtoken_enter_nested(struct bgtoken *token,
  * @token:	the token that bgtoken_enter() returned an owner for
  *
  * The owner may be gone by the time this returns.  An exit without a scope is
- * warned of and taken back, if nobody else is in one.
+ * warned of and taken back, if nobody else is in one; of a BGTOKEN_PERCPU token it is
+ * only warned of, by the next cancel or pause if no scope is live then, and by the last
+ * put.
  *
- * Context: The one that entered.
+ * Context: The one that entered; it may have gone to another CPU.
  */
 static __always_inline void bgtoken_exit(struct bgtoken *token)
 	__ends_scope(token)
 {
-	int word;
+	int before;
 
-	if (tracepoint_enabled(bgtoken_exit))
-		__bgtoken_trace_exit(token);
 	lock_release(&token->dep_map, _THIS_IP_);
+	before = atomic_read(&token->scopes);
+	if (tracepoint_enabled(bgtoken_exit))
+		before = BGTOKEN_TRACED;
 	/* A release (scope-against-free), and a full barrier for waking (exit-wakes-cancel). */
-	word = atomic_dec_return(&token->scopes);
-	if (unlikely(!__bgtoken_quiet(word)))
-		__bgtoken_exit_slow(token, word);
+	if (likely(!(before & BGTOKEN_SPREAD)))
+		before = atomic_fetch_dec(&token->scopes);
+	if (unlikely(!__bgtoken_quiet(before)))
+		__bgtoken_exit_slow(token, before);
 }
 
 /* Interrupts are off, and nothing is preempted, from before the scope to after. */
@@ -371,16 +397,16 @@ static __always_inline void *__bgtoken_enter_irqsave(struct bgtoken *token,
 
 /**
  * bgtoken_enter() - begin a scope
- * @token:	of kind BGTOKEN_MUTEX or BGTOKEN_SHARED; the caller holds a reference
- *		until after bgtoken_exit()
+ * @token:	of kind BGTOKEN_MUTEX, BGTOKEN_SHARED or BGTOKEN_PERCPU; the caller holds
+ *		a reference until after bgtoken_exit()
  *
  * Nobody waits on a token that was cancelled or paused before the call.  With a token
  * of kind BGTOKEN_SPIN it is a bug in the caller, which is warned of once; there is no
  * scope.  With lockdep, the warning says where the token was created; without, only the
  * caller is known, from the backtrace.
  *
- * Context: Process context; may sleep.  For BGTOKEN_SHARED any that may take a
- * spinlock_t, and never waits; its scope may sleep if its caller may.
+ * Context: Process context; may sleep.  For BGTOKEN_SHARED and BGTOKEN_PERCPU any that
+ * may take a spinlock_t, and never waits; its scope may sleep if its caller may.
  * Return: The owner, pinned until bgtoken_exit().  NULL if the token is
  * cancelled or paused: then there is no scope, and no bgtoken_exit().
  */

@@ -309,8 +309,7 @@ EXPORT_SYMBOL_GPL(__devm_bgtoken_delayed_work_create);
 /**
  * bgtoken_timer_init() - make a timer ready to be armed
  * @timer:	memory of the caller's, never part of the owner
- * @token:	of kind BGTOKEN_SPIN or BGTOKEN_SHARED; the timer takes a reference of its
- *		own on it
+ * @token:	of any kind but BGTOKEN_MUTEX; the timer takes a reference of its own on it
  * @fn:		called in softirq with the owner, inside a scope of @token, so with
  *		interrupts off for BGTOKEN_SPIN; may arm the timer again
  * @release:	as for bgtoken_work_init(): called once, in process context, when the last
@@ -342,8 +341,8 @@ EXPORT_SYMBOL_GPL(bgtoken_timer_init);
 /**
  * devm_bgtoken_timer_create() - allocate a timer that is put when a device unbinds
  * @dev:	the device
- * @token:	of this device, as it is cancelled when that unbinds; of kind BGTOKEN_SPIN
- *		or BGTOKEN_SHARED; an ERR_PTR is passed on
+ * @token:	of this device, as it is cancelled when that unbinds; of any kind but
+ *		BGTOKEN_MUTEX; an ERR_PTR is passed on
  * @fn:		as for bgtoken_timer_init()
  *
  * An armed timer and one whose function runs hold a reference of their own.  Otherwise

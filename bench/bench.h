@@ -120,6 +120,7 @@ static void _name##_loop_work(void *object, unsigned long n)		\
 /* locks.c: tokens, made and put; without memory there is none. */
 void *bench_token_mutex(void *owner);
 void *bench_token_shared(void *owner);
+void *bench_token_percpu(void *owner);
 void *bench_token_spin(void *owner);
 void bench_token_destroy(void *object);
 

@@ -361,6 +361,7 @@ static void token_teardown(struct crew *crew)
 static const struct way ways[] = {
 	TOKEN_WAY("token-mutex", BGTOKEN_MUTEX),
 	TOKEN_WAY("token-shared", BGTOKEN_SHARED),
+	TOKEN_WAY("token-percpu", BGTOKEN_PERCPU),
 	TOKEN_WAY("token-spin", BGTOKEN_SPIN),
 	{ .name = "limit", .setup = limit_setup, .queue = plain_queue,
 	  .cancel = limit_cancel, .teardown = plain_teardown,

@@ -30,6 +30,11 @@ void *bench_token_shared(void *owner)
 	return token_or_none(bgtoken_create(owner, BGTOKEN_SHARED, GFP_KERNEL));
 }
 
+void *bench_token_percpu(void *owner)
+{
+	return token_or_none(bgtoken_create(owner, BGTOKEN_PERCPU, GFP_KERNEL));
+}
+
 void *bench_token_spin(void *owner)
 {
 	return token_or_none(bgtoken_create(owner, BGTOKEN_SPIN, GFP_KERNEL));
@@ -236,6 +241,7 @@ const struct bench_lock bench_locks[] = {
 		 .exit_irqrestore = token_exit_irqrestore),
 	{ PRIMITIVE(rwsem), .bytes = sizeof(struct rw_semaphore), .work = true },
 	TOKEN("token-shared", bench_token_shared),
+	TOKEN("token-percpu", bench_token_percpu),
 	{ .name = "second-shared", .create = token_second_create,
 	  .destroy = token_second_destroy, .loop = token_loop,
 	  .loop_work = token_loop_work },

@@ -85,7 +85,7 @@ function scope_table(    i, name) {
 
 function primitive(name) {
 	return name ~ /-mutex$/ ? "mutex" : name ~ /-spin$/ ? "spin" : \
-		name ~ /-shared$/ ? "rwsem" : ""
+		name ~ /-shared$/ ? "rwsem" : name ~ /-percpu$/ ? "srcu" : ""
 }
 
 function icount_table(    i, name, pair, cost, size) {
@@ -163,6 +163,7 @@ function targets(    i, j, p) {
 	printf "%-64s %2s %6s %10s  %s\n", "", "", "target", "measured", "reached"
 	kind_targets("token-mutex")
 	kind_targets("token-shared")
+	kind_targets("token-percpu")
 	kind_targets("token-spin")
 	target("token-mutex: instructions of a scope, of a mutex pair", \
 	       ratio(rate["icount", "token-mutex", "pair"], \
@@ -173,6 +174,23 @@ function targets(    i, j, p) {
 	target("token-shared: instructions of a scope, of rwsem read", \
 	       ratio(rate["icount", "token-shared", "pair"], \
 		     rate["icount", "rwsem", "pair"]), "<=", 1.15)
+	target("token-percpu: instructions of a scope, of SRCU's pair", \
+	       ratio(rate["icount", "token-percpu", "pair"], \
+		     rate["icount", "srcu", "pair"]), "<=", 1.3)
+	target("token-percpu: rate alone, of rwsem read", \
+	       ratio(rate["scope", "token-percpu", 1], rate["scope", "rwsem", 1]), ">=", 1)
+	target("token-percpu: rate of 2 threads on one token, of one thread", \
+	       ratio(rate["scope", "token-percpu/one", 2], \
+		     rate["scope", "token-percpu", 1]), ">=", 1.8)
+	target("token-percpu: rate of 2 threads on one token, of SRCU", \
+	       ratio(rate["scope", "token-percpu/one", 2], \
+		     rate["scope", "srcu/one", 2]), ">=", 1)
+	target("token-shared: rate of 2 threads on one token, of rwsem read", \
+	       ratio(rate["scope", "token-shared/one", 2], \
+		     rate["scope", "rwsem/one", 2]), ">=", 1)
+	target("token-mutex: rate of 2 threads on one token, of mutex", \
+	       ratio(rate["scope", "token-mutex/one", 2], \
+		     rate["scope", "mutex/one", 2]), ">=", 1)
 	target("2 threads, scopes of 2 us: token-shared's rate, of token-mutex", \
 	       ratio(rate["scope", "token-shared/2us", 2], \
 		     rate["scope", "token-mutex/2us", 2]), ">=", 1.7)

@@ -201,7 +201,8 @@ static int tail_turn(const struct bench_lock *lock, struct workqueue_struct *wq,
 	struct bench_series *series = bench_series("tail", lock->name, works);
 	struct tail tail = {
 		.lock = lock,
-		.exclusive = !lock->unsafe && !strstr(lock->name, "shared"),
+		.exclusive = !lock->unsafe && !strstr(lock->name, "shared") &&
+			     !strstr(lock->name, "percpu"),
 		.count = DIV_ROUND_UP(rounds * CANCELS, TURNS),
 		.works = works,
 	};

@@ -484,8 +484,7 @@ static void compile_cancelled_while_units_are_added_leaves_them_to_the_caller(st
 		KUNIT_EXPECT_TRUE(test, test_thread_asleep(&thread));
 		spin_lock_irq(&state->lock);
 		bgtoken_exit(mock->token);
-		live = test_spin_until(atomic_read(&mock->token->scopes) &
-				       BGTOKEN_LIVE);
+		live = test_spin_until(test_scopes_live(mock->token));
 		bgtoken_refuse(mock->token);
 		spin_unlock_irq(&state->lock);
 	}

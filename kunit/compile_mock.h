@@ -371,6 +371,7 @@ static inline struct mock *mock_create_on(struct kunit *test,
 static const struct test_kind __maybe_unused mock_kinds[] = {
 	{ BGTOKEN_MUTEX, "mutex" },
 	{ BGTOKEN_SHARED, "shared" },
+	{ BGTOKEN_PERCPU, "percpu" },
 };
 
 /* The kind of a case over mock_kinds. */
@@ -412,7 +413,8 @@ static inline bool mock_cancel(struct mock *mock)
 {
 	bool first = bgcompile_cancel(mock_state(mock));
 
-	if (atomic_read(&mock->token->scopes) & BGTOKEN_LIVE)
+	/* Of BGTOKEN_PERCPU, one that is being refused may be counted for a moment. */
+	if (mock->kind != BGTOKEN_PERCPU && test_scopes_live(mock->token))
 		atomic_inc(&mock->wrong);
 	return first;
 }

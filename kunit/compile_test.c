@@ -1128,7 +1128,7 @@ static void compile_unit_added_while_the_last_task_leaves_is_compiled(struct kun
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
 
 	test_thread_start(test, &adder, -1, add_to_other_fn, mock);
-	if (mock->kind == BGTOKEN_SHARED)	/* its scope is in parallel */
+	if (__bgtoken_parallel(mock->token))	/* its scope is in parallel */
 		KUNIT_EXPECT_TRUE(test, mock_join(mock, &adder));
 	else
 		KUNIT_EXPECT_TRUE(test, test_thread_asleep(&adder));
@@ -1446,7 +1446,7 @@ static const struct init_case {
 	  .expected = -EINVAL },
 	{ "a kind whose scopes may not sleep", ALL_OPS, .params.kind = BGTOKEN_SPIN,
 	  .expected = -EINVAL },
-	{ "unknown kind", ALL_OPS, .params.kind = BGTOKEN_SPIN + 1,
+	{ "unknown kind", ALL_OPS, .params.kind = BGTOKEN_KINDS,
 	  .expected = -EINVAL },
 	{ "negative kind", ALL_OPS, .params.kind = (enum bgtoken_kind)-1,
 	  .expected = -EINVAL },

@@ -38,7 +38,8 @@ static bool enters(struct bgtoken *token)
 /* What the word is when nobody is in a scope, or waits, or has paused. */
 static int idle_word(struct pause_test *t)
 {
-	return BGTOKEN_NONE | (t->kind == BGTOKEN_SPIN ? BGTOKEN_IRQS : 0);
+	return BGTOKEN_NONE | (t->kind == BGTOKEN_SPIN ? BGTOKEN_IRQS : 0) |
+	       (t->kind == BGTOKEN_PERCPU ? BGTOKEN_SPREAD : 0);
 }
 
 static void hold_scope(void *arg)
@@ -401,7 +402,7 @@ static void pause_finds_no_scope_live_when_it_returns(struct kunit *test)
 
 static int nr_live(struct bgtoken *token)
 {
-	return atomic_read(&token->scopes) & BGTOKEN_LIVE;
+	return test_scopes_live(token);
 }
 
 /* How many are live at the end of the block with the scope, and how many after it. */
@@ -529,6 +530,9 @@ static const struct test_context_param resume_contexts[] = {
 	{ { BGTOKEN_SHARED }, TEST_PROCESS, "shared process" },
 	{ { BGTOKEN_SHARED }, TEST_SOFTIRQ, "shared softirq" },
 	{ { BGTOKEN_SHARED }, TEST_HARDIRQ, "shared hardirq" },
+	{ { BGTOKEN_PERCPU }, TEST_PROCESS, "percpu process" },
+	{ { BGTOKEN_PERCPU }, TEST_SOFTIRQ, "percpu softirq" },
+	{ { BGTOKEN_PERCPU }, TEST_HARDIRQ, "percpu hardirq" },
 };
 
 KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);

@@ -53,6 +53,8 @@ static struct bgtoken *other_token(void *owner, enum bgtoken_kind kind)
 		return bgtoken_create(owner, BGTOKEN_SHARED, GFP_KERNEL);
 	case BGTOKEN_SPIN:
 		return bgtoken_create(owner, BGTOKEN_SPIN, GFP_KERNEL);
+	case BGTOKEN_PERCPU:
+		return bgtoken_create(owner, BGTOKEN_PERCPU, GFP_KERNEL);
 	}
 	return ERR_PTR(-EINVAL);
 }
@@ -471,6 +473,50 @@ static void scopes_on_a_shared_token_overlap(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, test_thread_join(&t->threads[n]));
 }
 
+static void scope_that_moves(void *arg)
+{
+	struct scope_test *t = arg;
+
+	int err = set_cpus_allowed_ptr(current, cpumask_of(0));
+
+	test_scope(t->token, struct test_owner *, owner) {
+		WRITE_ONCE(t->held, hold(t));
+		err = err ?: set_cpus_allowed_ptr(current, cpumask_of(1));
+	}
+	if (err)
+		atomic_inc(&t->overlaps);
+}
+
+/* Not where the scope began. */
+static void canceller_elsewhere(void *arg)
+{
+	set_cpus_allowed_ptr(current, cpumask_of(1));
+	canceller(arg);
+}
+
+static void scope_may_end_on_another_cpu(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	struct test_thread *moved, *thread;
+
+	if (!IS_ENABLED(CONFIG_SMP) || !cpu_online(0) || !cpu_online(1))
+		kunit_skip(test, "needs CPUs 0 and 1");
+	moved = start(test, scope_that_moves);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	thread = start(test, canceller_elsewhere);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(thread));
+	test_gate_open(&t->inside);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(moved));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
+	KUNIT_EXPECT_TRUE(test, t->cancelled);
+	KUNIT_EXPECT_TRUE(test, t->held);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->overlaps), 0);
+	if (t->kind == BGTOKEN_PERCPU) {
+		KUNIT_EXPECT_EQ(test, atomic_read(per_cpu_ptr(t->token->live, 0)), 1);
+		KUNIT_EXPECT_EQ(test, atomic_read(per_cpu_ptr(t->token->live, 1)), -1);
+	}
+}
+
 static void scope_waits_for_the_one_before_it(struct kunit *test)
 {
 	struct scope_test *t = test->priv;
@@ -514,7 +560,7 @@ static void overlap_counter(void *arg)
 	int n;
 
 	test_rounds(n, t->end) {
-		if (atomic_read(&t->token->scopes) & BGTOKEN_LIVE)
+		if (test_scopes_live(t->token))
 			atomic_inc(&t->met);
 		test_scope(t->token, struct test_owner *, owner) {
 			if (t->inside_now++)
@@ -856,7 +902,7 @@ static void spin_scope_is_not_interrupted_by_another(struct kunit *test)
 
 static void expect_live(struct scope_test *t)
 {
-	if (!(atomic_read(&t->token->scopes) & BGTOKEN_LIVE))
+	if (!test_scopes_live(t->token))
 		atomic_inc(&t->not_live);
 }
 
@@ -960,7 +1006,7 @@ static void expect_contention(struct kunit *test, void (*wait)(void *arg))
 	struct scope_test *t = test->priv;
 
 	need_cpus(test, 2);
-	if (IS_ENABLED(CONFIG_PREEMPT_RT) && t->kind != BGTOKEN_SHARED)
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) && !__bgtoken_parallel(t->token))
 		kunit_skip(test, "who waits does so at the line's lock");
 	if (!trace_contention(t))
 		kunit_skip(test, "needs the trace events of contention");
@@ -980,9 +1026,9 @@ static void cancel_that_waits_is_told_of_as_contention(struct kunit *test)
 	expect_contention(test, canceller);
 }
 
-/* What lockstat counts, by events that are not exported to modules. */
+/* What lockdep sees, and lockstat counts, by events that are not exported to modules. */
 static struct {
-	struct tracepoint *contended, *acquired;
+	struct tracepoint *contended, *acquired, *acquire;
 } lockstat;
 
 static void lockstat_find(struct tracepoint *tracepoint, void *priv)
@@ -991,6 +1037,8 @@ static void lockstat_find(struct tracepoint *tracepoint, void *priv)
 		lockstat.contended = tracepoint;
 	else if (!strcmp(tracepoint->name, "lock_acquired"))
 		lockstat.acquired = tracepoint;
+	else if (!strcmp(tracepoint->name, "lock_acquire"))
+		lockstat.acquire = tracepoint;
 }
 
 static void probe_contended(void *data, struct lockdep_map *lock, unsigned long ip)
@@ -1042,6 +1090,41 @@ static void cancel_that_waits_is_counted_by_lockstat(struct kunit *test)
 	untrace_lockstat(t);
 }
 
+/* Which a scope that is counted on its CPU is told of between its two looks at the token. */
+static void probe_acquire(void *data, struct lockdep_map *lock, unsigned int subclass,
+			  int trylock, int read, int check, struct lockdep_map *next,
+			  unsigned long ip)
+{
+	struct scope_test *t = data;
+
+	if (lock == &t->token->dep_map && atomic_inc_return(&t->begins) == 1)
+		bgtoken_refuse(t->token);
+}
+
+static void percpu_scope_refused_as_it_begins_is_not_counted(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	void *owner;
+
+	if (!IS_ENABLED(CONFIG_LOCKDEP) || !IS_ENABLED(CONFIG_TRACEPOINTS))
+		kunit_skip(test, "needs CONFIG_LOCKDEP, and trace events");
+	for_each_kernel_tracepoint(lockstat_find, NULL);
+	KUNIT_ASSERT_TRUE(test, lockstat.acquire);
+	KUNIT_ASSERT_EQ(test, tracepoint_probe_register(lockstat.acquire, probe_acquire, t), 0);
+	owner = bgtoken_enter(t->token);
+	KUNIT_EXPECT_PTR_EQ(test, owner, NULL);
+	if (owner)
+		bgtoken_exit(t->token);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->begins), 1);
+	KUNIT_EXPECT_EQ(test, test_scopes_live(t->token), 0);
+	/* One that finds it refused does not even begin: a crowd holds no cancel up. */
+	KUNIT_EXPECT_PTR_EQ(test, bgtoken_enter(t->token), NULL);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->begins), 1);
+	tracepoint_probe_unregister(lockstat.acquire, probe_acquire, t);
+	tracepoint_synchronize_unregister();
+	expect_scope_over(test);
+}
+
 static void scope_makes_an_event_as_it_begins_and_as_it_ends(struct kunit *test)
 {
 	struct scope_test *t = test->priv;
@@ -1065,7 +1148,7 @@ static void scope_makes_an_event_as_it_begins_and_as_it_ends(struct kunit *test)
 	untrace(test);
 }
 
-/* Those of BGTOKEN_SHARED overlap, the others stand in line. */
+/* Those in parallel overlap, the others stand in line. */
 static void scope_that_comes_to_another_makes_the_same_events(struct kunit *test)
 {
 	struct scope_test *t = test->priv;
@@ -1076,7 +1159,7 @@ static void scope_that_comes_to_another_makes_the_same_events(struct kunit *test
 	start(test, scope_holder);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
 	thread = start(test, scope_visitor);
-	if (t->kind == BGTOKEN_SHARED)
+	if (__bgtoken_parallel(t->token))
 		KUNIT_EXPECT_TRUE(test, test_thread_join(thread));
 	else
 		KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, thread));
@@ -1177,14 +1260,21 @@ static const struct test_kind exclusive_kinds[] = {
 static const struct test_kind sleeping_kinds[] = {
 	{ BGTOKEN_MUTEX, "mutex" },
 	{ BGTOKEN_SHARED, "shared" },
+	{ BGTOKEN_PERCPU, "percpu" },
 };
 
-static const struct test_kind shared_kind[] = { { BGTOKEN_SHARED, "shared" } };
+static const struct test_kind shared_kind[] = {
+	{ BGTOKEN_SHARED, "shared" },
+	{ BGTOKEN_PERCPU, "percpu" },
+};
+
 static const struct test_kind spin_kind[] = { { BGTOKEN_SPIN, "spin" } };
+static const struct test_kind percpu_kind[] = { { BGTOKEN_PERCPU, "percpu" } };
 
 KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
 static const struct test_kind parallel_kinds[] = {
 	{ BGTOKEN_SHARED, "shared" },
+	{ BGTOKEN_PERCPU, "percpu" },
 };
 
 KUNIT_ARRAY_PARAM(parallel_kind, parallel_kinds, test_kind_desc);
@@ -1192,12 +1282,16 @@ KUNIT_ARRAY_PARAM(exclusive_kind, exclusive_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(sleeping_kind, sleeping_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(shared, shared_kind, test_kind_desc);
 KUNIT_ARRAY_PARAM(spin, spin_kind, test_kind_desc);
+KUNIT_ARRAY_PARAM(percpu, percpu_kind, test_kind_desc);
 KUNIT_ARRAY_PARAM(context, test_contexts, test_context_desc);
 
 static const struct test_context_param shared_contexts[] = {
 	{ { BGTOKEN_SHARED }, TEST_PROCESS, "process" },
 	{ { BGTOKEN_SHARED }, TEST_SOFTIRQ, "softirq" },
 	{ { BGTOKEN_SHARED }, TEST_HARDIRQ, "hardirq" },
+	{ { BGTOKEN_PERCPU }, TEST_PROCESS, "percpu, process" },
+	{ { BGTOKEN_PERCPU }, TEST_SOFTIRQ, "percpu, softirq" },
+	{ { BGTOKEN_PERCPU }, TEST_HARDIRQ, "percpu, hardirq" },
 };
 
 KUNIT_ARRAY_PARAM(shared_context, shared_contexts, test_context_desc);
@@ -1207,6 +1301,9 @@ static const struct test_context_param kinds_in_contexts[] = {
 	{ { BGTOKEN_SHARED }, TEST_PROCESS, "shared, process" },
 	{ { BGTOKEN_SHARED }, TEST_SOFTIRQ, "shared, softirq" },
 	{ { BGTOKEN_SHARED }, TEST_HARDIRQ, "shared, hardirq" },
+	{ { BGTOKEN_PERCPU }, TEST_PROCESS, "percpu, process" },
+	{ { BGTOKEN_PERCPU }, TEST_SOFTIRQ, "percpu, softirq" },
+	{ { BGTOKEN_PERCPU }, TEST_HARDIRQ, "percpu, hardirq" },
 	{ { BGTOKEN_SPIN }, TEST_PROCESS, "spin, process" },
 	{ { BGTOKEN_SPIN }, TEST_SOFTIRQ, "spin, softirq" },
 	{ { BGTOKEN_SPIN }, TEST_HARDIRQ, "spin, hardirq" },
@@ -1235,6 +1332,8 @@ static struct kunit_case scope_test_cases[] = {
 	KIND_CASE(scope_may_pause_another_token_of_its_class),
 	KIND_CASE(scope_on_a_cancelled_inner_token_leaves_the_outer_one),
 	KUNIT_CASE_PARAM(scopes_on_a_shared_token_overlap, shared_gen_params),
+	KUNIT_CASE_PARAM(scope_may_end_on_another_cpu, sleeping_kind_gen_params),
+	KUNIT_CASE_PARAM(percpu_scope_refused_as_it_begins_is_not_counted, percpu_gen_params),
 	KUNIT_CASE_PARAM(scope_in_parallel_may_begin_under_a_lock_that_it_takes,
 			 parallel_kind_gen_params),
 	KIND_CASE(scope_may_begin_and_be_waited_for_under_a_lock),

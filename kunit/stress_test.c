@@ -104,7 +104,7 @@ static void visit(struct stress_thread *st, struct bgtoken *token)
 	test_scope(token, struct stress_owner *, owner) {
 		int n = atomic_inc_return(&owner->visitors);
 
-		if (st->s->kind != BGTOKEN_SHARED && n != 1)
+		if (!__bgtoken_parallel(token) && n != 1)
 			st->bad_overlap++;
 		for (n = below(st, 50); n; n--)
 			cpu_relax();

@@ -847,6 +847,7 @@ struct test_kind {
 static const struct test_kind test_kinds[] __maybe_unused = {
 	{ BGTOKEN_MUTEX, "mutex" },
 	{ BGTOKEN_SHARED, "shared" },
+	{ BGTOKEN_PERCPU, "percpu" },
 	{ BGTOKEN_SPIN, "spin" },
 };
 
@@ -927,8 +928,30 @@ static inline struct bgtoken *test_token_create(void *owner,
 		return bgtoken_create(owner, BGTOKEN_SHARED, GFP_KERNEL);
 	case BGTOKEN_SPIN:
 		return bgtoken_create(owner, BGTOKEN_SPIN, GFP_KERNEL);
+	case BGTOKEN_PERCPU:
+		return bgtoken_create(owner, BGTOKEN_PERCPU, GFP_KERNEL);
 	}
 	return ERR_PTR(-EINVAL);
+}
+
+/**
+ * test_scopes_live() - how many scopes of a token are live
+ * @token:	the token
+ *
+ * Exact while no scope begins or ends.
+ *
+ * Context: Any.
+ * Return: That.
+ */
+static inline int test_scopes_live(struct bgtoken *token)
+{
+	unsigned int live = atomic_read(&token->scopes) & BGTOKEN_LIVE;
+	int cpu;
+
+	if (bgtoken_kind(token) == BGTOKEN_PERCPU)
+		for_each_possible_cpu(cpu)
+			live += atomic_read(per_cpu_ptr(token->live, cpu));
+	return live;
 }
 
 /**

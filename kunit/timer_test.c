@@ -812,6 +812,7 @@ static void timer_test_exit(struct kunit *test)
 
 static const struct test_kind timer_kinds[] = {
 	{ BGTOKEN_SHARED, "shared" },
+	{ BGTOKEN_PERCPU, "percpu" },
 	{ BGTOKEN_SPIN, "spin" },
 };
 

@@ -351,7 +351,7 @@ static void token_refuses_a_null_owner(struct kunit *test)
 static void token_refuses_an_unknown_kind(struct kunit *test)
 {
 	struct token_test *t = test->priv;
-	enum bgtoken_kind kind = BGTOKEN_SPIN + 1;
+	enum bgtoken_kind kind = BGTOKEN_KINDS;
 	struct bgtoken *token;
 
 	token = bgtoken_create(t->owner, kind, GFP_KERNEL);
@@ -738,7 +738,10 @@ static void token_crowd_is_refused_by_refuse_while_the_scope_goes_on(struct kuni
 	KUNIT_EXPECT_TRUE(test, t->in_scope);
 }
 
-static const struct test_kind shared_kind[] = { { BGTOKEN_SHARED, "shared" } };
+static const struct test_kind shared_kind[] = {
+	{ BGTOKEN_SHARED, "shared" },
+	{ BGTOKEN_PERCPU, "percpu" },
+};
 
 static void token_cancel_waits_for_every_shared_scope(struct kunit *test)
 {
@@ -823,6 +826,9 @@ static const struct test_context_param kinds_in_contexts[] = {
 	{ { BGTOKEN_SHARED }, TEST_PROCESS, "shared, process" },
 	{ { BGTOKEN_SHARED }, TEST_SOFTIRQ, "shared, softirq" },
 	{ { BGTOKEN_SHARED }, TEST_HARDIRQ, "shared, hardirq" },
+	{ { BGTOKEN_PERCPU }, TEST_PROCESS, "percpu, process" },
+	{ { BGTOKEN_PERCPU }, TEST_SOFTIRQ, "percpu, softirq" },
+	{ { BGTOKEN_PERCPU }, TEST_HARDIRQ, "percpu, hardirq" },
 	{ { BGTOKEN_SPIN }, TEST_PROCESS, "spin, process" },
 	{ { BGTOKEN_SPIN }, TEST_SOFTIRQ, "spin, softirq" },
 	{ { BGTOKEN_SPIN }, TEST_HARDIRQ, "spin, hardirq" },
@@ -1084,6 +1090,7 @@ static void token_sleep_on_a_cancelled_token_returns_at_once(struct kunit *test)
 static const struct test_kind sleeping_kinds[] = {
 	{ BGTOKEN_MUTEX, "mutex" },
 	{ BGTOKEN_SHARED, "shared" },
+	{ BGTOKEN_PERCPU, "percpu" },
 };
 
 static void token_sleeper_inside_a_scope_is_woken_and_cancel_returns(struct kunit *test)
@@ -1126,6 +1133,8 @@ static struct bgtoken *device_token(struct device *dev, void *owner,
 		return devm_bgtoken_create(dev, owner, BGTOKEN_SHARED);
 	case BGTOKEN_SPIN:
 		return devm_bgtoken_create(dev, owner, BGTOKEN_SPIN);
+	case BGTOKEN_PERCPU:
+		return devm_bgtoken_create(dev, owner, BGTOKEN_PERCPU);
 	}
 	return ERR_PTR(-EINVAL);
 }

@@ -682,7 +682,7 @@ static void scope_or_else_runs_the_body_while_the_owner_is_there(struct kunit *t
 
 	KUNIT_EXPECT_EQ(test, alive_or_enodev(t, &bodies), 0);
 	KUNIT_EXPECT_EQ(test, bodies, 1);
-	KUNIT_EXPECT_EQ(test, atomic_read(&t->token->scopes) & BGTOKEN_LIVE, 0);
+	KUNIT_EXPECT_EQ(test, test_scopes_live(t->token), 0);
 	bgtoken_cancel(t->token);
 	KUNIT_EXPECT_EQ(test, alive_or_enodev(t, &bodies), -ENODEV);
 	KUNIT_EXPECT_EQ(test, bodies, 1);
@@ -717,7 +717,7 @@ static void scope_or_else_ends_however_it_is_left(struct kunit *test)
 
 	for (how = 0; how < 4; how++) {
 		KUNIT_EXPECT_EQ(test, leave_by(t, how), 10 + how);
-		KUNIT_EXPECT_EQ(test, atomic_read(&t->token->scopes) & BGTOKEN_LIVE, 0);
+		KUNIT_EXPECT_EQ(test, test_scopes_live(t->token), 0);
 	}
 }
 

@@ -2084,6 +2084,7 @@ static void work_test_exit(struct kunit *test)
 static const struct test_kind sleeping_kinds[] = {
 	{ BGTOKEN_MUTEX, "mutex" },
 	{ BGTOKEN_SHARED, "shared" },
+	{ BGTOKEN_PERCPU, "percpu" },
 };
 
 KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);

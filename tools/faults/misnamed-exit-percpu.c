@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * plants: a percpu scope ended by the name for spin ones, where the kernel goes on after a warning
+ * caught by: the case, which says in the end that it was warned of
+ * text: the percpu token works after an exit by another name
+ * run: debug --suite fault_misnamed_exit_percpu
+ */
+#include <linux/module.h>
+
+#include "fault_warn.h"
+
+static void misnamed_exit_percpu(struct kunit *test)
+{
+	struct bgtoken *token = bgtoken_create(test, BGTOKEN_PERCPU, GFP_KERNEL);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	fault_let_warnings_pass(test);
+	KUNIT_ASSERT_NOT_NULL(test, bgtoken_enter(token));
+	bgtoken_exit_irqrestore(token, 0);
+	fault_expect_warned(test);
+	fault_expect_token_works(test, token);
+	if (test->status == KUNIT_SUCCESS)
+		kunit_info(test, "the percpu token works after an exit by another name");
+}
+
+static struct kunit_case fault_cases[] = {
+	KUNIT_CASE(misnamed_exit_percpu),
+	{}
+};
+
+static struct kunit_suite fault_suite = {
+	.name = "fault_misnamed_exit_percpu",
+	.test_cases = fault_cases,
+};
+
+kunit_test_suite(fault_suite);
+
+MODULE_DESCRIPTION("A planted fault");
+MODULE_LICENSE("GPL");
