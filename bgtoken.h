@@ -136,7 +136,7 @@ struct bgtoken {
 		/* where those who want to enter stand in line, by kind */
 		struct mutex mutex;
 		spinlock_t spin;	/* orders them, no more */
-		atomic_t __percpu *live; /* or, where none stands in line, the scopes */
+		atomic_t __percpu *live; /* I, its words A: or how many scopes are live */
 		struct rcu_head rcu;	/* after the last put */
 	};
 	struct lockdep_map dep_map;	/* of a scope; no bytes without lockdep */
@@ -188,9 +188,9 @@ struct lockdep_map *__bgtoken_works_map(struct bgtoken *token);
  * @_kind:	what its scopes may do
  * @_gfp:	how to allocate
  *
- * For BGTOKEN_PERCPU prefer GFP_KERNEL, where nobody is in a hurry: with an atomic @_gfp
- * there may be no memory for the counters although there is some, and a task that is being
- * killed may get none.
+ * For BGTOKEN_PERCPU prefer GFP_KERNEL: with an atomic @_gfp the counters come only from
+ * per-CPU memory that is populated already, so that -ENOMEM is likelier.  With GFP_KERNEL a
+ * task that is being killed may get it, too.
  *
  * Every place in the source that creates tokens has a lockdep class of its own, one for
  * each kind that it creates, up to 256 places; those after them go unchecked, which is

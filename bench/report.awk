@@ -158,6 +158,11 @@ function kind_targets(v) {
 	       ratio(p99["tail", v, 64], median["tail", v, 0]), "<=", 20)
 }
 
+# The rate of one variant with so many threads, of that of another.
+function of_scopes(variant, threads, other, others) {
+	return ratio(rate["scope", variant, threads], rate["scope", other, others])
+}
+
 function targets(    i, j, p) {
 	title("Where the library must stand")
 	printf "%-64s %2s %6s %10s  %s\n", "", "", "target", "measured", "reached"
@@ -178,22 +183,17 @@ function targets(    i, j, p) {
 	       ratio(rate["icount", "token-percpu", "pair"], \
 		     rate["icount", "srcu", "pair"]), "<=", 1.3)
 	target("token-percpu: rate alone, of rwsem read", \
-	       ratio(rate["scope", "token-percpu", 1], rate["scope", "rwsem", 1]), ">=", 1)
+	       of_scopes("token-percpu", 1, "rwsem", 1), ">=", 1)
 	target("token-percpu: rate of 2 threads on one token, of one thread", \
-	       ratio(rate["scope", "token-percpu/one", 2], \
-		     rate["scope", "token-percpu", 1]), ">=", 1.8)
+	       of_scopes("token-percpu/one", 2, "token-percpu", 1), ">=", 1.8)
 	target("token-percpu: rate of 2 threads on one token, of SRCU", \
-	       ratio(rate["scope", "token-percpu/one", 2], \
-		     rate["scope", "srcu/one", 2]), ">=", 1)
+	       of_scopes("token-percpu/one", 2, "srcu/one", 2), ">=", 1)
 	target("token-shared: rate of 2 threads on one token, of rwsem read", \
-	       ratio(rate["scope", "token-shared/one", 2], \
-		     rate["scope", "rwsem/one", 2]), ">=", 1)
+	       of_scopes("token-shared/one", 2, "rwsem/one", 2), ">=", 1)
 	target("token-mutex: rate of 2 threads on one token, of mutex", \
-	       ratio(rate["scope", "token-mutex/one", 2], \
-		     rate["scope", "mutex/one", 2]), ">=", 1)
+	       of_scopes("token-mutex/one", 2, "mutex/one", 2), ">=", 1)
 	target("2 threads, scopes of 2 us: token-shared's rate, of token-mutex", \
-	       ratio(rate["scope", "token-shared/2us", 2], \
-		     rate["scope", "token-mutex/2us", 2]), ">=", 1.7)
+	       of_scopes("token-shared/2us", 2, "token-mutex/2us", 2), ">=", 1.7)
 	for (j = 1; j <= param_count["units"]; j++) {
 		p = params["units", j]
 		target(p " units: units a second, of one work_struct a unit", \

@@ -185,6 +185,14 @@ add_summary() {
 	done
 }
 
+# add_lines FILE: what a script in the guest said in lines "ok" and "not ok"; in $tested, how
+# many of the former.
+add_lines() {
+	tested=$(grep -c '^ok ' "$1" || true)
+	passed=$((passed + tested))
+	failed=$((failed + $(grep -c '^not ok ' "$1" || true)))
+}
+
 # show_ktap SOURCE KTAP RESULTS: as that kernel's kunit.py shows it, which is
 # not to leave compiled files in a source tree that is shared.
 show_ktap() {
