@@ -403,7 +403,7 @@ static void lingering_release(struct bgtoken_work *work)
 static void work_recycled_while_its_release_lingers_runs_after_it(struct kunit *test)
 {
 	struct work_test *t = test->priv;
-	struct item *item = item_alloc(test, NULL), *other;
+	struct item *item = item_alloc(test, body_hold), *other;
 
 	/* One pool for both: that of a CPU. */
 	bgtoken_wq_destroy(t->wq);
@@ -415,6 +415,7 @@ static void work_recycled_while_its_release_lingers_runs_after_it(struct kunit *
 	bgtoken_work_init(&item->dwork.work, t->token, item_fn, lingering_release);
 	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work_on(0, t->wq, &item->dwork.work));
 	put(item);
+	test_gate_open(&t->hold);	/* so that the run's put is the last one */
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 1);
 
