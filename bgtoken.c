@@ -613,9 +613,8 @@ static void *bgtoken_enter_share(struct bgtoken *token, unsigned int subclass,
 /* Steps (3) and (4) of BGTOKEN_PERCPU. */
 static __always_inline void bgtoken_uncount(struct bgtoken *token, atomic_t *live)
 {
-	smp_mb__before_atomic();	/* a release (percpu-sum) */
-	atomic_dec(live);
-	smp_mb__after_atomic();		/* before the look (percpu-wakes-cancel) */
+	/* Orders what comes before (percpu-sum), and the look (percpu-wakes-cancel). */
+	atomic_dec_return(live);
 	if (unlikely(bgtoken_shut(token)))
 		wake_up_var(&token->scopes);
 }
@@ -640,8 +639,11 @@ static __always_inline void *bgtoken_enter_percpu(struct bgtoken *token, unsigne
 	atomic_t *live = raw_cpu_ptr(token->live);	/* any is right, this one is near */
 
 	rwsem_acquire_read(&token->dep_map, subclass, 1, ip);
-	atomic_inc(live);
-	smp_mb__after_atomic();		/* pairs with bgtoken_close() (percpu-against-cancel) */
+	/*
+	 * A barrier, too, and pairs with bgtoken_close() (percpu-against-cancel).  One that
+	 * comes after atomic_inc() is one more where that is not a barrier already.
+	 */
+	atomic_inc_return(live);
 	/* Acquire: what was done in a pause comes before (percpu-resume). */
 	if (unlikely(atomic_read_acquire(&token->scopes) & BGTOKEN_SHUT))
 		return bgtoken_refused(token, live, ip);

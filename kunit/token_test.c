@@ -381,6 +381,37 @@ static void token_create_without_memory_is_enomem(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PTR_ERR(token), (long)-ENOMEM);
 }
 
+#define MOST_TOKENS	65536	/* a MB of counters on 4 CPUs */
+
+/* Who may not sleep gets no more of it than is there, and it is refilled from a work. */
+static void token_create_without_percpu_memory_is_enomem(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct bgtoken **tokens = kvcalloc(MOST_TOKENS, sizeof(*tokens), GFP_KERNEL);
+	struct bgtoken *token = NULL;
+	int n = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, tokens);
+	/* On this CPU no work runs meanwhile; with PREEMPT_RT kmalloc() wants to be preempted. */
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_disable();
+	while (n < MOST_TOKENS) {
+		token = bgtoken_create(t->owner, BGTOKEN_PERCPU, GFP_NOWAIT | __GFP_NOWARN);
+		if (IS_ERR(token))
+			break;
+		tokens[n++] = token;
+	}
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_enable();
+	test_nothing_left(test, bgtoken_live_tokens, t->live_tokens + 1 + n);
+	while (n)
+		bgtoken_put(tokens[--n]);
+	kvfree(tokens);
+	if (!IS_ERR(token))
+		kunit_skip(test, "memory for each CPU did not end");
+	KUNIT_EXPECT_EQ(test, PTR_ERR(token), (long)-ENOMEM);
+}
+
 #ifdef CONFIG_LOCKDEP
 /* As if it came from a module that goes when it has made the token. */
 static struct bgtoken *create_from_passing_site(struct token_test *t, int line)
@@ -1344,6 +1375,7 @@ static struct kunit_case token_test_cases[] = {
 	KIND_CASE(token_refuses_a_null_owner),
 	KUNIT_CASE(token_refuses_an_unknown_kind),
 	KIND_CASE(token_create_without_memory_is_enomem),
+	KUNIT_CASE(token_create_without_percpu_memory_is_enomem),
 	KIND_CASE(token_keeps_its_lockdep_class_when_its_creator_is_gone),
 	KIND_CASE(token_cancel_is_true_once_and_false_afterwards),
 	KIND_CASE(token_cancel_of_many_callers_is_true_for_one),
