@@ -195,7 +195,7 @@ BG_LOG_BAD=(
 	'self-detected stall'
 	'kmemleak: [0-9]+ new suspected'
 	'kmemleak: (cannot be asked|Kernel memory leak detector disabled)'
-	'unreferenced object 0x'
+	'unreferenced object( \(percpu\))? 0x'
 	'Objects remaining in'
 	'Out of memory'
 	'page allocation failure'
