@@ -20,10 +20,16 @@
  *			which is the flag as well
  *	rwlock-shared	SHARED as a rwlock_t: no scope may sleep
  *	counted-shared	SHARED as a count that a spinlock guards
+ *	split-percpu	PERCPU as SRCU counts: enters and exits apart, on each CPU, with
+ *			plain additions between barriers; no grace period
+ *	table-percpu	PERCPU as BRAVO has it (Dice and Kogan, 2019): a scope is seen in
+ *			a table that all tokens share, or else counted in the token's word
  */
 #include <linux/atomic.h>
+#include <linux/hash.h>
 #include <linux/limits.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -437,6 +443,156 @@ static void counted_cancel(void *object)
 BENCH_SCOPE_LOOPS(counted_shared, void, counted_shared_enter(o),
 		  counted_shared_exit(o))
 
+/* split: scopes only read the word that has the flag.  Its counts are 16 bytes a CPU. */
+
+struct split_counts {
+	unsigned long enters, exits;
+};
+
+struct split {
+	void *owner;
+	int cancelled;
+	struct split_counts __percpu *counts;
+};
+
+static void *split_create(void *owner)
+{
+	struct split *s = kzalloc(max_t(size_t, sizeof(*s), 64), GFP_KERNEL);
+
+	if (!s)
+		return NULL;
+	s->owner = owner;
+	s->counts = alloc_percpu(struct split_counts);
+	if (s->counts)
+		return s;
+	kfree(s);
+	return NULL;
+}
+
+static void split_destroy(void *object)
+{
+	struct split *s = object;
+
+	free_percpu(s->counts);
+	kfree(s);
+}
+
+#ifdef CONFIG_X86
+#define split_release()	barrier()
+#else
+#define split_release()	smp_mb()	/* pairs with that of split_idle() */
+#endif
+
+static noinline void split_percpu_exit(void *object)
+{
+	struct split *s = object;
+
+	split_release();	/* what the scope did comes before */
+	this_cpu_inc(s->counts->exits);
+	smp_mb();	/* before the look; pairs with split_cancel() */
+	if (unlikely(READ_ONCE(s->cancelled)))
+		wake_up_var(&s->cancelled);
+}
+
+static noinline void *split_percpu_enter(void *object)
+{
+	struct split *s = object;
+
+	this_cpu_inc(s->counts->enters);
+	smp_mb();	/* before the look; pairs with split_cancel() */
+	if (likely(!READ_ONCE(s->cancelled)))
+		return s->owner;
+	split_percpu_exit(s);
+	return NULL;
+}
+
+/* An exit that is seen implies that its enter is. */
+static bool split_idle(struct split *s)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(s->counts, cpu)->exits);
+	smp_mb();	/* pairs with those of an enter and an exit */
+	for_each_possible_cpu(cpu)
+		sum -= READ_ONCE(per_cpu_ptr(s->counts, cpu)->enters);
+	return !sum;
+}
+
+static void split_cancel(void *object)
+{
+	struct split *s = object;
+
+	WRITE_ONCE(s->cancelled, true);
+	smp_mb();	/* pairs with those of an enter and an exit */
+	if (!split_idle(s))
+		wait_var_event(&s->cancelled, split_idle(s));
+}
+
+BENCH_SCOPE_LOOPS(split_percpu, void, split_percpu_enter(o), split_percpu_exit(o))
+
+/*
+ * table: the slot of a task and a token.  Who finds its slot taken is counted in the word.
+ * An exit may clear a slot that another scope of the same token has filled; that one takes its
+ * count from the word then, and slots and word are still as many as there are scopes.  One
+ * task has to enter and exit, which BGTOKEN_PERCPU does not ask for.
+ */
+
+#define TABLE_BITS	10
+
+static struct design *table_slots[1 << TABLE_BITS] ____cacheline_aligned;
+
+static __always_inline struct design **table_slot(struct design *d)
+{
+	return &table_slots[hash_long((unsigned long)d ^ (unsigned long)current, TABLE_BITS)];
+}
+
+static noinline void table_percpu_exit(void *object)
+{
+	struct design *d = object;
+
+	if (cmpxchg(table_slot(d), d, NULL) != d)
+		atomic_dec_return(&d->active);	/* for its barriers */
+	if (unlikely(!READ_ONCE(d->owner)))
+		wake_up_var(&d->active);
+}
+
+static noinline void *table_percpu_enter(void *object)
+{
+	struct design *d = object;
+	void *owner;
+
+	if (cmpxchg(table_slot(d), NULL, d))
+		atomic_inc_return(&d->active);	/* for its barriers */
+	owner = READ_ONCE(d->owner);
+	if (unlikely(!owner))
+		table_percpu_exit(d);
+	return owner;
+}
+
+/* The word comes after the slots: an exit by another's slot leaves a count behind. */
+static bool table_idle(struct design *d)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(table_slots); i++)
+		if (smp_load_acquire(&table_slots[i]) == d)	/* pairs with an exit */
+			return false;
+	return !atomic_read_acquire(&d->active);
+}
+
+static void table_cancel(void *object)
+{
+	struct design *d = object;
+
+	xchg(&d->owner, NULL);
+	if (!table_idle(d))
+		wait_var_event(&d->active, table_idle(d));
+}
+
+BENCH_SCOPE_LOOPS(table_percpu, void, table_percpu_enter(o), table_percpu_exit(o))
+
 #define DESIGN_OF(_string, _create, _name, _cancel, _bytes)		\
 	{ .name = _string, .bytes = token_with(_bytes), .design = true,	\
 	  .tail = true, .create = _create, .destroy = design_destroy,	\
@@ -473,6 +629,11 @@ const struct bench_lock bench_designs[] = {
 	DESIGN("rwlock-shared", rwlock_shared, rwlock_cancel, sizeof(rwlock_t)),
 	DESIGN("counted-shared", counted_shared, counted_cancel,
 	       sizeof(unsigned int)),	/* token->lock is there anyway */
+	{ .name = "split-percpu", .bytes = token_with(sizeof(void *)), .design = true,
+	  .tail = true, .create = split_create, .destroy = split_destroy,
+	  .loop = split_percpu_loop, .loop_work = split_percpu_loop_work,
+	  .enter = split_percpu_enter, .exit = split_percpu_exit, .cancel = split_cancel },
+	DESIGN("table-percpu", table_percpu, table_cancel, sizeof(atomic_t)),
 	DESIGN_OF("held-spin", design_create_spin, held, held_cancel,
 		  sizeof(spinlock_t) + sizeof(unsigned long)),
 	LOOPS_OF("inline-spin", design_create_spin, inline_held),

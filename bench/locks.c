@@ -198,6 +198,23 @@ static void srcu_destroy(void *object)
 BENCH_LOOPS(srcu, struct srcu_struct, state = srcu_read_lock(o),
 	    srcu_read_unlock(o, state))
 
+#ifdef BENCH_HAS_SRCU_FAST
+static void *srcu_fast_create(void *owner)
+{
+	struct srcu_struct *o = kzalloc(sizeof(*o), GFP_KERNEL);
+
+	if (o && init_srcu_struct_fast(o)) {
+		kfree(o);
+		o = NULL;
+	}
+	return o;
+}
+
+BENCH_LOOPS(srcu_fast, struct srcu_struct,
+	    state = (__force unsigned long)srcu_read_lock_fast(o),
+	    srcu_read_unlock_fast(o, (__force struct srcu_ctr __percpu *)state))
+#endif
+
 static void ref_release(struct percpu_ref *ref)
 {
 }
@@ -247,6 +264,10 @@ const struct bench_lock bench_locks[] = {
 	  .loop_work = token_loop_work },
 	{ PRIMITIVE_OWN(srcu, srcu_destroy),
 	  .bytes = sizeof(struct srcu_struct) },
+#ifdef BENCH_HAS_SRCU_FAST
+	{ PRIMITIVE_OWN(srcu_fast, srcu_destroy),
+	  .bytes = sizeof(struct srcu_struct) },
+#endif
 	{ PRIMITIVE(rcu) },
 	{ PRIMITIVE_OWN(percpu_ref, percpu_ref_destroy),
 	  .bytes = sizeof(struct percpu_ref) },
