@@ -7,7 +7,7 @@
 # their own.
 kernel_default := $(shell sed -n '/^[^\#]/{s/[[:space:]].*//p;q}' tools/kernels)
 ifeq ($(origin KERNEL),undefined)
-kunit demo-unplug: export KERNEL :=
+kunit bench-native demo-unplug: export KERNEL :=
 endif
 KERNEL ?= $(kernel_default)
 export KERNEL
@@ -82,6 +82,8 @@ help:
 	@echo '  coverage  which lines and branches the tests take: a report in build/coverage/'
 	@echo '  bench     measure it against what is used instead, in QEMU: tables and plots'
 	@echo '  bench-icount  scopes, cancels, tails and tokens, in instructions'
+	@echo '  bench-native  the benchmark on the CPUs themselves, in User-Mode Linux'
+	@echo '  bench-quick   once through the benchmark, to see that it runs'
 	@echo '  shell     a root shell in the virtual machine, everything loaded'
 	@echo '  modules   bgtoken.ko, bgcompile.ko and the samples, in build/KERNEL/'
 	@echo '  tool      the user tools of the samples, in build/tool/'
@@ -171,12 +173,17 @@ lint litmus coverage:
 	@tools/$@
 
 # The benchmark is built only where it is asked for.
-.PHONY: bench bench-icount
-bench bench-icount: CONFIGS += CONFIG_BGTOKEN_BENCH=m
+.PHONY: bench bench-icount bench-quick
+bench bench-icount bench-quick: CONFIGS += CONFIG_BGTOKEN_BENCH=m
 bench: all
 	@tools/bench
 bench-icount: all
 	@tools/bench --icount
+bench-quick: all
+	@tools/bench --quick
+.PHONY: bench-native
+bench-native:
+	@+tools/bench --native
 
 .PHONY: shell
 shell: all
