@@ -178,16 +178,19 @@ BENCH_LOOPS(kref, struct kref, kref_get(o), kref_put(o, kref_release))
 PRIMITIVE_CREATE(rcu, int, *o = 0)
 BENCH_LOOPS(rcu, int, rcu_read_lock(), rcu_read_unlock())
 
-static void *srcu_create(void *owner)
-{
-	struct srcu_struct *o = kzalloc(sizeof(*o), GFP_KERNEL);
-
-	if (o && init_srcu_struct(o)) {
-		kfree(o);
-		o = NULL;
-	}
-	return o;
+#define SRCU_CREATE(_name, _init)					\
+static void *_name##_create(void *owner)				\
+{									\
+	struct srcu_struct *o = kzalloc(sizeof(*o), GFP_KERNEL);	\
+									\
+	if (o && _init(o)) {						\
+		kfree(o);						\
+		o = NULL;						\
+	}								\
+	return o;							\
 }
+
+SRCU_CREATE(srcu, init_srcu_struct)
 
 static void srcu_destroy(void *object)
 {
@@ -199,17 +202,7 @@ BENCH_LOOPS(srcu, struct srcu_struct, state = srcu_read_lock(o),
 	    srcu_read_unlock(o, state))
 
 #ifdef BENCH_HAS_SRCU_FAST
-static void *srcu_fast_create(void *owner)
-{
-	struct srcu_struct *o = kzalloc(sizeof(*o), GFP_KERNEL);
-
-	if (o && init_srcu_struct_fast(o)) {
-		kfree(o);
-		o = NULL;
-	}
-	return o;
-}
-
+SRCU_CREATE(srcu_fast, init_srcu_struct_fast)
 BENCH_LOOPS(srcu_fast, struct srcu_struct,
 	    state = (__force unsigned long)srcu_read_lock_fast(o),
 	    srcu_read_unlock_fast(o, (__force struct srcu_ctr __percpu *)state))
