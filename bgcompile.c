@@ -220,24 +220,49 @@ static bool bgcompile_big(const struct bgcompile_unit *unit,
 	return params->big_size && unit->size >= params->big_size;
 }
 
-/* Sort the units of a list; it is left as it was if one of them is refused. */
+/* The list in @units that a unit belongs to, or NULL if it is refused. */
+static struct list_head *bgcompile_units_list(struct bgcompile_units *units,
+					      const struct bgcompile_unit *unit,
+					      const struct bgcompile_params *params)
+{
+	if (unit->tier >= BGCOMPILE_TIERS || !(params->tiers & BIT(unit->tier)))
+		return NULL;
+	return &units->list[unit->tier][bgcompile_big(unit, params) ? BIG : REST];
+}
+
+/*
+ * Sort the units of a list, those that belong together and come together in one
+ * go.  They are all on the list again if one of them is refused.
+ */
 static int bgcompile_units_sort(struct bgcompile_units *units,
 				struct list_head *list,
 				const struct bgcompile_params *params)
 {
-	struct bgcompile_unit *unit, *next;
-	int tier, class;
-
-	list_for_each_entry(unit, list, node)
-		if (unit->tier >= BGCOMPILE_TIERS ||
-		    !(params->tiers & BIT(unit->tier)))
-			return -EINVAL;
+	struct list_head *into, *last;
+	struct bgcompile_unit *unit;
+	int tier;
 
 	bgcompile_units_init(units);
-	list_for_each_entry_safe(unit, next, list, node) {
-		class = bgcompile_big(unit, params) ? BIG : REST;
-		list_move_tail(&unit->node, &units->list[unit->tier][class]);
-		units->count[unit->tier]++;
+	while (!list_empty(list)) {
+		LIST_HEAD(run);
+
+		last = list->next;
+		unit = list_entry(last, struct bgcompile_unit, node);
+		tier = unit->tier;
+		into = bgcompile_units_list(units, unit, params);
+		if (!into) {
+			bgcompile_units_to_list(units, &run);
+			list_splice(&run, list);
+			return -EINVAL;
+		}
+		list_for_each_entry(unit, list, node) {
+			if (bgcompile_units_list(units, unit, params) != into)
+				break;
+			last = &unit->node;
+			units->count[tier]++;
+		}
+		list_cut_position(&run, list, last);
+		list_splice_tail(&run, into);
 	}
 	for (tier = 0; tier < BGCOMPILE_TIERS; tier++)
 		list_sort(NULL, &units->list[tier][BIG], bgcompile_larger_first);
