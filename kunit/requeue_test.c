@@ -1231,6 +1231,34 @@ static void work_that_its_workqueue_has_begun_is_dropped_by_a_cancel(struct kuni
 	put(item);
 }
 
+/*
+ * A run looks at the token after it has moved the work to IDLE, under the lock: who cancels
+ * before that does not find it too late.  It comes to the lock here, and the token is
+ * cancelled before it has that.
+ */
+static void work_that_comes_to_the_lock_is_dropped_by_a_cancel(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+	unsigned long flags;
+	bool came;
+
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		kunit_skip(test, "a lock that sleeps does not tell who waits for it");
+	need_begun(test);
+	item = new_begun(test, NULL);
+	spin_lock_irqsave(&t->token->lock, flags);
+	test_begun_go();
+	came = test_spin_until(spin_is_contended(&t->token->lock));
+	bgtoken_refuse(t->token);	/* nobody watches: it does without the lock */
+	spin_unlock_irqrestore(&t->token->lock, flags);
+	let_go(test);
+	KUNIT_EXPECT_TRUE(test, came);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
 static void arm_for_an_hour(void *item)
 {
 	queue_delayed(item, AN_HOUR);
@@ -1248,12 +1276,13 @@ static void work_that_is_being_armed_is_taken_off_by_a_cancel(struct kunit *test
 
 	test_begun_need(test);
 	item = new_item(test, NULL);
-	test_begun_expect_arming(&item->dwork.timer);
+	test_begun_expect_arming(&item->dwork.timer, t->token);
 	KUNIT_EXPECT_TRUE(test, test_thread_start(test, armer, 1, arm_for_an_hour, item));
 	KUNIT_EXPECT_TRUE(test, test_begun_wait());
 	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
 	test_begun_go();
 	KUNIT_EXPECT_TRUE(test, test_thread_join(armer));
+	KUNIT_EXPECT_TRUE(test, test_begun_met());
 	put(item);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
 	KUNIT_EXPECT_EQ(test, runs(t), 0);
@@ -1612,6 +1641,7 @@ static struct kunit_case requeue_test_cases[] = {
 	BEGUN_CASE(work_that_its_workqueue_has_begun_is_dropped_by_a_pause),
 	KUNIT_CASE(timer_that_has_fired_is_dropped_by_a_pause),
 	BEGUN_CASE(work_that_its_workqueue_has_begun_is_dropped_by_a_cancel),
+	BEGUN_CASE(work_that_comes_to_the_lock_is_dropped_by_a_cancel),
 	KUNIT_CASE(work_that_is_being_armed_is_taken_off_by_a_cancel),
 	KUNIT_CASE(drain_meets_a_timer_that_has_fired),
 	TEST_CASE_PARAM_SLOW(work_survives_all_moves_at_once, mover_wq_gen_params),

@@ -19,7 +19,8 @@
 static struct {
 	void *what;		/* a work_struct or timer_list, or NULL */
 	void *arming;		/* a timer_list, or NULL */
-	bool began, go;
+	struct bgtoken *token;	/* whose cancel that is held for */
+	bool began, go, met;
 	bool probed_run, probed_timer, probed_start, probed_free;
 	struct tracepoint *run, *timer, *start, *free;
 	const void *kept;	/* what is to be freed, or NULL */
@@ -54,17 +55,20 @@ static void test_begun_timer(void *data, struct timer_list *timer, unsigned long
 
 /*
  * The kernel has been told to arm a timer, and says so under the lock of whoever told it.
- * What waits for that lock does so for these 100 ms; nothing else needs them.
+ * It is held until the token is cancelled.  What then waits for that lock does so for 100
+ * ms more; nothing else needs them.
  */
 static void test_begun_start(void *data, struct timer_list *timer)
 {
-	ktime_t end = ktime_add_ms(ktime_get(), 100);
 	unsigned int looks = 0;
+	ktime_t end;
 
 	if (timer != READ_ONCE(begun.arming))
 		return;
 	WRITE_ONCE(begun.arming, NULL);
 	smp_store_release(&begun.began, true);		/* to test_begun_wait() */
+	WRITE_ONCE(begun.met, test_spin_until(bgtoken_cancelled(begun.token)));
+	end = ktime_add_ms(ktime_get(), 100);
 	/* From test_begun_go(). */
 	while (!smp_load_acquire(&begun.go) && ktime_before(ktime_get(), end))
 		test_relax(looks++);
@@ -134,11 +138,19 @@ static void test_begun_expect(void *what)
 }
 
 /* Before a timer is armed: not held when it fires, but while it is armed. */
-static void test_begun_expect_arming(struct timer_list *timer)
+static void test_begun_expect_arming(struct timer_list *timer, struct bgtoken *token)
 {
 	WRITE_ONCE(begun.began, false);
 	WRITE_ONCE(begun.go, false);
+	WRITE_ONCE(begun.met, false);
+	WRITE_ONCE(begun.token, token);
 	WRITE_ONCE(begun.arming, timer);
+}
+
+/* It was held until the token was cancelled.  After the thread that armed it has ended. */
+static bool test_begun_met(void)
+{
+	return READ_ONCE(begun.met);
 }
 
 static bool test_begun_held(void)

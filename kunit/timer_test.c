@@ -481,12 +481,13 @@ static void timer_that_is_being_armed_is_taken_off_by_a_cancel(struct kunit *tes
 
 	test_begun_need(test);
 	ringer = new_ringer(test);
-	test_begun_expect_arming(&ringer->timer.dwork.timer);
+	test_begun_expect_arming(&ringer->timer.dwork.timer, t->token);
 	test_thread_start(test, &t->waiter, 1, arm_for_an_hour, ringer);
 	KUNIT_EXPECT_TRUE(test, test_begun_wait());
 	canceller(t);
 	test_begun_go();
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->waiter));
+	KUNIT_EXPECT_TRUE(test, test_begun_met());
 	KUNIT_EXPECT_FALSE(test, armed(ringer));
 	KUNIT_EXPECT_EQ(test, runs(t), 0);
 	expect_fate(test, ringer, BGTOKEN_DROPPED_CANCELLED);
