@@ -69,6 +69,8 @@ static int bgedu_open(struct inode *inode, struct file *filp)
 	struct bgedu *edu = container_of(filp->private_data, struct bgedu, misc);
 	struct bgedu_file *file;
 
+	if (bgedu_gone(edu->token))		/* see usual.c */
+		return -ENODEV;
 	file = kzalloc(sizeof(*file), GFP_KERNEL);
 	if (!file)
 		return -ENOMEM;

@@ -77,8 +77,7 @@ suspend_once() {
 }
 
 # A random number from 0 to 255.
-# shellcheck disable=SC3028 # busybox has it
-random() { echo $((RANDOM % 256)); }
+random() { echo $(($(od -An -N1 -tu1 /dev/urandom))); }
 
 # What QEMU is to do: see tools/qmp.
 qmp() { echo "qmp: $*" >&"${QMP:-1}"; }
