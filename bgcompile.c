@@ -942,7 +942,9 @@ static int bgcompile_take(struct bgcompile *state, struct bgtoken *token,
  * all units so far are done: what belongs together is best added in one call.
  * That is also cheaper: big units are merged into those that wait already, one by
  * one and with interrupts off.
- * The first call with an empty list finishes the state at once.
+ * The first call with an empty list finishes the state at once.  It may call callbacks
+ * before it returns, and so under whatever locks the caller holds: see struct
+ * bgcompile_callback.
  *
  * Context: Process context; may sleep.  Not inside a scope of this state.
  * Return: 0, and the units are the library's.  On an error they are all still

@@ -105,7 +105,8 @@ struct bgcompile_unit {
  * @put_env:	unpin it.  Outside of scopes; the owner may be gone.
  * @compile:	compile a unit.  Outside of scopes; may sleep and take long, and
  *		may ask bgtoken_cancelled(@token) or bgtoken_sleep() so as to
- *		leave early, or bgtoken_cancel() it.  Keeps its result in the unit.
+ *		leave early, or bgtoken_cancel() it; but not pause it: a state cannot
+ *		be paused.  Keeps its result in the unit.
  *		Returns 0 or a negative errno.
  * @publish:	hand the unit's result to the owner.  Inside a scope; may sleep.
  *		Returns 0 or a negative errno, as @compile.

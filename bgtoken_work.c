@@ -13,7 +13,8 @@
  *	IDLE	nowhere, or its function runs		queue, mod
  *	TIMER	armed: the timer			its function, cancel_work, mod, flush;
  *							a cancel, a pause, a drain
- *	QUEUED	on the workqueue: the workqueue		the run, cancel_work, mod
+ *	QUEUED	on the workqueue: the workqueue		the run, cancel_work, mod; queue, after
+ *							a pause
  *
  * All moves are made under token->lock; a plain work is never TIMER, and a timer only
  * QUEUED to be dropped:
@@ -1023,10 +1024,12 @@ static void bgtoken_wq_expedite(struct bgtoken_wq *wq)
  *
  * For the exit of a module that has timers, or that puts works after it has destroyed
  * its background workqueue, or has none: when it returns, the release of each work whose
- * last put came before, and the function of each timer whose token was cancelled before,
- * has returned.  Waits for a grace period, and then until no release is outstanding, also
- * of others: it does not return while these keep coming without a break.  Under a lock that
- * any release may take, or from a release, it may be a deadlock, which lockdep names.
+ * last put came before, from where one may not sleep, and the function of each timer whose
+ * token was cancelled before, has returned.  A release that bgtoken_work_put() calls at
+ * once is for its caller to wait for; one at the end of a run, for bgtoken_wq_destroy().
+ * Waits for a grace period, and then until no release is outstanding, also of others: it
+ * does not return while these keep coming without a break.  Under a lock that any release
+ * may take, or from a release, it may be a deadlock, which lockdep names.
  *
  * Context: Process context; sleeps.
  */

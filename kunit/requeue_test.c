@@ -683,6 +683,42 @@ static void work_queued_again_behind_a_stale_run_runs_once(struct kunit *test)
 	put(item);
 }
 
+static void work_paused_behind_its_run_may_be_queued_again(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	need_begun(test);
+	item = new_begun(test, NULL);
+	bgtoken_pause(t->token);
+	bgtoken_resume(t->token);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_EQ(test, references(item), 3U);	/* the stale run has one */
+	let_go(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void work_paused_behind_its_run_may_be_armed_again(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	need_begun(test);
+	item = new_begun(test, NULL);
+	bgtoken_pause(t->token);
+	bgtoken_resume(t->token);
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	KUNIT_EXPECT_EQ(test, references(item), 3U);
+	let_go(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_TRUE(test, on_timer(item));
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
 static void stale_run_outlives_the_callers_reference(struct kunit *test)
 {
 	struct requeue_test *t = test->priv;
@@ -870,6 +906,21 @@ static void mod_of_a_work_that_its_workqueue_has_begun_puts_it_off(struct kunit 
 	KUNIT_EXPECT_TRUE(test, on_timer(item));
 	KUNIT_EXPECT_TRUE(test, mod(item, 0));
 	bgtoken_wq_flush(t->wq);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void mod_to_now_of_a_work_that_its_workqueue_has_begun_runs_once(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	need_begun(test);
+	item = new_begun(test, NULL);
+	KUNIT_EXPECT_TRUE(test, mod(item, 0));
+	KUNIT_EXPECT_EQ(test, references(item), 3U);
+	let_go(test);
 	KUNIT_EXPECT_EQ(test, runs(t), 1);
 	KUNIT_EXPECT_EQ(test, references(item), 1U);
 	put(item);
@@ -1612,6 +1663,8 @@ static struct kunit_case requeue_test_cases[] = {
 	KUNIT_CASE(work_of_a_cancelled_token_is_taken_back_and_says_why),
 	BEGUN_CASE(work_that_its_workqueue_has_begun_can_be_taken_back),
 	BEGUN_CASE(work_queued_again_behind_a_stale_run_runs_once),
+	BEGUN_CASE(work_paused_behind_its_run_may_be_queued_again),
+	BEGUN_CASE(work_paused_behind_its_run_may_be_armed_again),
 	BEGUN_CASE(stale_run_outlives_the_callers_reference),
 	BEGUN_CASE(stale_run_keeps_a_work_from_another_workqueue),
 	KUNIT_CASE(timer_that_has_fired_can_be_taken_back),
@@ -1624,6 +1677,7 @@ static struct kunit_case requeue_test_cases[] = {
 	KUNIT_CASE(mod_to_now_leaves_a_queued_work_queued),
 	KUNIT_CASE(mod_of_a_work_that_runs_has_it_run_again),
 	BEGUN_CASE(mod_of_a_work_that_its_workqueue_has_begun_puts_it_off),
+	BEGUN_CASE(mod_to_now_of_a_work_that_its_workqueue_has_begun_runs_once),
 	KUNIT_CASE(mod_of_a_timer_that_has_fired_puts_it_off),
 	KUNIT_CASE(mod_to_now_of_a_timer_that_has_fired_runs_once),
 	CONTEXT_CASE(work_may_be_modified_in_any_context),

@@ -358,6 +358,38 @@ static void timer_is_dropped_by_a_pause(struct kunit *test)
 	put(ringer);
 }
 
+/*
+ * What drops it has begun when it is armed again, which leaves that stale.  It may have run on
+ * the test's CPU, where nothing is held: then once more.
+ */
+static void timer_may_be_armed_while_it_is_dropped(struct kunit *test)
+{
+	struct timer_test *t = test->priv;
+	unsigned long end = jiffies + TEST_TIMEOUT;
+	struct ringer *ringer;
+
+	test_begun_need(test);
+	ringer = new_ringer(test);
+	test_begun_expect(&ringer->timer.dwork.work.work);
+	do {
+		KUNIT_EXPECT_FALSE(test, arm(ringer, AN_HOUR));
+		bgtoken_pause(t->token);
+		KUNIT_EXPECT_TRUE(test, test_until(test_begun_held() || references(ringer) == 1));
+		bgtoken_resume(t->token);
+	} while (!test_begun_held() && time_before(jiffies, end));
+	KUNIT_EXPECT_TRUE(test, test_begun_held());
+
+	KUNIT_EXPECT_FALSE(test, arm(ringer, AN_HOUR));
+	KUNIT_EXPECT_EQ(test, references(ringer), 3U);
+	test_begun_go();
+	bgtoken_barrier();
+	KUNIT_EXPECT_TRUE(test, armed(ringer));
+	KUNIT_EXPECT_EQ(test, references(ringer), 2U);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_TRUE(test, bgtoken_timer_cancel(&ringer->timer));
+	put(ringer);
+}
+
 static void timer_function_is_waited_for_by_a_cancel(struct kunit *test)
 {
 	struct timer_test *t = test->priv;
@@ -833,6 +865,7 @@ static struct kunit_case timer_test_cases[] = {
 	KIND_CASE(timer_may_be_taken_off),
 	KIND_CASE(timer_may_be_moved),
 	KIND_CASE(timer_is_dropped_by_a_pause),
+	KIND_CASE(timer_may_be_armed_while_it_is_dropped),
 	KIND_CASE(timer_function_is_waited_for_by_a_cancel),
 	KIND_CASE(timer_function_is_waited_for_by_a_pause),
 	KIND_CASE(timer_function_is_waited_for_by_a_barrier),

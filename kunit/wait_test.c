@@ -25,6 +25,7 @@ struct waiter {
 	long (*wait)(struct wait_test *t);
 	struct test_thread thread;
 	long result;
+	bool signalled;			/* a signal was pending then */
 };
 
 struct wait_test {
@@ -73,13 +74,11 @@ static long wait_plain_in_scope(struct wait_test *t)
 
 static long wait_killable(struct wait_test *t)
 {
-	allow_signal(SIGKILL);
 	return bgtoken_wait_event_killable(t->token, ready(t));
 }
 
 static long wait_interruptible(struct wait_test *t)
 {
-	allow_signal(SIGUSR1);
 	return bgtoken_wait_event_interruptible(t->token, ready(t));
 }
 
@@ -90,13 +89,11 @@ static long wait_timeout(struct wait_test *t)
 
 static long wait_killable_timeout(struct wait_test *t)
 {
-	allow_signal(SIGKILL);
 	return bgtoken_wait_event_killable_timeout(t->token, ready(t), AN_HOUR);
 }
 
 static long wait_interruptible_timeout(struct wait_test *t)
 {
-	allow_signal(SIGUSR1);
 	return bgtoken_wait_event_interruptible_timeout(t->token, ready(t), AN_HOUR);
 }
 
@@ -104,7 +101,11 @@ static void waiter_fn(void *arg)
 {
 	struct waiter *waiter = arg;
 
+	allow_signal(SIGKILL);
+	allow_signal(SIGUSR1);
 	WRITE_ONCE(waiter->result, waiter->wait(waiter->t));
+	WRITE_ONCE(waiter->signalled, signal_pending(current));
+	flush_signals(current);
 }
 
 /* Returns when it has looked, and sleeps. */
@@ -249,21 +250,39 @@ static void wait_goes_on_after_a_wake_for_nothing(struct kunit *test)
 	expect_success(test, form, waiter->result);
 }
 
+/* It goes round once, and sleeps again. */
+static void expect_undisturbed(struct kunit *test, struct waiter *waiter)
+{
+	struct wait_test *t = test->priv;
+	int looks = test_gate_count(&t->looked);
+
+	bgtoken_wake(t->token);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->looked, looks + 1));
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&waiter->thread));
+	KUNIT_EXPECT_FALSE(test, test_thread_returned(&waiter->thread));
+}
+
+/* Any, one that kills, or none. */
 static void wait_ends_at_a_signal_where_it_says_so(struct kunit *test)
 {
 	const struct form *form = test->param_value;
 	struct wait_test *t = test->priv;
 	struct waiter *waiter = start_waiter(test, form->wait);
-	int looks = test_gate_count(&t->looked);
+	struct task_struct *task = waiter->thread.task;
 
-	send_sig(form->signal ?: SIGKILL, waiter->thread.task, 1);
+	if (task)
+		send_sig(SIGUSR1, task, 1);
+	if (form->signal != SIGUSR1) {
+		expect_undisturbed(test, waiter);
+		if (task)
+			send_sig(SIGKILL, task, 1);
+	}
 	if (!form->signal) {
-		bgtoken_wake(t->token);	/* it goes round once, and sleeps again */
-		KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->looked, looks + 1));
-		KUNIT_EXPECT_TRUE(test, test_thread_asleep(&waiter->thread));
+		expect_undisturbed(test, waiter);
 		make_ready(t);
 	}
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&waiter->thread));
+	KUNIT_EXPECT_TRUE(test, waiter->signalled);
 	if (form->signal)
 		KUNIT_EXPECT_EQ(test, waiter->result, form->after_signal);
 	else
@@ -673,6 +692,29 @@ static int alive_or_enodev(struct wait_test *t, int *bodies)
 		*bodies += test_owner_alive(owner);
 	});
 	return 0;
+}
+
+/* What is run instead may be any statement; a loop around is not left by it. */
+static void scope_or_else_may_go_on(struct kunit *test)
+{
+	struct wait_test *t = test->priv;
+	int failed = 0, bodies = 0, rounds;
+
+	bgtoken_cancel(t->token);
+	for (rounds = 0; rounds < 3; rounds++) {
+		real_scope_or(failed++, t->token, owner, {
+			bodies += test_owner_alive(owner);
+		});
+		real_scope_or(break, t->token, owner, {
+			bodies += test_owner_alive(owner);
+		});
+		real_scope_or(continue, t->token, owner, {
+			bodies += test_owner_alive(owner);
+		});
+	}
+	KUNIT_EXPECT_EQ(test, rounds, 3);
+	KUNIT_EXPECT_EQ(test, failed, 3);
+	KUNIT_EXPECT_EQ(test, bodies, 0);
 }
 
 static void scope_or_else_runs_the_body_while_the_owner_is_there(struct kunit *test)
@@ -1130,6 +1172,7 @@ static struct kunit_case wait_test_cases[] = {
 	KIND_CASE(token_is_put_when_a_device_unbinds),
 	KUNIT_CASE(token_get_for_a_device_without_memory_keeps_nothing),
 	KIND_CASE(scope_or_else_runs_the_body_while_the_owner_is_there),
+	KIND_CASE(scope_or_else_may_go_on),
 	KIND_CASE(scope_or_else_ends_however_it_is_left),
 	KUNIT_CASE(ordered_workqueue_runs_works_one_by_one_in_order),
 	KUNIT_CASE(ordered_workqueue_refuses_what_it_cannot_do),

@@ -156,6 +156,11 @@ static bool queue_delayed(struct item *item, unsigned long delay)
 	return bgtoken_queue_delayed_work(item->t->wq, &item->dwork, delay);
 }
 
+static bool mod(struct item *item, unsigned long delay)
+{
+	return bgtoken_mod_delayed_work(item->t->wq, &item->dwork, delay);
+}
+
 static void put(struct item *item)
 {
 	bgtoken_work_put(&item->dwork.work);
@@ -1401,22 +1406,31 @@ static void delayed_work_cancelled_in_any_context_is_released_in_process(struct 
 static void work_is_refused_while_its_workqueue_is_closing(struct kunit *test)
 {
 	struct work_test *t = test->priv;
-	struct item *item, *delayed;
+	struct item *item, *delayed, *queued;
 
 	block_workqueue(test);
 	item = new_item(test, NULL);
 	delayed = new_delayed(test, NULL);
+	queued = new_delayed(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue_delayed(queued, 0));
 	destroy_begins(test);
 	KUNIT_EXPECT_FALSE(test, queue(item));
 	KUNIT_EXPECT_FALSE(test, queue_delayed(delayed, 0));
 	KUNIT_EXPECT_FALSE(test, queue_delayed(delayed, AN_HOUR));
+	KUNIT_EXPECT_FALSE(test, mod(delayed, 0));
+	KUNIT_EXPECT_FALSE(test, mod(delayed, AN_HOUR));
+	KUNIT_EXPECT_FALSE(test, mod(queued, 0));	/* it is left to be dropped */
+	KUNIT_EXPECT_FALSE(test, mod(queued, AN_HOUR));
 	KUNIT_EXPECT_EQ(test, references(item), 1U);
 	KUNIT_EXPECT_EQ(test, references(delayed), 1U);
+	KUNIT_EXPECT_EQ(test, references(queued), 2U);
 	put_last(item);
 	put_last(delayed);
+	put(queued);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 2);
 	test_gate_open(&t->hold);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->destroyer));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 4);	/* and the blocker */
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 1);
 }
 

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * plants: percpu scopes begun and ended by the names for spin ones, where the kernel goes on
+ * caught by: the case, which says in the end that both were warned of
+ * text: a scope was refused, and the percpu token works
+ * run: debug --suite fault_misnamed_exit_percpu
+ */
+#include <linux/module.h>
+
+#include "fault_warn.h"
+
+/* A warning comes once for each place, and there is one place for each of the two. */
+static void misnamed_exit_percpu(struct kunit *test)
+{
+	struct bgtoken *token = bgtoken_create(test, BGTOKEN_PERCPU, GFP_KERNEL);
+	unsigned long flags;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	fault_let_warnings_pass(test);
+	KUNIT_ASSERT_NOT_NULL(test, bgtoken_enter(token));
+	bgtoken_exit_irqrestore(token, 0);	/* its scopes are not counted where that looks */
+	fault_expect_warned(test);
+	KUNIT_EXPECT_NULL(test, bgtoken_enter_irqsave(token, flags));
+	fault_expect_token_works(test, token);
+	if (test->status == KUNIT_SUCCESS)
+		kunit_info(test, "a scope was refused, and the percpu token works");
+}
+
+static struct kunit_case fault_cases[] = {
+	KUNIT_CASE(misnamed_exit_percpu),
+	{}
+};
+
+static struct kunit_suite fault_suite = {
+	.name = "fault_misnamed_exit_percpu",
+	.test_cases = fault_cases,
+};
+
+kunit_test_suite(fault_suite);
+
+MODULE_DESCRIPTION("A planted fault");
+MODULE_LICENSE("GPL");
