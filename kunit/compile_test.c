@@ -853,18 +853,18 @@ static void spin_until_shortly_before_tick(struct mock *mock)
 		cpu_relax();
 }
 
-/* The first of a batch, so that the others are put back. */
+/* The first of a batch of two, so that the other is put back. */
 static void cross_a_tick(struct mock *mock)
 {
 	mock->seen[0] = mock_progress(mock).compiling;
-	if (mock->seen[0] == GROWN)
+	if (mock->seen[0] == 2)
 		spin_until_tick();
 }
 
 /*
- * Units 1, 2 and 3, in two batches, are quick, and so is 4, the first of four, but
- * for the tick.  Only if all that came to pass within a ms, as seen from outside,
- * might the next batch be larger still.
+ * Unit 1 is quick, and so is 2, the first of two, but for the tick; 3 is put back.  Only if
+ * all that came to pass within a ms, as seen from outside, might the next batch be larger
+ * still: 3 with 4, and not alone.
  */
 static bool batch_begins_small(struct kunit *test)
 {
@@ -875,16 +875,15 @@ static bool batch_begins_small(struct kunit *test)
 
 	mock_units(mock, &units, 4 * GROWN, NULL);
 	mock->plans[0].compile_hook = spin_until_shortly_before_tick;
-	mock->plans[GROWN].compile_hook = cross_a_tick;
+	mock->plans[2].compile_hook = cross_a_tick;
 	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
 	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
 	mock_end(test);
 
-	met = mock->seen[0] == GROWN &&
-	      plan[GROWN + 1].begin_ns - plan[GROWN - 1].end_ns <= NSEC_PER_MSEC;
-	if (mock->seen[0] == GROWN) {
-		KUNIT_EXPECT_EQ(test, plan[GROWN + 1].unpublished, 1);
-		KUNIT_EXPECT_EQ(test, plan[GROWN + 2].unpublished, 1);
+	met = mock->seen[0] == 2 && plan[3].begin_ns - plan[1].end_ns <= NSEC_PER_MSEC;
+	if (mock->seen[0] == 2) {
+		KUNIT_EXPECT_EQ(test, plan[3].unpublished, 1);
+		KUNIT_EXPECT_EQ(test, plan[4].unpublished, 1);
 	}
 	mock_forget(mock);
 	return met;

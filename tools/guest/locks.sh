@@ -17,7 +17,7 @@ well() {
 		echo $? >status
 	} | tee bench.txt | awk '/^bench: / { print; fflush() }'
 	[ "$(cat status)" = 0 ] || return
-	for kind in mutex shared spin; do
+	for kind in mutex shared percpu spin; do
 		grep -q "^tail${tab}token-$kind${tab}16${tab}[1-9]" bench.txt || return
 		grep -q "^cancel${tab}token-$kind${tab}10${tab}[1-9]" bench.txt || return
 	done

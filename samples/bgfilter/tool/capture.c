@@ -136,11 +136,14 @@ static void throw_away(u_char *user, const struct pcap_pkthdr *header,
 	(void)data;
 }
 
-static uint32_t dropped(struct capture *capture)
+static int dropped(struct capture *capture, uint32_t *count)
 {
 	struct pcap_stat stat;
 
-	return pcap_stats(capture->pcap, &stat) ? 0 : stat.ps_drop;
+	if (pcap_stats(capture->pcap, &stat))
+		return bad_system("%s: %s", capture->name, pcap_geterr(capture->pcap));
+	*count = stat.ps_drop;
+	return EXIT_OK;
 }
 
 /* What comes meanwhile need not be waited for: that might go on for ever. */
@@ -159,15 +162,20 @@ int capture_begin(struct capture *capture)
 	while (ret > 0 && --turns);
 	if (ret < 0 && ret != PCAP_ERROR_BREAK)
 		return -next_error(capture);
-	capture->dropped_before = dropped(capture);
+	ret = dropped(capture, &capture->dropped_before);
+	if (ret)
+		return ret;
 	if (pcap_setnonblock(capture->pcap, 0, error) < 0)
 		return bad_system("%s: %s", capture->name, error);
 	return EXIT_OK;
 }
 
-uint32_t capture_dropped(struct capture *capture)
+int capture_dropped(struct capture *capture, uint32_t *count)
 {
-	return capture->live ? dropped(capture) - capture->dropped_before : 0;
+	int ret = dropped(capture, count);
+
+	*count -= ret ? 0 : capture->dropped_before;
+	return ret;
 }
 
 int capture_write(struct capture *capture, const char *path)
@@ -184,9 +192,12 @@ bpf_u_int32 capture_netmask(const struct capture *capture)
 	char error[PCAP_ERRBUF_SIZE];
 	bpf_u_int32 net, mask;
 
-	if (!capture->live ||
-	    pcap_lookupnet(capture->name, &net, &mask, error) < 0)
+	if (!capture->live)
 		return 0;
+	if (pcap_lookupnet(capture->name, &net, &mask, error) < 0) {
+		say("no netmask: %s", error);	/* which names the interface */
+		return 0;
+	}
 	/*
 	 * pcap_compile() compares with values that BPF has loaded: they are in
 	 * the byte order of the host, as the mask has to be.

@@ -51,8 +51,8 @@ int capture_write(struct capture *capture, const char *path);
  */
 int capture_begin(struct capture *capture);
 
-/* How many packets of an interface the kernel had no room for; 0 for a file. */
-uint32_t capture_dropped(struct capture *capture);
+/* How many packets of an interface the kernel had no room for.  Return: EXIT_*. */
+int capture_dropped(struct capture *capture, uint32_t *count);
 
 /* The netmask of the interface, in host byte order; 0 if it has none, or a file. */
 bpf_u_int32 capture_netmask(const struct capture *capture);

@@ -339,7 +339,9 @@ static void print_tier(const struct run *run, int tier, const char *name)
 static void print_summary(struct run *run)
 {
 	const struct filters *filters = &run->filters;
-	uint32_t insns = 0;
+	uint32_t insns = 0, dropped = 0;
+	bool told = run->capture.live && !capture_dropped(&run->capture, &dropped);
+	int err;
 
 	for (uint32_t i = 0; i < filters->set.nr_progs; i++)
 		insns += filters->set.progs[i].len;
@@ -351,11 +353,13 @@ static void print_summary(struct run *run)
 	fprintf(stderr,
 		"packets    %" PRIu64 ", of which %" PRIu64 " cut to %u bytes",
 		run->packets, run->cut, BGFILTER_MAX_PACKET);
-	if (run->capture.live)
-		fprintf(stderr, "; %u dropped by the kernel",
-			capture_dropped(&run->capture));
+	if (told)
+		fprintf(stderr, "; %u dropped by the kernel", dropped);
 	fputc('\n', stderr);
-	if (!device_progress(run->fd, &run->at_end)) {
+	err = device_progress(run->fd, &run->at_end);
+	if (err) {
+		say("%s: its progress: %s", run->device, strerror(-err));
+	} else {
 		print_tier(run, BASELINE, "baseline");
 		print_tier(run, TOP, "top");
 	}
