@@ -13,6 +13,10 @@
  *	suspend-rtnl eth0	the same, just before its card is suspended, and somebody has RTNL
  *			until it is
  *	suspend-late eth0	the same, and the CPU's works, too, wait until it is
+ *	recover 0000:01:00.0	what the PCI core calls after an error: the driver takes the card down,
+ *			resets it, and takes it up again
+ *	shutdown 0000:01:00.0	what the driver does when the machine goes down; then, as that does not,
+ *			its resume
  *	unbind 0000:01:00.0	release its driver; says how long that took
  *	bind 0000:01:00.0	bind it again
  *
@@ -40,7 +44,9 @@
  * takes its part, and gives up in the end, as the kernel does not look for tasks that hang while
  * the machine is being suspended.
  */
+#include <linux/cleanup.h>
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
@@ -306,26 +312,68 @@ static int run_on_net(const char *what, const char *name)
 	return card ? link_gates() : err;
 }
 
-static int run_on_device(const char *what, const char *address)
+static int recover(struct device *dev)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+	const struct pci_error_handlers *handlers;
+
+	guard(device)(dev);
+	handlers = dev->driver ? pdev->driver->err_handler : NULL;
+	if (!handlers || !handlers->slot_reset || !handlers->resume)
+		return -EINVAL;
+	if (handlers->error_detected(pdev, pci_channel_io_frozen) != PCI_ERS_RESULT_NEED_RESET ||
+	    handlers->slot_reset(pdev) != PCI_ERS_RESULT_RECOVERED)
+		return -EIO;
+	handlers->resume(pdev);
+	return 0;
+}
+
+/* A reset that comes late has 100 ms in which to use what was shut down. */
+static int shut_down(struct device *dev)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+	int err;
+
+	guard(device)(dev);
+	if (!dev->driver || !pdev->driver->shutdown || !dev->driver->pm)
+		return -EINVAL;
+	pdev->driver->shutdown(pdev);
+	msleep(100);
+	err = pci_is_enabled(pdev) ? 0 : pci_enable_device(pdev);
+	pci_set_master(pdev);
+	return err ?: dev->driver->pm->resume(dev);
+}
+
+static int unbind(struct device *dev)
+{
+	u64 begin = ktime_get_ns();
+
+	device_release_driver(dev);
+	pr_info("provoke: removed in %llu ns\n", ktime_get_ns() - begin);
+	complete_all(&hog_over);
+	complete_all(&holder_over);
+	return READ_ONCE(gave_up) ? -ETIMEDOUT : 0;	/* it waited for what was to outlast it */
+}
+
+static int bind(struct device *dev)
+{
+	int bound = device_attach(dev);
+
+	return bound < 0 ? bound : bound ? 0 : -ENODEV;
+}
+
+static const struct {
+	const char *what;
+	int (*run)(struct device *dev);
+} on_device[] = {
+	{ "recover", recover }, { "shutdown", shut_down }, { "unbind", unbind }, { "bind", bind },
+};
+
+static int run_on_device(int (*fn)(struct device *dev), const char *address)
 {
 	struct device *dev = bus_find_device_by_name(&pci_bus_type, NULL, address);
-	int err = 0;
-	u64 begin;
+	int err = dev ? fn(dev) : -ENODEV;
 
-	if (!dev)
-		return -ENODEV;
-	if (!strcmp(what, "unbind")) {
-		begin = ktime_get_ns();
-		device_release_driver(dev);
-		pr_info("provoke: removed in %llu ns\n", ktime_get_ns() - begin);
-		complete_all(&hog_over);
-		complete_all(&holder_over);
-		if (READ_ONCE(gave_up))
-			err = -ETIMEDOUT;	/* it waited for what was to outlast it */
-	} else {
-		err = device_attach(dev);
-		err = err < 0 ? err : err ? 0 : -ENODEV;
-	}
 	put_device(dev);
 	return err;
 }
@@ -333,11 +381,13 @@ static int run_on_device(const char *what, const char *address)
 static int set_run(const char *val, const struct kernel_param *kp)
 {
 	char what[16], on[16];
+	unsigned int i;
 
 	if (sscanf(val, "%15s %15s", what, on) != 2)
 		return -EINVAL;
-	if (!strcmp(what, "unbind") || !strcmp(what, "bind"))
-		return run_on_device(what, on);
+	for (i = 0; i < ARRAY_SIZE(on_device); i++)
+		if (!strcmp(what, on_device[i].what))
+			return run_on_device(on_device[i].run, on);
 	return run_on_net(what, on);
 }
 

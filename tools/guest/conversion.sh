@@ -13,6 +13,7 @@
 #
 #	late, rtnl, close	what conversions/provoke.c does to a network card
 #	suspend-late, suspend-rtnl	the same, and the machine is suspended and resumed
+#	recover, shutdown	the same, while the transmitter hangs or is being reset
 #	load		it goes while it is busy, by its driver, and in every fifth round also by
 #			QEMU
 #
@@ -82,6 +83,8 @@ once() {
 	close)		run close "$(net)" ;;
 	suspend-*)	can_suspend || { echo "this kernel cannot test a suspend"; return 1; }
 			run "$1" "$(net)" && while_busy suspend_once ;;
+	recover)	run hang "$(net)" && run recover "$(card)" ;;
+	shutdown)	run hang "$(net)" && run shutdown "$(card)" ;;
 	load)		run hang "$(net)" && works && while_busy by_driver &&
 			if [ $(($2 % 5)) = 1 ]; then works && while_busy by_qemu; fi ;;
 	esac || return
