@@ -96,6 +96,7 @@ help:
 	@echo '  REPEAT= LOAD=   check, check-...: so many runs, beside so many busy loops;'
 	@echo '            AT_ONCE= machines at a time'
 	@echo '  ROUNDS=   demo-unplug, patterns, conversions: how often'
+	@echo '  DEBUG=1   demo-unplug: on a kernel with KASAN, lockdep, kmemleak, which must find nothing'
 	@echo '  TREE=     find: folders or files (default: drivers, net, sound of KERNEL'"'"'s source)'
 	@echo '  KDIR=     build modules against this folder, with no set-up'
 	@echo '  ACCEL=    kvm or tcg: do not try which of them works'
@@ -133,7 +134,7 @@ demo: all
 
 .PHONY: demo-unplug
 demo-unplug:
-	@+tools/unplug --rounds $(or $(ROUNDS),200)
+	@+tools/unplug --rounds $(or $(ROUNDS),200) $(if $(DEBUG),--debug)
 
 .PHONY: patterns
 patterns:

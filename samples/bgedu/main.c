@@ -13,6 +13,8 @@
  *    after the token was created, and devres goes in reverse, so its handler goes first.
  *  - What a work needs outside of scopes, it pins: here struct device, so that it can
  *    give back its reference for runtime PM when the driver is gone.
+ *  - What is compared with it is in usual.c, and not to be copied; for its sake bgedu_gone()
+ *    stands where a driver says bgtoken_cancelled().
  *
  * Who holds which reference, and who drops it:
  *

@@ -45,7 +45,10 @@ static void bgedu_usual_wait(struct bgedu *edu)
 	WRITE_ONCE(gone, true);
 	bgtoken_wake(edu->token);
 	wait_var_event(&readers, !atomic_read(&readers));
-	/* What cancel_delayed_work_sync() and cancel_work_sync() do. */
+	/*
+	 * What cancel_delayed_work_sync() and cancel_work_sync() do, but that a health check
+	 * which runs just then queues itself again; bgedu_remove() drops that.
+	 */
 	bgtoken_cancel_delayed_work(edu->health);
 	bgtoken_flush_work(&edu->health->work);
 	bgtoken_cancel_work(edu->setup);
