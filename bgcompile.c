@@ -231,8 +231,8 @@ static struct list_head *bgcompile_units_list(struct bgcompile_units *units,
 }
 
 /*
- * Sort the units of a list, those that belong together and come together in one
- * go.  They are all on the list again if one of them is refused.
+ * Distribute the units to their lists; neighbours that go to the same one are moved
+ * together.  If one is refused, all are put back, perhaps in another order.
  */
 static int bgcompile_units_sort(struct bgcompile_units *units,
 				struct list_head *list,
@@ -244,15 +244,15 @@ static int bgcompile_units_sort(struct bgcompile_units *units,
 
 	bgcompile_units_init(units);
 	while (!list_empty(list)) {
-		LIST_HEAD(run);
+		LIST_HEAD(chunk);
 
 		last = list->next;
 		unit = list_entry(last, struct bgcompile_unit, node);
 		tier = unit->tier;
 		into = bgcompile_units_list(units, unit, params);
 		if (!into) {
-			bgcompile_units_to_list(units, &run);
-			list_splice(&run, list);
+			bgcompile_units_to_list(units, &chunk);
+			list_splice(&chunk, list);
 			return -EINVAL;
 		}
 		list_for_each_entry(unit, list, node) {
@@ -261,8 +261,8 @@ static int bgcompile_units_sort(struct bgcompile_units *units,
 			last = &unit->node;
 			units->count[tier]++;
 		}
-		list_cut_position(&run, list, last);
-		list_splice_tail(&run, into);
+		list_cut_position(&chunk, list, last);
+		list_splice_tail(&chunk, into);
 	}
 	for (tier = 0; tier < BGCOMPILE_TIERS; tier++)
 		list_sort(NULL, &units->list[tier][BIG], bgcompile_larger_first);
@@ -942,9 +942,10 @@ static int bgcompile_take(struct bgcompile *state, struct bgtoken *token,
  * all units so far are done: what belongs together is best added in one call.
  * That is also cheaper: big units are merged into those that wait already, one by
  * one and with interrupts off.
- * The first call with an empty list finishes the state at once.  It may call callbacks
- * before it returns, and so under whatever locks the caller holds: see struct
- * bgcompile_callback.
+ * The first call with an empty list finishes the state at once.
+ *
+ * Any call may tell events before it returns, and so under whatever locks the caller
+ * holds: see struct bgcompile_callback.
  *
  * Context: Process context; may sleep.  Not inside a scope of this state.
  * Return: 0, and the units are the library's.  On an error they are all still

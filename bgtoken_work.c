@@ -1024,8 +1024,8 @@ static void bgtoken_wq_expedite(struct bgtoken_wq *wq)
  *
  * For the exit of a module that has timers, or that puts works after it has destroyed
  * its background workqueue, or has none: when it returns, the release of each work whose
- * last put came before, from where one may not sleep, and the function of each timer whose
- * token was cancelled before, has returned.  A release that bgtoken_work_put() calls at
+ * last put came before and was made where one may not sleep, and the function of each timer
+ * whose token was cancelled before, has returned.  A release that bgtoken_work_put() calls at
  * once is for its caller to wait for; one at the end of a run, for bgtoken_wq_destroy().
  * Waits for a grace period, and then until no release is outstanding, also of others: it
  * does not return while these keep coming without a break.  Under a lock that any release

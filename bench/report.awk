@@ -233,8 +233,9 @@ function targets(    i, j, p) {
 		if (variants["text", i] ~ /bgtoken/)
 			target("bytes of text of " variants["text", i] "()", \
 			       text_of(variants["text", i]), "<=", 120)
-	# One and a half times what it was before works could be modified, and pauses, and timers.
-	target("bytes of text of bgtoken.ko", rate["module", "bgtoken.ko", "text"], "<=", 45450)
+	# 1.5 times what it was before works could be modified, and before pauses, timers and
+	# BGTOKEN_PERCPU.
+	target("bytes of bgtoken.ko that are only read, by size", rate["module", "bgtoken.ko", "text"], "<=", 45450)
 	target("bytes of a token a CPU", rate["memory", "token", "per-cpu"], "<=", 0)
 	target("a token among 1,000,000: cost, of one among 1,000", \
 	       ratio(median["tokens", "create-cancel-put", "1000000"], \

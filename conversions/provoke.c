@@ -332,16 +332,14 @@ static int recover(struct device *dev)
 static int shut_down(struct device *dev)
 {
 	struct pci_dev *pdev = to_pci_dev(dev);
-	int err;
 
 	guard(device)(dev);
-	if (!dev->driver || !pdev->driver->shutdown || !dev->driver->pm)
+	if (!dev->driver || !pdev->driver->shutdown || !dev->driver->pm ||
+	    !dev->driver->pm->resume)
 		return -EINVAL;
 	pdev->driver->shutdown(pdev);
 	msleep(100);
-	err = pci_is_enabled(pdev) ? 0 : pci_enable_device(pdev);
-	pci_set_master(pdev);
-	return err ?: dev->driver->pm->resume(dev);
+	return dev->driver->pm->resume(dev);
 }
 
 static int unbind(struct device *dev)

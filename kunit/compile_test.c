@@ -1296,27 +1296,32 @@ static void compile_does_without_an_env(struct kunit *test)
 
 /* Adding that is refused */
 
-static void compile_unknown_tier_is_refused_and_the_list_is_untouched(struct kunit *test)
+/* Big and small ones before it, and another behind it. */
+static void compile_unknown_tier_is_refused_and_all_stay_on_the_list(struct kunit *test)
 {
 	static const unsigned int wrong[] = {
 		BGCOMPILE_TOP, BGCOMPILE_TIERS, 31, 32, UINT_MAX,
 	};
-	struct mock *mock = mock_create(test, 4 * ARRAY_SIZE(wrong),
-					.kind = mock_kind(test), .big_size = 1,
+	static const unsigned int size[] = { 1, 9, 2, 8, 3, 7 };
+	const unsigned int most = ARRAY_SIZE(size);
+	struct mock *mock = mock_create(test, most * ARRAY_SIZE(wrong),
+					.kind = mock_kind(test), .big_size = 5,
 					.tiers = BIT(BGCOMPILE_BASELINE));
 	struct bgcompile_unit *unit;
+	unsigned int sum;
 	LIST_HEAD(units);
 	int i, n;
 
 	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
-		for (n = 0; n < 4; n++)
-			mock_unit_sized(mock, &units, n == 2 ? wrong[i] :
-					BGCOMPILE_BASELINE, n + 1);
+		for (n = 0; n < most; n++)
+			mock_unit_sized(mock, &units, n == 4 ? wrong[i] :
+					BGCOMPILE_BASELINE, size[n]);
 		KUNIT_EXPECT_EQ(test, mock_add(mock, &units), -EINVAL);
-		n = 0;
+		sum = 0;
 		list_for_each_entry(unit, &units, node)
-			KUNIT_EXPECT_EQ(test, unit->size, (size_t)(n += 1));
-		KUNIT_EXPECT_EQ(test, mock_free_list(&units), 4U);
+			sum += 1U << unit->size;
+		KUNIT_EXPECT_EQ(test, sum, 0x38eU);	/* each of the six, once */
+		KUNIT_EXPECT_EQ(test, mock_free_list(&units), most);
 		INIT_LIST_HEAD(&units);
 	}
 	KUNIT_EXPECT_EQ(test, mock_progress(mock).total[BGCOMPILE_BASELINE], 0U);
@@ -1613,7 +1618,7 @@ static struct kunit_case compile_cases[] = {
 			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_does_without_an_env, mock_kind_gen_params),
 
-	KUNIT_CASE_PARAM(compile_unknown_tier_is_refused_and_the_list_is_untouched,
+	KUNIT_CASE_PARAM(compile_unknown_tier_is_refused_and_all_stay_on_the_list,
 			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_adding_to_a_cancelled_state_is_refused,
 			 mock_kind_gen_params),

@@ -1283,15 +1283,16 @@ static void work_that_its_workqueue_has_begun_is_dropped_by_a_cancel(struct kuni
 }
 
 /*
- * A run looks at the token after it has moved the work to IDLE, under the lock: who cancels
- * before that does not find it too late.  It comes to the lock here, and the token is
- * cancelled before it has that.
+ * A run looks at the token after it has moved the work to IDLE, under the lock, so a cancel
+ * that comes before that look is seen by it.  Here the run comes to the lock, and the token
+ * is cancelled before it has that.
  */
 static void work_that_comes_to_the_lock_is_dropped_by_a_cancel(struct kunit *test)
 {
 	struct requeue_test *t = test->priv;
 	struct item *item;
 	unsigned long flags;
+	ktime_t end;
 	bool came;
 
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
@@ -1300,14 +1301,19 @@ static void work_that_comes_to_the_lock_is_dropped_by_a_cancel(struct kunit *tes
 	item = new_begun(test, NULL);
 	spin_lock_irqsave(&t->token->lock, flags);
 	test_begun_go();
-	came = test_spin_until(spin_is_contended(&t->token->lock));
+	end = ktime_add_ms(ktime_get(), TEST_BEGUN_HOLD_MS);
+	do {
+		cpu_relax();
+		came = spin_is_contended(&t->token->lock);
+	} while (!came && ktime_before(ktime_get(), end));
 	bgtoken_refuse(t->token);	/* nobody watches: it does without the lock */
 	spin_unlock_irqrestore(&t->token->lock, flags);
 	let_go(test);
-	KUNIT_EXPECT_TRUE(test, came);
 	KUNIT_EXPECT_EQ(test, runs(t), 0);
 	KUNIT_EXPECT_EQ(test, references(item), 1U);
 	put(item);
+	if (!came && test->status == KUNIT_SUCCESS)
+		kunit_skip(test, "nobody was seen at the lock");
 }
 
 static void arm_for_an_hour(void *item)
@@ -1333,10 +1339,10 @@ static void work_that_is_being_armed_is_taken_off_by_a_cancel(struct kunit *test
 	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
 	test_begun_go();
 	KUNIT_EXPECT_TRUE(test, test_thread_join(armer));
-	KUNIT_EXPECT_TRUE(test, test_begun_met());
 	put(item);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 1));
 	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	test_begun_need_met(test);
 }
 
 static void drain_meets_a_timer_that_has_fired(struct kunit *test)

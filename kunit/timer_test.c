@@ -359,13 +359,13 @@ static void timer_is_dropped_by_a_pause(struct kunit *test)
 }
 
 /*
- * What drops it has begun when it is armed again, which leaves that stale.  It may have run on
- * the test's CPU, where nothing is held: then once more.
+ * The run that drops the timer has begun when the timer is armed again, and becomes stale.  It
+ * may have begun on the test's CPU, where nothing is held: then once more.
  */
 static void timer_may_be_armed_while_it_is_dropped(struct kunit *test)
 {
 	struct timer_test *t = test->priv;
-	unsigned long end = jiffies + TEST_TIMEOUT;
+	unsigned long end = jiffies + TEST_TRY;
 	struct ringer *ringer;
 
 	test_begun_need(test);
@@ -374,10 +374,15 @@ static void timer_may_be_armed_while_it_is_dropped(struct kunit *test)
 	do {
 		KUNIT_EXPECT_FALSE(test, arm(ringer, AN_HOUR));
 		bgtoken_pause(t->token);
-		KUNIT_EXPECT_TRUE(test, test_until(test_begun_held() || references(ringer) == 1));
+		/* A CPU that is busy is rather left alone. */
+		while (!test_begun_held() && references(ringer) > 1 && time_before(jiffies, end))
+			cond_resched();
 		bgtoken_resume(t->token);
 	} while (!test_begun_held() && time_before(jiffies, end));
-	KUNIT_EXPECT_TRUE(test, test_begun_held());
+	if (!test_begun_held()) {
+		put(ringer);
+		kunit_skip(test, "each run began on the test's CPU");
+	}
 
 	KUNIT_EXPECT_FALSE(test, arm(ringer, AN_HOUR));
 	KUNIT_EXPECT_EQ(test, references(ringer), 3U);
@@ -519,10 +524,10 @@ static void timer_that_is_being_armed_is_taken_off_by_a_cancel(struct kunit *tes
 	canceller(t);
 	test_begun_go();
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->waiter));
-	KUNIT_EXPECT_TRUE(test, test_begun_met());
 	KUNIT_EXPECT_FALSE(test, armed(ringer));
 	KUNIT_EXPECT_EQ(test, runs(t), 0);
 	expect_fate(test, ringer, BGTOKEN_DROPPED_CANCELLED);
+	test_begun_need_met(test);
 }
 
 static void fate_tells_what_became_of_a_timer(struct kunit *test)

@@ -802,6 +802,25 @@ static void queue_in_order(struct kunit *test, struct bgtoken_wq *wq,
 	}
 }
 
+static void nothing_fn(struct work_struct *work)
+{
+}
+
+/* Unbound workers take what is queued in turn: what was before this has begun, if it may. */
+static void let_unbound_works_begin(struct kunit *test)
+{
+	struct workqueue_struct *wq = alloc_workqueue("bgtoken_test", WQ_UNBOUND, 0);
+	struct work_struct work;
+
+	KUNIT_EXPECT_NOT_NULL(test, wq);
+	if (!wq)
+		return;
+	INIT_WORK_ONSTACK(&work, nothing_fn);
+	queue_work(wq, &work);
+	destroy_workqueue(wq);
+	destroy_work_on_stack(&work);
+}
+
 static void ordered_workqueue_runs_works_one_by_one_in_order(struct kunit *test)
 {
 	struct bgtoken_wq *wq = bgtoken_ordered_wq_create("bgtoken_test", 0);
@@ -815,6 +834,7 @@ static void ordered_workqueue_runs_works_one_by_one_in_order(struct kunit *test)
 	test_gate_init(&hold);
 	queue_in_order(test, wq, orders, &hold, &next);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&hold, 1));
+	let_unbound_works_begin(test);
 	KUNIT_EXPECT_EQ(test, atomic_read(&next), 0);	/* all behind the first */
 	test_gate_open(&hold);
 	bgtoken_wq_flush(wq);

@@ -274,7 +274,7 @@ BG_EDU=("${BG_SLOT[@]}" --device "edu,id=edu0,bus=slot0" --append log_buf_len=4M
 
 # For kernels that run the suites: only WQ_CPU_INTENSIVE is to make a work CPU-intensive, see
 # kunit/work_test.c. So it is more than TEST_TIMEOUT_MS in kunit/test_gate.h. KUnit gives a case
-# five minutes, however slow the machine is; who hangs is told by patience. On 6.12 nobody can
-# change that.
+# five minutes, however slow the machine is; who hangs is told by patience. Kernels without
+# kunit.timeout, as 6.1 and 6.12, keep these five.
 # shellcheck disable=SC2034
 BG_SUITE_ARGS='workqueue.cpu_intensive_thresh_us=1000000000 kunit.timeout=3600'

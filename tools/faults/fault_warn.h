@@ -25,7 +25,10 @@ static inline void fault_let_warnings_pass(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, test_taint(TAINT_WARN));
 }
 
-/* By WARN(), which is the library's own: lockdep's reports leave no such taint. */
+/*
+ * By WARN(), which is the library's own: lockdep's reports leave no such taint, but
+ * lockdep_assert_held() and the like do.
+ */
 static inline void fault_expect_warned(struct kunit *test)
 {
 	KUNIT_EXPECT_TRUE(test, test_taint(TAINT_WARN));

@@ -13,7 +13,7 @@
 #
 #	late, rtnl, close	what conversions/provoke.c does to a network card
 #	suspend-late, suspend-rtnl	the same, and the machine is suspended and resumed
-#	recover, shutdown	the same, while the transmitter hangs or is being reset
+#	recover, shutdown	the same, soon after its transmitter hangs
 #	load		it goes while it is busy, by its driver, and in every fifth round also by
 #			QEMU
 #

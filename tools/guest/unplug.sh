@@ -37,11 +37,10 @@ bound() { [ -c /dev/edu0 ]; }
 
 # Up to a second: at times in the middle of the set-up; in two rounds of four when it has computed,
 # however long that takes.
-has_computed() { done=$(did done) && [ "${done:-0}" -gt 0 ]; }
+has_computed() { done=$(did done) && [ "${done:-0}" -gt "$had_done" ]; }
 use_it() {
 	if [ $(($1 / 2 % 2)) = 1 ]; then
 		until_so has_computed || { echo "nobody has got a factorial"; return 1; }
-		used=$((used + 1))
 	fi
 	usleep $(($(random) * 4000))
 }
@@ -64,10 +63,13 @@ by_sysfs() {
 once() {
 	until_so bound || { echo "there is no /dev/edu0"; return 1; }
 	may_sleep || { echo "/dev/edu0 has no device that may be suspended"; return 1; }
+	had_done=0
 	use_it "$1" || return
 	if [ $(($1 % 10)) = 3 ] && can_suspend; then
 		suspend_once || { echo "the machine could not be suspended"; return 1; }
 		suspends=$((suspends + 1))
+		had_done=$(did done)
+		: "${had_done:=0}"
 		use_it "$1" || return
 	fi
 	if [ $(($1 % 2)) = 0 ]; then
@@ -78,12 +80,12 @@ once() {
 }
 
 rounds() {
-	suspends=0 used=0
+	suspends=0
 	for round in $(seq "$ROUNDS"); do
 		once "$round" || return
 		[ $((round % 20)) != 0 ] || echo "# $round of $ROUNDS"
 	done
-	echo "# it had computed in $used rounds; suspended $suspends times meanwhile"
+	echo "# suspended $suspends times meanwhile"
 }
 
 # A shell can use it, too.

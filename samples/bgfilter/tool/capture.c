@@ -162,20 +162,18 @@ int capture_begin(struct capture *capture)
 	while (ret > 0 && --turns);
 	if (ret < 0 && ret != PCAP_ERROR_BREAK)
 		return -next_error(capture);
-	ret = dropped(capture, &capture->dropped_before);
-	if (ret)
-		return ret;
+	capture->counted = !dropped(capture, &capture->dropped_before);
 	if (pcap_setnonblock(capture->pcap, 0, error) < 0)
 		return bad_system("%s: %s", capture->name, error);
 	return EXIT_OK;
 }
 
-int capture_dropped(struct capture *capture, uint32_t *count)
+bool capture_dropped(struct capture *capture, uint32_t *count)
 {
-	int ret = dropped(capture, count);
-
-	*count -= ret ? 0 : capture->dropped_before;
-	return ret;
+	if (!capture->counted || dropped(capture, count))
+		return false;
+	*count -= capture->dropped_before;
+	return true;
 }
 
 int capture_write(struct capture *capture, const char *path)

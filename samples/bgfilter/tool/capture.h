@@ -18,6 +18,7 @@ struct capture {
 	pcap_dumper_t *dumper;	/* -w, or NULL */
 	const char *write_path;
 	bool live;
+	bool counted;			/* the kernel says how many it dropped */
 	uint32_t dropped_before;	/* while nobody was to listen yet */
 };
 
@@ -51,8 +52,8 @@ int capture_write(struct capture *capture, const char *path);
  */
 int capture_begin(struct capture *capture);
 
-/* How many packets of an interface the kernel had no room for.  Return: EXIT_*. */
-int capture_dropped(struct capture *capture, uint32_t *count);
+/* How many packets of an interface the kernel had no room for.  False if it does not say. */
+bool capture_dropped(struct capture *capture, uint32_t *count);
 
 /* The netmask of the interface, in host byte order; 0 if it has none, or a file. */
 bpf_u_int32 capture_netmask(const struct capture *capture);

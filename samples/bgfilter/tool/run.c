@@ -340,7 +340,7 @@ static void print_summary(struct run *run)
 {
 	const struct filters *filters = &run->filters;
 	uint32_t insns = 0, dropped = 0;
-	bool told = run->capture.live && !capture_dropped(&run->capture, &dropped);
+	bool told = capture_dropped(&run->capture, &dropped);
 	int err;
 
 	for (uint32_t i = 0; i < filters->set.nr_progs; i++)
