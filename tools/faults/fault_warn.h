@@ -56,4 +56,20 @@ static inline void fault_expect_token_works(struct kunit *test, struct bgtoken *
 	bgtoken_put(token);
 }
 
+/* A scope of another kind than BGTOKEN_SPIN ends by the name for those; puts the token. */
+static inline void fault_exit_misnamed(struct kunit *test, struct bgtoken *token)
+{
+	unsigned long flags;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	fault_let_warnings_pass(test);
+	KUNIT_ASSERT_NOT_NULL(test, bgtoken_enter(token));
+	local_irq_save(flags);		/* or lockdep would be who warns */
+	bgtoken_exit_irqrestore(token, flags);
+	local_irq_restore(flags);
+	fault_expect_warned(test);
+	KUNIT_EXPECT_NULL(test, bgtoken_enter_irqsave(token, flags));
+	fault_expect_token_works(test, token);
+}
+
 #endif /* _BGTOKEN_FAULT_WARN_H */

@@ -12,18 +12,7 @@
 /* Its scopes are not counted where that name looks. */
 static void misnamed_exit_percpu(struct kunit *test)
 {
-	struct bgtoken *token = bgtoken_create(test, BGTOKEN_PERCPU, GFP_KERNEL);
-	unsigned long flags;
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
-	fault_let_warnings_pass(test);
-	KUNIT_ASSERT_NOT_NULL(test, bgtoken_enter(token));
-	local_irq_save(flags);		/* or lockdep would be who warns */
-	bgtoken_exit_irqrestore(token, flags);
-	local_irq_restore(flags);
-	fault_expect_warned(test);
-	KUNIT_EXPECT_NULL(test, bgtoken_enter_irqsave(token, flags));
-	fault_expect_token_works(test, token);
+	fault_exit_misnamed(test, bgtoken_create(test, BGTOKEN_PERCPU, GFP_KERNEL));
 	if (test->status == KUNIT_SUCCESS)
 		kunit_info(test, "the percpu token works after an exit by another name");
 }

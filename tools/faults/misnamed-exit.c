@@ -11,17 +11,7 @@
 
 static void misnamed_exit(struct kunit *test)
 {
-	struct bgtoken *token = bgtoken_create(test, BGTOKEN_MUTEX, GFP_KERNEL);
-	unsigned long flags;
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
-	fault_let_warnings_pass(test);
-	KUNIT_ASSERT_NOT_NULL(test, bgtoken_enter(token));
-	local_irq_save(flags);		/* or lockdep would be who warns */
-	bgtoken_exit_irqrestore(token, flags);
-	local_irq_restore(flags);
-	fault_expect_warned(test);
-	fault_expect_token_works(test, token);
+	fault_exit_misnamed(test, bgtoken_create(test, BGTOKEN_MUTEX, GFP_KERNEL));
 	if (test->status == KUNIT_SUCCESS)
 		kunit_info(test, "the token works after an exit by another name");
 }
