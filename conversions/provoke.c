@@ -13,10 +13,10 @@
  *	suspend-rtnl eth0	the same, just before its card is suspended, and somebody has RTNL
  *			until it is
  *	suspend-late eth0	the same, and the CPU's works, too, wait until it is
- *	recover 0000:01:00.0	what the PCI core calls after an error: the driver takes the card down,
- *			resets it, and takes it up again
- *	shutdown 0000:01:00.0	what the driver does when the machine goes down; then, as that does not,
- *			its resume
+ *	recover 0000:01:00.0	what the PCI core calls after an error: the driver takes the
+ *			card down, resets it, and takes it up again
+ *	shutdown 0000:01:00.0	what the driver does when the machine goes down; then, as that
+ *			does not, its resume
  *	unbind 0000:01:00.0	release its driver; says how long that took
  *	bind 0000:01:00.0	bind it again
  *
