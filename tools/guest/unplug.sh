@@ -37,7 +37,7 @@ bound() { [ -c /dev/edu0 ]; }
 
 # Up to a second: at times in the middle of the set-up; in two rounds of four when it has computed,
 # however long that takes.
-has_computed() { done=$(did done) && [ "${done:-0}" -gt "$had_done" ]; }
+has_computed() { results=$(did "done") && [ "${results:-0}" -gt "$had_results" ]; }
 use_it() {
 	if [ $(($1 / 2 % 2)) = 1 ]; then
 		until_so has_computed || { echo "nobody has got a factorial"; return 1; }
@@ -63,13 +63,13 @@ by_sysfs() {
 once() {
 	until_so bound || { echo "there is no /dev/edu0"; return 1; }
 	may_sleep || { echo "/dev/edu0 has no device that may be suspended"; return 1; }
-	had_done=0
+	had_results=0
 	use_it "$1" || return
 	if [ $(($1 % 10)) = 3 ] && can_suspend; then
 		suspend_once || { echo "the machine could not be suspended"; return 1; }
 		suspends=$((suspends + 1))
-		had_done=$(did done)
-		: "${had_done:=0}"
+		had_results=$(did "done")
+		: "${had_results:=0}"
 		use_it "$1" || return
 	fi
 	if [ $(($1 % 2)) = 0 ]; then
