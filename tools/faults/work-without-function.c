@@ -2,7 +2,7 @@
 /*
  * plants: a work without a function
  * caught by: the library's own warning
- * text: WARNING: CPU: .* at .*bgtoken_work\.c:
+ * text: WARNING: CPU: .* at .*__bgtoken_work_init\+
  * run: debug --suite fault_work_without_function
  */
 #include <kunit/test.h>
