@@ -319,7 +319,7 @@ static int recover(struct device *dev)
 
 	guard(device)(dev);
 	handlers = dev->driver ? pdev->driver->err_handler : NULL;
-	if (!handlers || !handlers->slot_reset || !handlers->resume)
+	if (!handlers || !handlers->error_detected || !handlers->slot_reset || !handlers->resume)
 		return -EINVAL;
 	if (handlers->error_detected(pdev, pci_channel_io_frozen) != PCI_ERS_RESULT_NEED_RESET ||
 	    handlers->slot_reset(pdev) != PCI_ERS_RESULT_RECOVERED)
