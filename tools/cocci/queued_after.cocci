@@ -3,8 +3,8 @@
 // A function that cancels a work, and only afterwards stops what queues it: in between it
 // may be queued again, and nobody takes it back. CVE-2026-23240 (tls) was this:
 // patterns/requeued.c. Timers and works that start each other, as in CVE-2023-4134 (cyttsp4)
-// and patterns/timer_and_work.c, are found in the order in which the work goes first;
-// patterns/hrtimer_feeds.c is the same with a kthread worker.
+// and patterns/timer_and_work.c, are found in either order; patterns/hrtimer_feeds.c is the
+// same with a kthread worker.
 //
 // What queues it, itself or by one call, may be the function of a timer or of another work,
 // an interrupt handler, the completion of an URB, or what the network stack calls of a
@@ -15,8 +15,9 @@
 // False negatives: what is stopped in another function, or by devres after remove; what is
 // queued further down than one call, or freed by a put.
 // Let pass: a work that is cancelled once more later on the path, or flushed after the function
-// queued it; disable_work_sync(), after which it is not queued; URBs in .disconnect of the file's
-// usb_driver, as the core has ended them before, unless it has .soft_unbind.
+// queued it; disable_work_sync(), after which it is not queued; the same for a timer and
+// timer_shutdown_sync(); URBs in .disconnect of the file's usb_driver, as the core has ended
+// them before, unless it has .soft_unbind.
 // False positives: what cannot happen any more at the time of the cancel, as a flag says so, or
 // the device was told to be quiet; .disconnect, where the usb_driver is in another file; an
 // interrupt, timer or call for another object of the same type, or for a member of another
@@ -24,7 +25,7 @@
 //
 // Confidence: high for the order, moderate that it matters: the window is often short.
 //
-// message: it may be queued again after this
+// message: it may be queued or armed again after this
 // files: cancel_(delayed_)?work_sync
 // files: (schedule|queue|mod)_(delayed_)?work
 
@@ -415,4 +416,87 @@ r(...) {
 	h(...)
 )
 	... when any
+}
+
+// A timer that is deleted before the work that arms it: the other order of these two.
+@deleter exists@
+identifier t, r;
+identifier v =~ "^(del_timer|timer_delete)(_sync)?$";
+identifier c =~ "^(cancel|disable)_(delayed_)?work_sync$";
+expression e;
+@@
+r(...) {
+	... when any
+	v(\(&e->t\|&e.t\))
+	... when any
+	c(...)
+	... when any
+}
+
+@arms exists@
+identifier qf, deleter.t;
+identifier k =~ "^(mod_timer|add_timer|timer_reduce)$";
+expression e;
+@@
+qf(...) {
+	... when any
+	k(\(&e->t\|&e.t\), ...)
+	... when any
+}
+
+@armer exists@
+identifier arms.qf, up;
+@@
+up(...) {
+	... when any
+	qf(...)
+	... when any
+}
+
+@arm1@
+identifier arms.qf, f;
+identifier i =~ "^INIT_(DELAYED_|DEFERRABLE_)?WORK$";
+expression x;
+@@
+i(\(&x->f\|&x.f\), qf)
+
+@show_arm1 depends on arm1 exists@
+identifier deleter.r, deleter.t, arm1.f;
+identifier v =~ "^(del_timer|timer_delete)(_sync)?$";
+identifier a =~ "^(del_timer|timer_delete|timer_shutdown)(_sync)?$";
+identifier c =~ "^(cancel|disable)_(delayed_)?work_sync$";
+identifier d =~ "^(cancel|disable)_(delayed_)?work(_sync)?$";
+expression b, e, g, h, j;
+@@
+r(...) {
+	... when != d(\(&g->f\|&g.f\))
+* v
+  (\(&b->t\|&b.t\))
+	... when != a(\(&h->t\|&h.t\))
+	c(\(&e->f\|&e.f\))
+	... when != a(\(&j->t\|&j.t\))
+}
+
+@arm2@
+identifier armer.up, f;
+identifier i =~ "^INIT_(DELAYED_|DEFERRABLE_)?WORK$";
+expression x;
+@@
+i(\(&x->f\|&x.f\), up)
+
+@show_arm2 depends on arm2 exists@
+identifier deleter.r, deleter.t, arm2.f;
+identifier v =~ "^(del_timer|timer_delete)(_sync)?$";
+identifier a =~ "^(del_timer|timer_delete|timer_shutdown)(_sync)?$";
+identifier c =~ "^(cancel|disable)_(delayed_)?work_sync$";
+identifier d =~ "^(cancel|disable)_(delayed_)?work(_sync)?$";
+expression b, e, g, h, j;
+@@
+r(...) {
+	... when != d(\(&g->f\|&g.f\))
+* v
+  (\(&b->t\|&b.t\))
+	... when != a(\(&h->t\|&h.t\))
+	c(\(&e->f\|&e.f\))
+	... when != a(\(&j->t\|&j.t\))
 }

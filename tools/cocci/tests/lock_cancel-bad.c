@@ -131,3 +131,38 @@ static void nic_suspend(struct nic *nic)
 	cancel_work_sync(&nic->reset);		/* FIND */
 	rtnl_unlock();
 }
+
+/* Locks that are variables, and workqueues */
+
+static DEFINE_MUTEX(requests);
+
+static void request_fn(struct work_struct *work)
+{
+	struct request *request = container_of(work, struct request, work);
+
+	if (mutex_lock_interruptible(&requests))
+		return;
+	request->done = true;
+	mutex_unlock(&requests);
+}
+
+static void request_start(struct request *request)
+{
+	INIT_WORK(&request->work, request_fn);
+	queue_work(request->queue, &request->work);
+}
+
+static void request_stop(struct request *request)
+{
+	mutex_lock(&requests);
+	flush_work(&request->work);		/* FIND */
+	drain_workqueue(request->queue);	/* FIND */
+	mutex_unlock(&requests);
+}
+
+static void requests_end(struct request *request)
+{
+	mutex_lock(&requests);
+	destroy_workqueue(request->queue);	/* FIND */
+	mutex_unlock(&requests);
+}

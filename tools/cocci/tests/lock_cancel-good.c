@@ -109,3 +109,47 @@ static void nic_suspend(struct nic *nic)
 	rtnl_unlock();
 	cancel_work_sync(&nic->reset);
 }
+
+/* Locks that are variables, and workqueues */
+
+static DEFINE_MUTEX(requests);
+static DEFINE_MUTEX(answers);
+
+static void request_fn(struct work_struct *work)
+{
+	struct request *request = container_of(work, struct request, work);
+
+	mutex_lock(&requests);
+	request->done = true;
+	mutex_unlock(&requests);
+}
+
+static void answer_fn(struct work_struct *work)
+{
+	struct request *request = container_of(work, struct request, answer);
+
+	mutex_lock(&answers);
+	request->answered = true;
+	mutex_unlock(&answers);
+}
+
+static void request_start(struct request *request)
+{
+	INIT_WORK(&request->work, request_fn);
+	INIT_WORK(&request->answer, answer_fn);
+	queue_work(request->queue, &request->work);
+	queue_work(request->answer_queue, &request->answer);
+}
+
+static void request_stop(struct request *request)
+{
+	mutex_lock(&requests);
+	flush_workqueue(request->answer_queue);
+	flush_work(&request->answer);
+	mutex_unlock(&requests);
+	mutex_lock(&answers);
+	flush_workqueue(request->queue);
+	mutex_unlock(&answers);
+	destroy_workqueue(request->queue);
+	destroy_workqueue(request->answer_queue);
+}

@@ -134,3 +134,36 @@ static void line_free(struct net_device *dev)
 		schedule_work(&line->rx);
 	free_netdev(dev);
 }
+
+/* A timer that its work arms */
+
+static void pump_fn(struct work_struct *work)
+{
+	struct pump *pump = container_of(work, struct pump, work);
+
+	mod_timer(&pump->stroke, jiffies + HZ);
+}
+
+static void pump_slow_fn(struct work_struct *work)
+{
+	pump_fn(work);
+}
+
+static void pump_init(struct pump *pump)
+{
+	INIT_WORK(&pump->work, pump_fn);
+	INIT_DELAYED_WORK(&pump->slow, pump_slow_fn);
+}
+
+static void pump_remove(struct pump *pump)
+{
+	timer_delete_sync(&pump->stroke);	/* FIND */
+	cancel_work_sync(&pump->work);
+	kfree(pump);
+}
+
+static void pump_halt(struct pump *pump)
+{
+	del_timer(&pump->stroke);		/* FIND */
+	cancel_delayed_work_sync(&pump->slow);
+}

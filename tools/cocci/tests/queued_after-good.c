@@ -206,3 +206,43 @@ static void line_error(struct line *line)
 	else
 		kfree(line);
 }
+
+/* A timer that its work arms */
+
+static void pump_fn(struct work_struct *work)
+{
+	struct pump *pump = container_of(work, struct pump, work);
+
+	mod_timer(&pump->stroke, jiffies + HZ);
+}
+
+static void pump_other_fn(struct work_struct *work)
+{
+	mod_timer(&container_of(work, struct pump, other)->other_stroke, jiffies + HZ);
+}
+
+static void pump_init(struct pump *pump)
+{
+	INIT_WORK(&pump->work, pump_fn);
+	INIT_WORK(&pump->other, pump_other_fn);
+}
+
+static void pump_remove(struct pump *pump)
+{
+	timer_shutdown_sync(&pump->stroke);
+	cancel_work_sync(&pump->work);
+}
+
+static void pump_halt(struct pump *pump)
+{
+	del_timer_sync(&pump->stroke);
+	cancel_work_sync(&pump->work);
+	del_timer_sync(&pump->stroke);
+}
+
+static void pump_stop(struct pump *pump)
+{
+	cancel_work_sync(&pump->work);
+	del_timer_sync(&pump->stroke);
+	cancel_work_sync(&pump->other);
+}
