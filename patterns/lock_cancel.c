@@ -4,6 +4,7 @@
  * caught by: possible circular locking dependency detected
  * caught by: \(work_completion\)\(&nic->timeout\)
  * caught by: \(rtnl[#)]
+ * found by: lock_cancel
  * before: a cancel_work_sync() under the lock that the work takes
  * after: bgtoken_cancel() under that lock waits for no work
  */

@@ -5,6 +5,7 @@
  * caught by: \(wq_completion\)pattern
  * caught by: \(work_completion\)\(&disk->io\)
  * caught by: \(&backing->lock[#)]
+ * found by: lock_cancel
  * before: the last close destroys the workqueue under a lock that its works take
  * after: bgtoken_cancel() under that lock; the workqueue is the module's
  */

@@ -5,6 +5,7 @@
  * caught by: \(wq_completion\)pattern
  * caught by: \(work_completion\)\(&nfc->rx\)
  * caught by: \(req_lock[#)]
+ * found by: lock_cancel
  * before: close flushes the workqueue under a lock that its works take
  * after: close pauses under that lock, and flushes without it; unregister only cancels
  */

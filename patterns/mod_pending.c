@@ -3,6 +3,7 @@
  * bugs: 9fc75b71fdd3 (rbd)
  * caught by: ODEBUG: free active .* object type: timer_list hint: lock_fn\+0x
  * caught by: before\+0x
+ * found by: queued_after
  * before: delayed_work_pending(), then mod_delayed_work(), and the cancel in between
  * after: the work is taken back and queued again, which a cancelled token refuses
  */

@@ -2,6 +2,7 @@
 /*
  * bugs: CVE-2023-4134 (cyttsp4)
  * caught by: ODEBUG: free active .* object type: timer_list hint: panel_watchdog\+0x
+ * found by: queued_after
  * before: remove deletes the timer, then cancels the work, which arms the timer again
  * after: a timer and a work of one token; after the cancel neither can start the other
  */

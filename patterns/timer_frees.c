@@ -2,6 +2,7 @@
 /*
  * bugs: CVE-2026-45910 (rxe), CVE-2026-46069 (mwifiex)
  * caught by: KASAN: (slab-)?use-after-free in qp_retry\+0x
+ * found by: embedded
  * before: destroy deletes the timer and frees its owner, while the function still runs
  * after: the function runs in a scope, so the cancel waits for it
  */
