@@ -71,7 +71,7 @@
  * A counter for each CPU
  * ======================
  *
- * With two CPUs writing it, one word gets a third of what one CPU gets alone.  A token of
+ * With two CPUs writing it, one word gets half of what one CPU gets alone.  A token of
  * BGTOKEN_PERCPU has a counter for each, token->live, whose sum is how many scopes are
  * live; token->scopes has the flags, and is only read where scopes begin and end:
  *
