@@ -627,6 +627,7 @@ static noinline void *bgtoken_entered(struct bgtoken *token)
 
 static noinline void *bgtoken_refused(struct bgtoken *token, atomic_t *live, unsigned long ip)
 {
+	/* In the counter that it raised, wherever it runs by now (percpu-refused). */
 	bgtoken_uncount(token, live);
 	lock_release(&token->dep_map, ip);
 	return NULL;
