@@ -25,10 +25,10 @@
  *    or when bgcompile_cancel() has returned;
  *  - a callback is called by whoever brings the event about: by a task, or by the
  *    caller of bgcompile_add_units() or bgcompile_add_callback() in that call and
- *    so under whatever locks that caller holds.  While it is at it, others who are
- *    in a scope go on, and leave it to the one that tells to tell the rest: so an
- *    add may return before a callback has been told, or after it was told of units
- *    that others have finished;
+ *    so under whatever locks that caller holds.  Meanwhile other tasks in scopes
+ *    continue, and leave any further events to that caller: so an add may return
+ *    before a callback has been told, or after it was told of units that others
+ *    have finished;
  *  - whoever calls any of these functions keeps the owner alive meanwhile, a
  *    waiter in bgcompile_wait() too: a cancel wakes it, and does not wait for
  *    it to be gone;
@@ -68,8 +68,9 @@ enum bgcompile_tier {
  * @BGCOMPILE_FAILED:		the state has failed; final
  * @BGCOMPILE_EVENTS:		how many there are
  *
- * Each comes at most once, and exactly one final one.  A state without units of
- * a tier has finished that tier.  Being cancelled is not an event.
+ * Each comes at most once, and exactly one final one unless the state is cancelled
+ * before.  A state without units of a tier has finished that tier.  Being cancelled is
+ * not an event.
  */
 enum bgcompile_event {
 	BGCOMPILE_BASELINE_FINISHED,
@@ -129,7 +130,7 @@ struct bgcompile_ops {
  * struct bgcompile_params - how a state is to work; 0 means the default
  * @kind:	the token's kind: BGTOKEN_MUTEX (the default), BGTOKEN_SHARED or
  *		BGTOKEN_PERCPU
- * @max_tasks:	tasks at a time (default: the online CPUs)
+ * @max_tasks:	tasks at a time, 1024 at most (default: the online CPUs)
  * @slice_ms:	how long a task runs before it queues itself again, in ms
  *		(default 50); later ones get 5 ms more each, so that they do not
  *		all do so at once.  A task finishes at least one unit in each run
@@ -185,8 +186,8 @@ struct bgcompile_progress {
  * @fn:		called inside a scope, with no other lock of this library held, by
  *		a task or in the call of whoever adds units or callbacks.  @error is
  *		0 but for BGCOMPILE_FAILED.  May sleep, and may free the callback when
- *		the event is final.  May not call functions of this state, but
- *		bgcompile_progress(); to cancel, see bgcompile_refuse()
+ *		the event is final.  May call no functions of this state except
+ *		bgcompile_progress() and, to cancel, bgcompile_refuse()
  */
 struct bgcompile_callback {
 	void (*fn)(struct bgcompile_callback *cb, enum bgcompile_event event,
@@ -229,8 +230,9 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
  * Undone by bgcompile_cancel().
  *
  * Context: Process context; may sleep.
- * Return: 0, -EINVAL if something that must be there is missing or unknown, or
- * -ENOMEM; on an error there is nothing to undo.
+ * Return: 0; -EINVAL if something that must be there is missing or unknown, a parameter is
+ * above its maximum, or the kind is BGTOKEN_SPIN; or -ENOMEM.  On an error there is nothing
+ * to undo.
  */
 #define bgcompile_init(_state, _wq, _ops, _params)			\
 	__bgcompile_init(_state, _wq, _ops, _params,			\
@@ -252,10 +254,10 @@ void bgcompile_refuse(struct bgcompile *state);
  * @state:	the caller keeps its owner alive until this returns
  *
  * bgtoken_cancel() for the state's token, which wakes waiters, too; then forgets
- * the callbacks, and lets go of the units: those being compiled are freed by the
- * task that is at it, those not started by the last task to leave.  That is the
- * caller itself only if all tasks have left meanwhile; else the cost does not
- * depend on how many units there are.
+ * the callbacks and releases the units: those being compiled are freed by the task
+ * compiling them, the rest by the last task to exit.  That is the caller itself only
+ * if all tasks have exited meanwhile; otherwise the cost does not depend on how many
+ * units there are.
  *
  * Context: Process context; may sleep.  Not inside a scope of this state: that
  * is a deadlock, which lockdep names.

@@ -376,7 +376,7 @@ static void bgtoken_free(struct kref *kref)
 
 /**
  * bgtoken_put() - drop a reference
- * @token:	the token; NULL or an ERR_PTR is let pass
+ * @token:	the token; NULL and ERR_PTRs are ignored
  *
  * The last put frees the token, after a grace period that nobody waits for, and
  * touches nothing else: neither the owner nor a work.  The token need not have been
@@ -1074,7 +1074,7 @@ long bgtoken_sleep(struct bgtoken *token, long timeout)
 EXPORT_SYMBOL_GPL(bgtoken_sleep);
 
 /**
- * bgtoken_wake() - have who waits for an event look again
+ * bgtoken_wake() - make waiters recheck their condition
  * @token:	the caller holds a reference
  *
  * Called after what bgtoken_wait_event() or poll() waits for was made true.
@@ -1100,7 +1100,7 @@ EXPORT_SYMBOL_GPL(bgtoken_wake);
  * after this, and at bgtoken_cancelled(), for which it returns EPOLLHUP | EPOLLERR.
  *
  * The wait queues are shared by all tokens, and bgtoken_wake() wakes all who are on one.
- * So EPOLLEXCLUSIVE has no effect, EPOLLET may tell of a file again that is still ready,
+ * So EPOLLEXCLUSIVE has no effect, EPOLLET may report a file that is still ready again,
  * and a wake takes as long as there are pollers: call it with interrupts on if there may
  * be many.  @file pins the caller's module until its release, by fops.owner; a file of
  * /proc does not.

@@ -3,9 +3,9 @@
  * bgtoken: background work whose owner can be freed at once.
  *
  * An owner has slow work running for it on a workqueue and wants to go away.
- * Between them stands a token: kref'ed, with a pointer to the owner, and a word
- * that is the lock on it.  Works hold references on the token, never on the
- * owner, and reach the owner only inside a scope:
+ * A token sits between the two: it is refcounted, and holds a pointer to the
+ * owner and a word that acts as its lock.  Works hold references on the token,
+ * never on the owner, and reach the owner only inside a scope:
  *
  *	scoped_bgtoken(work->token, struct foo *, foo) {
  *		... foo is here, and stays until the scope ends ...
@@ -25,9 +25,9 @@
  *    inside a scope.
  *  - Each work is released exactly once on every way out.
  *
- * When not to use it: if the work is short, or the caller can wait and holds
- * no lock that the work takes, cancel_work_sync() or disable_work_sync() is
- * simpler and right.
+ * When not to use it: if the work is short or the caller can wait, and the caller
+ * holds no lock that the work takes and is not the work itself, cancel_work_sync()
+ * or disable_work_sync() is simpler and right.
  *
  * Who holds a reference on a token:
  *
@@ -193,8 +193,8 @@ struct lockdep_map *__bgtoken_works_map(struct bgtoken *token);
  * task that is being killed may get it, too.
  *
  * Every place in the source that creates tokens has a lockdep class of its own, one for
- * each kind that it creates, up to 256 places; those after them go unchecked, which is
- * warned of.  The token may outlive the module that created it.
+ * each kind that it creates, up to 256 places; any beyond that are not checked, and a
+ * warning is printed.  The token may outlive the module that created it.
  *
  * Context: Any that @_gfp allows.  Never waits for a scope.
  * Return: A token with one reference, which is the caller's, or
@@ -305,7 +305,7 @@ static __always_inline bool __bgtoken_try_enter(struct bgtoken *token,
 	return true;
 }
 
-/* Those that run in parallel never wait; it costs nothing but on debug kernels. */
+/* Those that run in parallel never wait; this costs nothing except on debug kernels. */
 static __always_inline void __bgtoken_might_sleep(const struct bgtoken *token)
 {
 	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) &&
@@ -356,10 +356,10 @@ static __always_inline void *bgtoken_enter_nested(struct bgtoken *token,
  * bgtoken_exit() - end a scope
  * @token:	the token that bgtoken_enter() returned an owner for
  *
- * The owner may be gone by the time this returns.  An exit without a scope is
- * warned of and taken back, if nobody else is in one; of a BGTOKEN_PERCPU token it is
- * only warned of, by the next cancel or pause if no scope is live then, and by the last
- * put.
+ * The owner may be gone by the time this returns.  An unbalanced exit triggers a
+ * warning and, if no other scope is live, is undone.  On a BGTOKEN_PERCPU token it is not
+ * undone, and the warning comes from the next cancel or pause, if no scope is live then,
+ * or from the last put.
  *
  * Context: The one that entered; it may have gone to another CPU.
  */
@@ -400,9 +400,9 @@ static __always_inline void *__bgtoken_enter_irqsave(struct bgtoken *token,
  * @token:	of kind BGTOKEN_MUTEX, BGTOKEN_SHARED or BGTOKEN_PERCPU; the caller holds
  *		a reference until after bgtoken_exit()
  *
- * Nobody waits on a token that was cancelled or paused before the call.  With a token
- * of kind BGTOKEN_SPIN it is a bug in the caller, which is warned of once; there is no
- * scope.  With lockdep, the warning says where the token was created; without, only the
+ * Does not wait if the token is already cancelled or paused.  Calling this with a token
+ * of kind BGTOKEN_SPIN is a bug in the caller: it triggers a warning, once, and no scope
+ * begins.  With lockdep, the warning says where the token was created; without, only the
  * caller is known, from the backtrace.
  *
  * Context: Process context; may sleep.  For BGTOKEN_SHARED and BGTOKEN_PERCPU any that
@@ -422,8 +422,8 @@ static __always_inline void *bgtoken_enter(struct bgtoken *token)
  *		bgtoken_exit_irqrestore()
  * @_flags:	a variable of type unsigned long, as for spin_lock_irqsave()
  *
- * On PREEMPT_RT interrupts stay on, as under a spinlock_t.  Otherwise as
- * bgtoken_enter(), with the kinds the other way round.
+ * On PREEMPT_RT interrupts stay on, as under a spinlock_t.  Otherwise like
+ * bgtoken_enter(), with the opposite requirement on the kind.
  *
  * Context: Any that may take a spinlock_t.
  * Return: The owner, pinned until bgtoken_exit_irqrestore().  NULL if the token is
@@ -468,8 +468,8 @@ void bgtoken_refuse(struct bgtoken *token);
  * @token:	the caller holds a reference
  *
  * Refuses new scopes without waiting, wakes what sleeps in bgtoken_sleep(),
- * takes delayed works and timers off, and then waits out the live scopes.
- * Permanent.  From inside a scope of the same token it is a deadlock, which
+ * deletes pending timers, including those of delayed works, and then waits for
+ * the live scopes to end.  Permanent.  From inside a scope of the same token it is a deadlock, which
  * lockdep names; see bgtoken_refuse().
  *
  * Context: Process context; may sleep.  For BGTOKEN_SPIN any that may take a
@@ -506,14 +506,15 @@ void bgtoken_pause_nested(struct bgtoken *token, unsigned int subclass)
  * bgtoken_pause() - end all access to the owner for a while
  * @token:	the caller holds a reference
  *
- * As bgtoken_cancel(), but that bgtoken_resume() takes it back: scopes and queueing
- * are refused, works and timers that are pending are dropped, and when it returns no
- * scope is live.  The owner stays the token's.  Sleepers and waiters sleep on, and
- * bgtoken_cancelled() says nothing of it.  A work whose function is running is not
- * waited for outside of scopes, and may enter again after the resume.
+ * Like bgtoken_cancel(), but bgtoken_resume() undoes it: scopes and queueing are
+ * refused, works and timers that are pending are dropped, and when it returns no scope
+ * is live.  The token keeps its owner.  Sleepers and waiters sleep on, and
+ * bgtoken_cancelled() does not report it.  A work whose function is running outside of
+ * scopes is not waited for, and may enter again after the resume.
  *
- * Pauses are not counted.  The caller orders them and its resumes: a resume before the
- * pause has returned may leave that waiting for ever.  A cancel meanwhile works as ever.
+ * Pauses are not counted.  The caller serialises pauses and resumes: resuming before the
+ * pause has returned may leave the pause waiting forever.  Cancelling during a pause
+ * works normally.
  *
  * Context: As bgtoken_cancel().
  */
@@ -585,10 +586,10 @@ void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
 /**
  * bgtoken_wait_event() - wait for a condition, or for the end of the token
  * @_token:	the caller holds a reference
- * @_cond:	an expression; looked at first, and each time after bgtoken_wake()
+ * @_cond:	an expression; evaluated first, and again after each bgtoken_wake()
  *
- * For a file operation that blocks while its device may go.  Who makes the
- * condition true calls bgtoken_wake() afterwards.  The condition is looked at
+ * For a file operation that blocks while its device may be removed.  Whoever makes
+ * the condition true calls bgtoken_wake() afterwards.  The condition is evaluated
  * outside of scopes, and may sleep; one that needs the owner enters a scope for
  * that::
  *
@@ -643,7 +644,7 @@ void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
  *
  * Context: As bgtoken_wait_event().
  * Return: The jiffies that were left, at least 1, if the condition is true; 0 if
- * the time was over and it is not; -ECANCELED.
+ * the timeout elapsed and it is still false; -ECANCELED.
  */
 #define bgtoken_wait_event_timeout(_token, _cond, _timeout)		\
 	___bgtoken_wait_event(_token, _cond, TASK_UNINTERRUPTIBLE, _timeout)
@@ -681,7 +682,7 @@ DEFINE_FREE(bgtoken_put, struct bgtoken *, bgtoken_put(_T))
  * @owner:	the owner, pinned until then; NULL if the token is cancelled or paused:
  *		then there is no scope
  *
- * Of CLASS(bgtoken), for where scoped_bgtoken() would indent too much::
+ * Used by CLASS(bgtoken), where scoped_bgtoken() would indent too deeply::
  *
  *	CLASS(bgtoken, scope)(token);
  *	struct foo *foo = scope.owner;
@@ -827,7 +828,7 @@ static __always_inline void __bgtoken_over(void *token)
 			__bgtoken_body(_type, _name, _scope)
 
 /**
- * scoped_cond_bgtoken() - run the body that follows inside a scope, or else
+ * scoped_cond_bgtoken() - run the following body in a scope, or a statement if refused
  * @_fail:	a statement, run instead if the token is cancelled or paused; most often
  *		one that leaves the function, such as return -ENODEV
  * @_token:	as for scoped_bgtoken()
@@ -886,8 +887,8 @@ struct bgtoken_timer;
  * An object of its own, most often the first member of one.  Never embed it in
  * the owner: the owner is freed while works are still queued.
  *
- * To the workqueue all works have one function, which calls the work's own; what
- * that is, the trace events say.
+ * The workqueue sees one common function, which calls the work's own; the trace
+ * events report the latter.
  */
 struct bgtoken_work {
 	struct bgtoken *token;		/* I */
@@ -996,10 +997,10 @@ __devm_bgtoken_delayed_work_create(struct device *dev, struct bgtoken *token,
  * @_fn:	called in process context each time that the work runs; what it
  *		needs of the owner it reaches through a scope on work->token
  * @_release:	called once, in process context, when the last reference on the
- *		work is gone; frees @_work, best as the last thing that it does:
- *		to the workqueue the work runs until this returns, and a work that
- *		is recycled into the same memory, whosever it is and wherever it is
- *		queued, is held back until then.  It may ask bgtoken_work_fate() why.
+ *		work is gone; frees @_work, preferably as its last action: the
+ *		workqueue considers the work running until this returns, and will not
+ *		start another work in the same memory before then, whosever that is
+ *		and wherever it is queued.  It may ask bgtoken_work_fate() why.
  *		NULL if all there is to do is kfree(@_work): then @_work is the first
  *		member of what was allocated
  *
@@ -1039,9 +1040,9 @@ __devm_bgtoken_delayed_work_create(struct device *dev, struct bgtoken *token,
  * has its own, so the memory stays for as long as the work is queued or runs.
  *
  * At unbind the token is cancelled before the work is put, so that no scope is left that
- * could queue it.  A token that is to outlive the binding, or is shared with another
- * device, must not be given: its owner would be cut off.  What remove itself frees, earlier
- * than that, is guarded by a bgtoken_cancel() in remove, as ever.
+ * could queue it.  Do not pass a token that must outlive the binding or is shared with
+ * another device: unbinding cancels it.  What remove itself frees, earlier than that, is
+ * guarded by a bgtoken_cancel() in remove, as usual.
  *
  * Context: Process context; may sleep.
  * Return: The work, ERR_PTR(-ENOMEM), or @_token if that is an ERR_PTR.

@@ -1022,8 +1022,8 @@ static void bgtoken_wq_expedite(struct bgtoken_wq *wq)
 /**
  * bgtoken_barrier() - wait for all releases, and for the functions of timers
  *
- * For the exit of a module that has timers, or that puts works after it has destroyed
- * its background workqueue, or has none: when it returns, the release of each work whose
+ * For the exit of a module whose works or timers have release functions, and that has no
+ * background workqueue or puts some of them after it has destroyed that: when it returns, the release of each work whose
  * last put came before and was made where one may not sleep, and the function of each timer
  * whose token was cancelled before, has returned.  A release that bgtoken_work_put() calls at
  * once is for its caller to wait for; one at the end of a run, for bgtoken_wq_destroy().
@@ -1042,7 +1042,7 @@ EXPORT_SYMBOL_GPL(bgtoken_barrier);
 
 /**
  * bgtoken_wq_destroy() - drop what is pending, wait for what runs
- * @wq:		the background workqueue; NULL or an ERR_PTR is let pass
+ * @wq:		the background workqueue; NULL and ERR_PTRs are ignored
  *
  * For module exit: when it returns, no function of a work that was queued here
  * is running or will run, and the last reference that the queue held on a work

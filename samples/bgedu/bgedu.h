@@ -44,7 +44,8 @@ struct pci_dev;
  * A device that is bound: the owner.
  *
  * Devres frees it, after bgedu_remove().  Files, works, the timer and the interrupt
- * handler reach it in scopes on @token only.
+ * handler reach it in scopes on @token only; open() and the PM callbacks need none, as
+ * nobody calls them any more by then.
  */
 struct bgedu {
 	struct bgtoken *token;

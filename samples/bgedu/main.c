@@ -6,8 +6,9 @@
  * DMA, and interrupts when it is done.  This is how its driver is written with bgtoken; here
  * is the device, in work.c what takes long, in file.c what its users see:
  *
- *  - struct bgedu is the owner.  It goes when the device is unbound, and of all who use
- *    it remove waits for scopes only, which are short: for no work, no timer, no reader.
+ *  - struct bgedu is the owner.  It is freed when the device is unbound.  Remove waits for
+ *    scopes, which are short, the timer function among them, and for an open() that has
+ *    begun: for no work and no reader.
  *  - Whoever may outlive it holds a reference on its token instead: open files, works and
  *    the timer.  The interrupt needs none, though it is freed after remove: it was requested
  *    after the token was created, and devres goes in reverse, so its handler goes first.

@@ -123,7 +123,8 @@ struct bgfilter_run {
  * @done:	units of each tier that are published
  * @failed:	units of each tier that failed
  * @tasks:	tasks queued or running
- * @compiling:	units that tasks are at right now: being compiled, or published
+ * @compiling:	units that tasks have taken: about to be compiled, being compiled, or
+ *		published
  * @events:	mask of the events so far
  * @error:	0, or the negative errno that the set failed with
  * @features:	mask of BGFILTER_FEATURE_*
