@@ -21,8 +21,8 @@
  * Tasks
  * =====
  *
- * A task is a work that lives from its start, in bgcompile_add_units(), until it
- * finds nothing to do; progress.tasks counts them.  A task stops counting in
+ * A task is a work that lives from its start, in bgcompile_add_units() or by a task that
+ * puts units back, until it finds nothing to do; progress.tasks counts them.  A task stops counting in
  * the same section of state->lock in which it finds the queue empty, and units
  * are added and tasks counted in one section, too.  So the adder either sees
  * that task gone, and starts another, or the task sees the units.
@@ -32,13 +32,13 @@
  * state, which is against the order of teardown, fails that state when it is
  * released, so that nobody waits for it for ever.
  *
- * References, all put in process context:
+ * References, all put in process context but the token's:
  *
  *	token	the state's, from bgcompile_init() to bgcompile_cancel(); each
- *		task's, as its work's
+ *		task's, as its work's; a caller's for as long as its call lasts
  *	queue	the state's, from bgcompile_init() to bgcompile_cancel(); each
  *		task's, from bgcompile_start() to bgcompile_task_release()
- *	task	bgcompile_add_units()'s own, until it returns; the workqueue's
+ *	task	that of whoever starts it, until it has; the workqueue's
  *	env	a task's, from its first scope in a run to the end of that run
  *
  * Batches

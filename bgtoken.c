@@ -222,8 +222,9 @@ static void bgtoken_class_init(struct bgtoken_class *class,
 	strscpy(class->name, unchecked ? "bgtoken" : site->name, sizeof(class->name));
 	snprintf(class->works_name, sizeof(class->works_name), "%s works", class->name);
 	class->file_hash = file_hash;
-	strscpy(class->file, kbasename(site->file), sizeof(class->file));
-	class->line_number = site->line;
+	strscpy(class->file, unchecked ? "(unknown)" : kbasename(site->file),
+		sizeof(class->file));
+	class->line_number = unchecked ? 0 : site->line;
 	lockdep_init_map(&class->works_map, class->works_name,
 			 unchecked ? &__lockdep_no_validate__ : &class->works, 0);
 }
@@ -1193,7 +1194,7 @@ static int __init bgtoken_module_init(void)
 		init_waitqueue_head(&bgtoken_pollers[i]);
 	return bgtoken_own_wq_init();
 }
-module_init(bgtoken_module_init);
+core_initcall(bgtoken_module_init);	/* before those who use it, if all are built in */
 
 MODULE_DESCRIPTION("Background work whose owner can be freed at once");
 MODULE_AUTHOR("the bgtoken developers");

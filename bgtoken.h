@@ -402,8 +402,8 @@ static __always_inline void *__bgtoken_enter_irqsave(struct bgtoken *token,
  *
  * Does not wait if the token is already cancelled or paused.  Calling this with a token
  * of kind BGTOKEN_SPIN is a bug in the caller: it triggers a warning, once, and no scope
- * begins.  With lockdep, the warning says where the token was created; without, only the
- * caller is known, from the backtrace.
+ * begins.  With lockdep, the warning says where the token was created, if that is one of
+ * the places that are checked; otherwise only the caller is known, from the backtrace.
  *
  * Context: Process context; may sleep.  For BGTOKEN_SHARED and BGTOKEN_PERCPU any that
  * may take a spinlock_t, and never waits; its scope may sleep if its caller may.
@@ -513,8 +513,9 @@ void bgtoken_pause_nested(struct bgtoken *token, unsigned int subclass)
  * scopes is not waited for, and may enter again after the resume.
  *
  * Pauses are not counted.  The caller serialises pauses and resumes: resuming before the
- * pause has returned may leave the pause waiting forever.  Cancelling during a pause
- * works normally.
+ * pause has returned is a bug, for which the pause may wait forever or return too early, a
+ * delayed work that was queued after the resume may run at once, and a BGTOKEN_PERCPU
+ * token may be warned of.  Cancelling during a pause works normally.
  *
  * Context: As bgtoken_cancel().
  */

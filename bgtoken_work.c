@@ -94,7 +94,8 @@
  *     function or a cancel that moved a work has queued it.
  * (4) destroy_workqueue(): what is queued is dropped without its function
  *     being called, what runs is waited for.  Nothing can be queued any more.
- * (5) What was put in atomic context meanwhile is released.
+ * (5) bgtoken_barrier(): what was put in atomic context meanwhile is released, also by the
+ *     function of a timer that began before a release in (4) took the timer off.
  */
 
 /* With these, works run in process context. */
@@ -150,7 +151,8 @@ static void bgtoken_release_workfn(struct work_struct *ws)
 static void bgtoken_wait_releases(void)
 {
 	flush_workqueue(bgtoken_own_wq.wq);
-	wait_var_event(&bgtoken_releases, !atomic_read(&bgtoken_releases));
+	/* Acquire: what the releases did comes before (release-against-barrier). */
+	wait_var_event(&bgtoken_releases, !atomic_read_acquire(&bgtoken_releases));
 }
 
 /* Also false where nobody can tell: in kernels that do not count preemption. */
@@ -521,14 +523,15 @@ static void bgtoken_workfn(struct work_struct *ws)
 	kref_put(&work->kref, bgtoken_work_free);	/* taken in bgtoken_queue_locked() */
 }
 
-/* Of one that is still IDLE: else it is another's turn to say. */
-static void bgtoken_set_timer_fate(struct bgtoken_work *work, enum bgtoken_fate fate)
+/* Not of one that was armed again meanwhile: what became of that is said already, or will be. */
+static void bgtoken_timer_dropped(struct bgtoken_work *work)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&work->token->lock, flags);
-	if (work->state == BGTOKEN_IDLE)
-		WRITE_ONCE(work->fate, fate);
+	if (work->state == BGTOKEN_IDLE && work->fate == BGTOKEN_RAN)
+		WRITE_ONCE(work->fate, bgtoken_cancelled(work->token) ?
+			   BGTOKEN_DROPPED_CANCELLED : BGTOKEN_DROPPED_PAUSED);
 	spin_unlock_irqrestore(&work->token->lock, flags);
 }
 
@@ -538,13 +541,11 @@ static void bgtoken_timer_call(struct bgtoken_timer *timer, void *owner, u32 pau
 	struct bgtoken_work *work = &timer->dwork.work;
 
 	if (owner && pauses == bgtoken_pauses(work->token)) {
-		bgtoken_set_timer_fate(work, BGTOKEN_RAN);
 		trace_bgtoken_work_start(work, work->token);
 		work->timer_fn(timer, owner);
 		trace_bgtoken_work_end(work, work->token);
 	} else {
-		bgtoken_set_timer_fate(work, bgtoken_cancelled(work->token) ?
-				   BGTOKEN_DROPPED_CANCELLED : BGTOKEN_DROPPED_PAUSED);
+		bgtoken_timer_dropped(work);
 		trace_bgtoken_work_drop(work, work->token);
 	}
 }
@@ -587,6 +588,7 @@ static void bgtoken_timerfn(struct timer_list *t)
 		run = work->is_timer;
 		if (run) {
 			work->state = BGTOKEN_IDLE;
+			WRITE_ONCE(work->fate, BGTOKEN_RAN);	/* or bgtoken_timer_dropped() */
 		} else {
 			work->state = BGTOKEN_QUEUED;
 			queue_work(work->wq->wq, &work->work);
@@ -912,8 +914,8 @@ static struct bgtoken_wq *bgtoken_wq_wrap(struct workqueue_struct *workqueue)
  *
  * Context: Process context; may sleep.
  * Return: The background workqueue, for bgtoken_wq_destroy(), or
- * ERR_PTR(-EINVAL) without a name or with a flag that would have works run
- * elsewhere than in process context, ERR_PTR(-ENOMEM).
+ * ERR_PTR(-EINVAL) without a name, or with a flag that is unknown, contradicts another
+ * or would have works run elsewhere than in process context; ERR_PTR(-ENOMEM).
  */
 struct bgtoken_wq *bgtoken_wq_create(const char *name, unsigned int flags,
 				     int max_active)
@@ -1023,10 +1025,13 @@ static void bgtoken_wq_expedite(struct bgtoken_wq *wq)
  * bgtoken_barrier() - wait for all releases, and for the functions of timers
  *
  * For the exit of a module whose works or timers have release functions, and that has no
- * background workqueue or puts some of them after it has destroyed that: when it returns, the release of each work whose
- * last put came before and was made where one may not sleep, and the function of each timer
- * whose token was cancelled before, has returned.  A release that bgtoken_work_put() calls at
- * once is for its caller to wait for; one at the end of a run, for bgtoken_wq_destroy().
+ * background workqueue or puts some of them after it has destroyed that: when it returns,
+ * the release of each work whose last put came before and was made where one may not sleep,
+ * and the function of each timer whose token was cancelled before, has returned.  A release
+ * that bgtoken_work_put() calls at once is for its caller to wait for; one at the end of a
+ * run, for bgtoken_wq_destroy().  If a release cancels a token that has armed timers, call
+ * this once more for those.
+ *
  * Waits for a grace period, and then until no release is outstanding, also of others: it
  * does not return while these keep coming without a break.  Under a lock that any release
  * may take, or from a release, it may be a deadlock, which lockdep names.
@@ -1047,7 +1052,7 @@ EXPORT_SYMBOL_GPL(bgtoken_barrier);
  * For module exit: when it returns, no function of a work that was queued here
  * is running or will run, and the last reference that the queue held on a work
  * is gone, so that the text of functions may be unloaded.  Only this and a flush wait for
- * works: this for a grace period, and for as long as the slowest one that is running.
+ * works: this for two grace periods, and for as long as the slowest one that is running.
  * Cancel the owners first, so that works see it and leave.  From one of its own works it
  * is a deadlock, which lockdep names.
  *
@@ -1064,7 +1069,7 @@ void bgtoken_wq_destroy(struct bgtoken_wq *wq)
 	bgtoken_wq_expedite(wq);	/* (1), (2) */
 	synchronize_rcu();		/* (3) */
 	destroy_workqueue(wq->wq);	/* (4) */
-	bgtoken_wait_releases();	/* (5) */
+	bgtoken_barrier();		/* (5) */
 	trace_bgtoken_wq_drain(wq, true);
 	kfree(wq);
 }

@@ -27,6 +27,7 @@ struct timer_test {
 	atomic_t live;			/* functions */
 	atomic_t too_early;		/* cancels and pauses that returned before that was 0 */
 	struct ringer *shared;
+	struct bgtoken_wq *wq;
 	int more;			/* how often it arms itself again */
 	unsigned long again;		/* jiffies for which it does */
 	bool take_off;			/* itself, after that */
@@ -38,6 +39,11 @@ struct timer_test {
 
 struct ringer {
 	struct bgtoken_timer timer;
+	struct timer_test *t;
+};
+
+struct ender {
+	struct bgtoken_work work;
 	struct timer_test *t;
 };
 
@@ -149,6 +155,26 @@ static void waiter(void *arg)
 	struct timer_test *t = arg;
 
 	bgtoken_barrier();
+	t->released_then = test_gate_count(&t->released);
+}
+
+/* A work that takes a timer off when it is let go. */
+static void ender_fn(struct bgtoken_work *work)
+{
+	struct timer_test *t = container_of(work, struct ender, work)->t;
+
+	test_gate_pass(&t->hold);
+	if (!t->shared)
+		return;		/* the case has failed */
+	bgtoken_timer_cancel(&t->shared->timer);
+	bgtoken_timer_put(&t->shared->timer);
+}
+
+static void drainer(void *arg)
+{
+	struct timer_test *t = arg;
+
+	bgtoken_wq_destroy(t->wq);
 	t->released_then = test_gate_count(&t->released);
 }
 
@@ -480,6 +506,41 @@ static void timer_that_has_fired_can_be_put_off(struct kunit *test)
 	put(ringer);
 }
 
+/* The drain's grace period has ended when the timer fires, and what it waits for takes that off. */
+static void timer_that_has_fired_is_released_before_a_drain_returns(struct kunit *test)
+{
+	struct timer_test *t = test->priv;
+	struct ender *ender;
+
+	test_begun_need(test);
+	ender = kzalloc(sizeof(*ender), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, ender);
+	ender->t = t;
+	bgtoken_work_init(&ender->work, t->token, ender_fn, NULL);
+	t->wq = bgtoken_wq_create("bgtoken_timer", WQ_UNBOUND, 0);
+	if (IS_ERR(t->wq) || !bgtoken_queue_work(t->wq, &ender->work)) {
+		KUNIT_FAIL(test, "cannot queue a work");
+		bgtoken_work_put(&ender->work);
+		bgtoken_wq_destroy(t->wq);
+		return;
+	}
+	bgtoken_work_put(&ender->work);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
+	test_thread_start(test, &t->waiter, -1, drainer, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->waiter));
+	t->shared = new_fired(test);
+	test_gate_open(&t->hold);
+	/* The ender is gone, and whoever waited for that alone is on its way. */
+	KUNIT_EXPECT_TRUE(test, test_until(test_live(bgtoken_live_works) == t->live_works + 1));
+	msleep(100);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->waiter));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
+	test_begun_go();
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->waiter));
+	KUNIT_EXPECT_EQ(test, t->released_then, 1);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+}
+
 static void timer_that_has_fired_is_not_called_after_a_cancel(struct kunit *test)
 {
 	struct timer_test *t = test->priv;
@@ -561,6 +622,29 @@ static void fate_tells_what_became_of_a_timer(struct kunit *test)
 	ringer = new_ringer(test);
 	arm(ringer, AN_HOUR);
 	expect_fate(test, ringer, BGTOKEN_NEVER_QUEUED);
+}
+
+/* Its function waits for a scope, in which it is armed again and taken off. */
+static void fate_of_a_timer_is_that_of_its_last_arming(struct kunit *test)
+{
+	struct timer_test *t = test->priv;
+	struct ringer *ringer;
+	unsigned long flags;
+
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		kunit_skip(test, "its scopes do not turn softirqs off");
+	ringer = new_fired(test);
+	if (bgtoken_enter_irqsave(t->token, flags)) {
+		test_begun_go();
+		KUNIT_EXPECT_TRUE(test, test_spin_until(atomic_read(&t->token->scopes) &
+							BGTOKEN_WAITER));
+		KUNIT_EXPECT_FALSE(test, arm(ringer, AN_HOUR));
+		KUNIT_EXPECT_TRUE(test, bgtoken_timer_cancel(&ringer->timer));
+		bgtoken_exit_irqrestore(t->token, flags);
+	}
+	let_go();
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	expect_fate(test, ringer, BGTOKEN_TAKEN_BACK);
 }
 
 static void arm_and_take_off(void *arg)
@@ -854,7 +938,13 @@ static const struct test_kind timer_kinds[] = {
 	{ BGTOKEN_SPIN, "spin" },
 };
 
+/* Whose scopes wait for each other, in softirq, too. */
+static const struct test_kind waiting_kinds[] = {
+	{ BGTOKEN_SPIN, "spin" },
+};
+
 KUNIT_ARRAY_PARAM(timer_kind, timer_kinds, test_kind_desc);
+KUNIT_ARRAY_PARAM(waiting_kind, waiting_kinds, test_kind_desc);
 KUNIT_ARRAY_PARAM(context, test_contexts, test_context_desc);
 
 #define KIND_CASE(name)		KUNIT_CASE_PARAM(name, timer_kind_gen_params)
@@ -877,10 +967,12 @@ static struct kunit_case timer_test_cases[] = {
 	KIND_CASE(timer_outlives_its_function),
 	KIND_CASE(timer_that_has_fired_can_be_taken_off),
 	KIND_CASE(timer_that_has_fired_can_be_put_off),
+	KIND_CASE(timer_that_has_fired_is_released_before_a_drain_returns),
 	KIND_CASE(timer_that_has_fired_is_not_called_after_a_cancel),
 	KIND_CASE(timer_that_has_fired_is_not_called_after_a_pause),
 	KIND_CASE(timer_that_is_being_armed_is_taken_off_by_a_cancel),
 	KIND_CASE(fate_tells_what_became_of_a_timer),
+	KUNIT_CASE_PARAM(fate_of_a_timer_is_that_of_its_last_arming, waiting_kind_gen_params),
 	KUNIT_CASE_PARAM(timer_may_be_used_in_any_context, context_gen_params),
 	KIND_CASE(timer_without_release_is_freed),
 	KIND_CASE(timer_of_a_device_is_taken_off_and_put_at_unbind),

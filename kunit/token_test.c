@@ -48,6 +48,27 @@ struct token_test {
 	long live_tokens;
 };
 
+/* What a driver that is built in, too, may do before device_initcall(). */
+#ifndef MODULE
+static bool used_early;
+
+static int __init use_early(void)
+{
+	struct bgtoken *token = bgtoken_create(&used_early, BGTOKEN_MUTEX, GFP_KERNEL);
+
+	if (IS_ERR(token))
+		return 0;
+	bgtoken_wake(token);
+	bgtoken_pause(token);
+	bgtoken_resume(token);
+	bgtoken_cancel(token);
+	bgtoken_put(token);
+	used_early = true;
+	return 0;
+}
+postcore_initcall(use_early);
+#endif
+
 /* Threads */
 
 static bool hold_at(struct token_test *t, struct test_gate *gate)
@@ -283,6 +304,15 @@ static void token_create_gives_one_reference(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, kref_read(&t->token->kref), 1U);
 	KUNIT_EXPECT_FALSE(test, bgtoken_cancelled(t->token));
+}
+
+static void token_may_be_used_before_devices_are_probed(struct kunit *test)
+{
+#ifdef MODULE
+	kunit_skip(test, "only if the library is built in");
+#else
+	KUNIT_EXPECT_TRUE(test, used_early);
+#endif
 }
 
 static void token_get_and_put_count_references(struct kunit *test)
@@ -1374,6 +1404,7 @@ KUNIT_ARRAY_PARAM(kind_in_context, kinds_in_contexts, test_context_desc);
 
 static struct kunit_case token_test_cases[] = {
 	KIND_CASE(token_create_gives_one_reference),
+	KUNIT_CASE(token_may_be_used_before_devices_are_probed),
 	KIND_CASE(token_get_and_put_count_references),
 	KIND_CASE(token_is_freed_by_its_last_put),
 	KIND_CASE(token_reference_outlives_the_creators_put),
