@@ -21,11 +21,11 @@
  * Tasks
  * =====
  *
- * A task is a work that lives from its start, in bgcompile_add_units() or by a task that
- * puts units back, until it finds nothing to do; progress.tasks counts them.  A task stops counting in
- * the same section of state->lock in which it finds the queue empty, and units
- * are added and tasks counted in one section, too.  So the adder either sees
- * that task gone, and starts another, or the task sees the units.
+ * A task is a work that lives from its start, in bgcompile_add_units() or by a task
+ * that puts units back, until it finds nothing to do; progress.tasks counts them.  A
+ * task stops counting in the same section of state->lock in which it finds the queue
+ * empty, and units are added and tasks counted in one section, too.  So the adder
+ * either sees that task gone, and starts another, or the task sees the units.
  *
  * A task that finds the token cancelled just leaves: there is nothing left to
  * account to.  One that was dropped because its workqueue closes under a living

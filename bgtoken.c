@@ -112,7 +112,8 @@
  * ========
  *
  * Beside each stands, in brackets, the litmus test in Documentation/litmus that it is
- * there for: with a weaker one the kernel's memory model allows what must not be.
+ * there for: with a weaker one the kernel's memory model allows what must not be.  One,
+ * percpu-refused, is about which word is changed.
  *
  * Protection
  * ==========

@@ -469,8 +469,8 @@ void bgtoken_refuse(struct bgtoken *token);
  *
  * Refuses new scopes without waiting, wakes what sleeps in bgtoken_sleep(),
  * deletes pending timers, including those of delayed works, and then waits for
- * the live scopes to end.  Permanent.  From inside a scope of the same token it is a deadlock, which
- * lockdep names; see bgtoken_refuse().
+ * the live scopes to end.  Permanent.  From inside a scope of the same token it is
+ * a deadlock, which lockdep names; see bgtoken_refuse().
  *
  * Context: Process context; may sleep.  For BGTOKEN_SPIN any that may take a
  * spinlock_t.
@@ -513,9 +513,9 @@ void bgtoken_pause_nested(struct bgtoken *token, unsigned int subclass)
  * scopes is not waited for, and may enter again after the resume.
  *
  * Pauses are not counted.  The caller serialises pauses and resumes: resuming before the
- * pause has returned is a bug, for which the pause may wait forever or return too early, a
- * delayed work that was queued after the resume may run at once, and a BGTOKEN_PERCPU
- * token may be warned of.  Cancelling during a pause works normally.
+ * pause has returned is a bug: the pause may then wait forever or return too early, a
+ * delayed work that was queued after the resume may run at once, and there may be a
+ * warning about a BGTOKEN_PERCPU token.  Cancelling during a pause works normally.
  *
  * Context: As bgtoken_cancel().
  */

@@ -95,7 +95,7 @@
  * (4) destroy_workqueue(): what is queued is dropped without its function
  *     being called, what runs is waited for.  Nothing can be queued any more.
  * (5) bgtoken_barrier(): what was put in atomic context meanwhile is released, also by the
- *     function of a timer that began before a release in (4) took the timer off.
+ *     function of a timer that began before a work in (4), or its release, took the timer off.
  */
 
 /* With these, works run in process context. */
@@ -1025,12 +1025,12 @@ static void bgtoken_wq_expedite(struct bgtoken_wq *wq)
  * bgtoken_barrier() - wait for all releases, and for the functions of timers
  *
  * For the exit of a module whose works or timers have release functions, and that has no
- * background workqueue or puts some of them after it has destroyed that: when it returns,
+ * background workqueue or puts some of them after destroying it: when this returns,
  * the release of each work whose last put came before and was made where one may not sleep,
  * and the function of each timer whose token was cancelled before, has returned.  A release
  * that bgtoken_work_put() calls at once is for its caller to wait for; one at the end of a
- * run, for bgtoken_wq_destroy().  If a release cancels a token that has armed timers, call
- * this once more for those.
+ * run, for bgtoken_wq_destroy().  If a release cancels a token that has armed timers, or
+ * takes a timer off, call this once more for those.
  *
  * Waits for a grace period, and then until no release is outstanding, also of others: it
  * does not return while these keep coming without a break.  Under a lock that any release
@@ -1056,8 +1056,9 @@ EXPORT_SYMBOL_GPL(bgtoken_barrier);
  * Cancel the owners first, so that works see it and leave.  From one of its own works it
  * is a deadlock, which lockdep names.
  *
- * It ends with what bgtoken_barrier() does: it waits for the releases of others, too, for
- * as long as these keep coming, and may deadlock where that may.
+ * It ends with bgtoken_barrier(): it waits for the releases of others, too, for as long as
+ * these keep coming, may deadlock where that may, and is followed by another call of that
+ * where one of them is.
  *
  * Context: Process context; sleeps.
  */

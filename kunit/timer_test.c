@@ -628,6 +628,7 @@ static void fate_tells_what_became_of_a_timer(struct kunit *test)
 static void fate_of_a_timer_is_that_of_its_last_arming(struct kunit *test)
 {
 	struct timer_test *t = test->priv;
+	bool waits = false, pending = true, taken_off = false;
 	struct ringer *ringer;
 	unsigned long flags;
 
@@ -636,13 +637,15 @@ static void fate_of_a_timer_is_that_of_its_last_arming(struct kunit *test)
 	ringer = new_fired(test);
 	if (bgtoken_enter_irqsave(t->token, flags)) {
 		test_begun_go();
-		KUNIT_EXPECT_TRUE(test, test_spin_until(atomic_read(&t->token->scopes) &
-							BGTOKEN_WAITER));
-		KUNIT_EXPECT_FALSE(test, arm(ringer, AN_HOUR));
-		KUNIT_EXPECT_TRUE(test, bgtoken_timer_cancel(&ringer->timer));
+		waits = test_spin_until(atomic_read(&t->token->scopes) & BGTOKEN_WAITER);
+		pending = arm(ringer, AN_HOUR);
+		taken_off = bgtoken_timer_cancel(&ringer->timer);
 		bgtoken_exit_irqrestore(t->token, flags);
 	}
 	let_go();
+	KUNIT_EXPECT_TRUE(test, waits);
+	KUNIT_EXPECT_FALSE(test, pending);
+	KUNIT_EXPECT_TRUE(test, taken_off);
 	KUNIT_EXPECT_EQ(test, runs(t), 1);
 	expect_fate(test, ringer, BGTOKEN_TAKEN_BACK);
 }

@@ -309,7 +309,7 @@ static void token_create_gives_one_reference(struct kunit *test)
 static void token_may_be_used_before_devices_are_probed(struct kunit *test)
 {
 #ifdef MODULE
-	kunit_skip(test, "only if the library is built in");
+	kunit_skip(test, "only if this suite is built in");
 #else
 	KUNIT_EXPECT_TRUE(test, used_early);
 #endif

@@ -14,11 +14,13 @@
 //
 // False negatives: what happens between files; locks that are reached by a pointer of their own,
 // that guard() takes, or that the caller's caller holds; a work that takes its lock in a function
-// it calls, RTNL apart; a workqueue flushed by a function that is called with the lock held; a
-// lock that the work takes by a long way round, of which lockdep knows.
+// it calls, RTNL apart; a workqueue flushed by a function that is called with the lock held, or
+// on which works are queued for a CPU only; a lock that the work takes by a long way round, of
+// which lockdep knows.
 // False positives: locks of two different structures whose members have one name; workqueues
 // likewise; a wait that a flag keeps from happening while the work may run; a work that takes
-// the lock only in a state in which nobody waits for it.
+// the lock only in a state in which nobody waits for it; a path on which a signal kept a lock
+// from being taken.
 //
 // Confidence: moderate. Read whether the two locks are one, and then believe it.
 //

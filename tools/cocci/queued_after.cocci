@@ -21,12 +21,13 @@
 // False positives: what cannot happen any more at the time of the cancel, as a flag says so, or
 // the device was told to be quiet; .disconnect, where the usb_driver is in another file; an
 // interrupt, timer or call for another object of the same type, or for a member of another
-// type that has the same name; a call later on the path that cancels the work in its turn.
+// type that has the same name; a call later on the path that cancels the work in its turn; a
+// timer that the function itself arms again in the end, as it resets something.
 //
 // Confidence: high for the order, moderate that it matters: the window is often short.
 //
 // message: it may be queued or armed again after this
-// files: cancel_(delayed_)?work_sync
+// files: (cancel|disable)_(delayed_)?work_sync
 // files: (schedule|queue|mod)_(delayed_)?work
 
 // A function that cancels a work, and stops something after it.
