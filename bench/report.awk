@@ -214,6 +214,10 @@ function targets(    i, j, p) {
 		target(p " units: units a second, of one work_struct a unit", \
 		       ratio(rate_units["bgcompile-mutex", p], \
 			     rate_units["work_struct", p]), ">=", 3)
+		# There a ns is an instruction, and a unit is 1000 of them.
+		if (icount && p + 0 >= 100000)
+			target(p " units: instructions a unit, beside itself", \
+			       ratio(1e9, rate_units["bgcompile-mutex", p]) - 1000, "<=", 150)
 	}
 	target("locks of the token a unit", locks["bgcompile-mutex"], "<=", 1)
 	target("locks of the token a unit, one unit a scope", \
