@@ -128,10 +128,17 @@ apt_of_suite() {
 	}
 }
 
-# known_to_apt PACKAGE: is it there to be downloaded?
-known_to_apt() { apt_cache show --no-all-versions "$1" | grep '^Filename: ' >/dev/null; }
+# apt_show PACKAGE: what apt knows of it. Apt takes a name that it does not know for a regular
+# expression: linux-source-6.1 was linux-source-6.12, where there is no other.
+apt_show() {
+	apt_cache show --no-all-versions "$1" |
+		awk -v name="${1%%:*}" '/^Package: / { it = $2 == name } it'
+}
 
-apt_version() { apt_cache show --no-all-versions "$1" | sed -n '0,/^Version: /s///p'; }
+# known_to_apt PACKAGE: is it there to be downloaded?
+known_to_apt() { apt_show "$1" | grep '^Filename: ' >/dev/null; }
+
+apt_version() { apt_show "$1" | sed -n '0,/^Version: /s///p'; }
 
 # find_in_suites COMMAND KERNEL [refresh]: run COMMAND until it succeeds, with the
 # machine's own apt, and then with each suite that has KERNEL. Fails with

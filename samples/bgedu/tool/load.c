@@ -197,6 +197,7 @@ static int some_time(void)
 	return rand() % 2 ? rand() % 50 : -1;
 }
 
+/* cppcheck-suppress constParameterCallback ; as the other deeds[] */
 static bool wait_poll(struct user *user)
 {
 	struct pollfd poll_fd = { .fd = user->fd, .events = POLLIN | POLLOUT };
@@ -244,7 +245,7 @@ static bool ask_stats(struct user *user)
 
 static bool try_mmap(struct user *user)
 {
-	void *memory = mmap(NULL, 4096, PROT_READ, MAP_SHARED, user->fd, 0);
+	const void *memory = mmap(NULL, 4096, PROT_READ, MAP_SHARED, user->fd, 0);
 
 	if (memory != MAP_FAILED || errno != ENODEV)
 		broken("mmap()", 0);
