@@ -1057,8 +1057,8 @@ EXPORT_SYMBOL_GPL(bgtoken_barrier);
  * is a deadlock, which lockdep names.
  *
  * It ends with bgtoken_barrier(): it waits for the releases of others, too, for as long as
- * these keep coming, may deadlock where that may, and is followed by another call of that
- * where one of them is.
+ * these keep coming, and may deadlock where that may.  A module whose releases cancel tokens
+ * that have armed timers, or take timers off, calls bgtoken_barrier() afterwards.
  *
  * Context: Process context; sleeps.
  */

@@ -175,6 +175,7 @@ static void drainer(void *arg)
 	struct timer_test *t = arg;
 
 	bgtoken_wq_destroy(t->wq);
+	t->wq = NULL;
 	t->released_then = test_gate_count(&t->released);
 }
 
@@ -521,7 +522,6 @@ static void timer_that_has_fired_is_released_before_a_drain_returns(struct kunit
 	if (IS_ERR(t->wq) || !bgtoken_queue_work(t->wq, &ender->work)) {
 		KUNIT_FAIL(test, "cannot queue a work");
 		bgtoken_work_put(&ender->work);
-		bgtoken_wq_destroy(t->wq);
 		return;
 	}
 	bgtoken_work_put(&ender->work);
@@ -925,6 +925,7 @@ static void timer_test_exit(struct kunit *test)
 	}
 	if (!IS_ERR(t->token))
 		canceller(t);
+	bgtoken_wq_destroy(t->wq);	/* if no thread could */
 	bgtoken_barrier();
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), atomic_read(&t->inited));
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->wrong), 0);
