@@ -225,6 +225,13 @@ function targets(    i, j, p) {
 	target("close() with the token: times faster than flush", \
 	       ratio(median["close", "flush", 4096], \
 		     median["close", "token", 4096]), ">=", 100)
+	if (icount)
+		target("close() with the token: instructions, of an empty file's", \
+		       ratio(median["close", "token", 4096], \
+			     rate["close", "empty", "median"]), "<=", 2)
+	target("baseline tier of the sample: instructions, of bpf_filter()", \
+	       ratio(rate["filter", "baseline", "packet"], \
+		     rate["filter", "bpf_filter", "packet"]), "<=", 1)
 	for (i = 1; i <= 2; i++) {
 		p = i == 1 ? "sizeof" : "slab"
 		target("bytes of a token by " p " (the aim is 64)", \

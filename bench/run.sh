@@ -5,12 +5,13 @@
 #
 #	bench/run.sh DIR [PARAMETER=VALUE]...
 #
-# DIR has bgtoken.ko, bgcompile.ko, bgtoken_bench.ko and, if closes are to be
-# measured too, bgfilter.ko. The parameters are the module's (modinfo tells). In
+# DIR has bgtoken.ko, bgcompile.ko, bgtoken_bench.ko and, if closes and filters are
+# to be measured too, bgfilter.ko. The parameters are the module's (modinfo tells). In
 # the environment:
 #
 #	CLOSES	closes to time in each of CLOSE_TURNS turns, each way (default 50)
 #	CLOSE_TURNS	(default 3; 0: none)
+#	FILTERS PACKETS	files: what a filter takes for a packet (default: none)
 #
 # What comes out: lines of progress, and then the files of debugfs, each after
 # a line "=== NAME". Exit status 0 if all counts added up.
@@ -69,6 +70,15 @@ if [ "$CLOSE_TURNS" -gt 0 ] && [ -e "$dir/bgfilter.ko" ]; then
 		done
 	done
 	rm -f /tmp/bench.close
+fi
+
+if [ -n "${FILTERS:-}" ]; then
+	progress "filters on packets"
+	insmod "$dir/bgfilter.ko" || exit 1
+	echo "=== rates.tsv"
+	printf 'case\tvariant\tparam\tvalue\tunit\n'
+	bgfilter cost -F "$FILTERS" -r "$PACKETS" --tsv || exit 1
+	remove bgfilter || exit 1
 fi
 
 # Each of them warns when it goes and something is left.

@@ -14,8 +14,8 @@
  *  - a set belongs to its file, which frees it after cancelling it;
  *  - an image, the programs as they were loaded, has a reference from its set,
  *    from each task that compiles (as the env), and from each unit;
- *  - a result belongs to its unit until it is published, then to the set's
- *    results, which leave after it, at a pace.
+ *  - a result belongs to its unit until it is published, then to the image's
+ *    results, which leave when the image goes, at a pace.
  */
 #ifndef _BGFILTER_H
 #define _BGFILTER_H
@@ -33,10 +33,15 @@
 
 /* prog.c */
 
-/* One decoded instruction; jump targets are absolute. */
+/* One decoded instruction. */
 struct bgfilter_op {
 	u8 op;			/* enum in prog.c */
-	u16 jt, jf;
+	union {
+		struct {
+			u16 jt, jf;	/* jumps: bytes from the first operation on */
+		};
+		u32 end;	/* loads: k, and the size of what is loaded */
+	};
 	u32 k;
 };
 
@@ -97,7 +102,7 @@ struct bgfilter_unit {
 	void *result;			/* NULL once published */
 };
 
-/* The programs as they were loaded: what compile steps need, and no more. */
+/* The programs as they were loaded, for compile steps; and what they have made. */
 struct bgfilter_image {
 	refcount_t refs;
 	u32 nr_progs;
@@ -106,6 +111,7 @@ struct bgfilter_image {
 	struct bgfilter_prog *progs;
 	struct sock_filter *insns;
 	struct bgfilter_unit *units;	/* baseline ones first */
+	struct bgfilter_results *results;
 	atomic64_t compile_ns[BGCOMPILE_TIERS];
 	atomic64_t longest_ns[BGCOMPILE_TIERS];
 };
@@ -122,7 +128,6 @@ struct bgfilter_set {
 	u32 events;			/* E: BGFILTER_EVENT_* */
 	u32 unread;			/* E: those not yet reported */
 	int error;			/* E */
-	struct bgfilter_results *results;
 	u32 nr;
 	u8 verdicts[] __counted_by(nr);	/* F: as a run fills it */
 };

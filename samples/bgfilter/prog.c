@@ -15,26 +15,27 @@
 #include "bgfilter.h"
 #include "compat.h"
 
-/* Decoded operations: dense, so that the switch is one jump. */
+/* Decoded operations: what filters are made of, and then the others. */
 enum {
 	OP_LD_W, OP_LD_H, OP_LD_B,		/* A = packet[k] */
+	OP_JEQ_K, OP_AND_K,
+	OP_JGT_K, OP_JGE_K, OP_JSET_K, OP_RET_K,
 	OP_LDI_W, OP_LDI_H, OP_LDI_B,		/* A = packet[X + k] */
 	OP_LD_LEN, OP_LD_IMM, OP_LD_MEM,
 	OP_LDX_LEN, OP_LDX_IMM, OP_LDX_MEM,
 	OP_LDX_MSH,				/* X = 4 * (packet[k] & 15) */
 	OP_ST, OP_STX, OP_TAX, OP_TXA,
 	OP_ADD_K, OP_SUB_K, OP_MUL_K, OP_DIV_K, OP_MOD_K,
-	OP_AND_K, OP_OR_K, OP_XOR_K, OP_LSH_K, OP_RSH_K,
+	OP_OR_K, OP_XOR_K, OP_LSH_K, OP_RSH_K,
 	OP_ADD_X, OP_SUB_X, OP_MUL_X, OP_DIV_X, OP_MOD_X,
 	OP_AND_X, OP_OR_X, OP_XOR_X, OP_LSH_X, OP_RSH_X,
 	OP_NEG,
-	OP_JA, OP_JEQ_K, OP_JGT_K, OP_JGE_K, OP_JSET_K,
-	OP_JEQ_X, OP_JGT_X, OP_JGE_X, OP_JSET_X,
-	OP_RET_K, OP_RET_A,
+	OP_JA, OP_JEQ_X, OP_JGT_X, OP_JGE_X, OP_JSET_X,
+	OP_RET_A,
 };
 
 /* What the operand k of an instruction is, and so how it is checked. */
-enum operand { ANY, OFFSET, CELL, DIVISOR, SHIFT, JUMP, BRANCH };
+enum operand { ANY, OFFSET, INDEX, CELL, DIVISOR, SHIFT, JUMP, BRANCH };
 
 struct opcode {
 	u8 known;
@@ -60,9 +61,9 @@ static const struct opcode opcodes[] = {
 	OPCODE(BPF_LD | BPF_W | BPF_ABS, OP_LD_W, OFFSET, 0),
 	OPCODE(BPF_LD | BPF_H | BPF_ABS, OP_LD_H, OFFSET, 0),
 	OPCODE(BPF_LD | BPF_B | BPF_ABS, OP_LD_B, OFFSET, 0),
-	OPCODE(BPF_LD | BPF_W | BPF_IND, OP_LDI_W, ANY, BGFILTER_FEATURE_IND),
-	OPCODE(BPF_LD | BPF_H | BPF_IND, OP_LDI_H, ANY, BGFILTER_FEATURE_IND),
-	OPCODE(BPF_LD | BPF_B | BPF_IND, OP_LDI_B, ANY, BGFILTER_FEATURE_IND),
+	OPCODE(BPF_LD | BPF_W | BPF_IND, OP_LDI_W, INDEX, BGFILTER_FEATURE_IND),
+	OPCODE(BPF_LD | BPF_H | BPF_IND, OP_LDI_H, INDEX, BGFILTER_FEATURE_IND),
+	OPCODE(BPF_LD | BPF_B | BPF_IND, OP_LDI_B, INDEX, BGFILTER_FEATURE_IND),
 	OPCODE(BPF_LD | BPF_W | BPF_LEN, OP_LD_LEN, ANY, BGFILTER_FEATURE_LEN),
 	OPCODE(BPF_LD | BPF_IMM, OP_LD_IMM, ANY, 0),
 	OPCODE(BPF_LD | BPF_MEM, OP_LD_MEM, CELL, BGFILTER_FEATURE_MEM),
@@ -113,6 +114,7 @@ static enum bgfilter_reason operand_check(const struct sock_filter *insn,
 	case BRANCH:
 		return insn->jt < left && insn->jf < left ?
 			BGFILTER_OK : BGFILTER_BAD_JUMP;
+	case INDEX:
 	case ANY:
 		return BGFILTER_OK;
 	}
@@ -185,6 +187,39 @@ enum bgfilter_reason bgfilter_check(const struct sock_filter *insns, u32 len,
 	return BGFILTER_OK;
 }
 
+/* Where operation @index is, in bytes. */
+static u16 place_of(u32 index)
+{
+	static_assert(BGFILTER_MAX_PROG * sizeof(struct bgfilter_op) <= U16_MAX);
+
+	return index * sizeof(struct bgfilter_op);
+}
+
+/* @next is the index of the instruction after @insn. */
+static void decode_one(struct bgfilter_op *op, const struct opcode *opcode,
+		       const struct sock_filter *insn, u32 next)
+{
+	op->op = opcode->op;
+	op->k = insn->k;
+	switch (opcode->operand) {
+	case OFFSET:
+	case INDEX:
+		/* More than U32_MAX is outside of any packet, as is U32_MAX. */
+		op->end = min_t(u64, U32_MAX, (u64)insn->k +
+				bpf_size_to_bytes(BPF_SIZE(insn->code)));
+		break;
+	case JUMP:
+		op->jt = place_of(next + insn->k);
+		break;
+	case BRANCH:
+		op->jt = place_of(next + insn->jt);
+		op->jf = place_of(next + insn->jf);
+		break;
+	default:
+		break;
+	}
+}
+
 /**
  * bgfilter_decode() - the baseline tier
  * @insns:	a program that bgfilter_check() has passed
@@ -205,84 +240,101 @@ struct bgfilter_code *bgfilter_decode(const struct sock_filter *insns, u32 len)
 	code->features = 0;
 	for (pc = 0; pc < len; pc++) {
 		const struct opcode *opcode = opcode_of(&insns[pc]);
-		struct bgfilter_op *op = &code->ops[pc];
 
 		if (!opcode) {
 			kvfree(code);
 			return ERR_PTR(-EINVAL);
 		}
-		op->op = opcode->op;
-		op->k = insns[pc].k;
-		op->jt = pc + 1 + insns[pc].jt;
-		op->jf = pc + 1 + insns[pc].jf;
-		if (opcode->operand == JUMP)
-			op->jt = pc + 1 + insns[pc].k;
+		decode_one(&code->ops[pc], opcode, &insns[pc], pc + 1);
 		code->features |= opcode->features;
 	}
 	return code;
 }
 
-/* Is there a value of @size at @off? */
-static inline bool in_packet(u32 off, u32 size, u32 cap_len)
+/* An operation by its place. */
+static inline const struct bgfilter_op *op_at(const struct bgfilter_code *code,
+					      u16 at)
 {
-	return size <= cap_len && off <= cap_len - size;
+	return (const void *)code->ops + at;
 }
 
-/* A comparison takes one of the two targets; pc is already at the next. */
-#define BRANCH_IF(cond)	(pc = (cond) ? op->jt : op->jf)
+#define BRANCH_IF(cond)	(next = op_at(code, (cond) ? op->jt : op->jf))
 
 /**
  * bgfilter_interpret() - run decoded code on a packet
  * @code:	the code
  * @data:	@cap_len bytes of the packet, from the link-layer header on
- * @cap_len:	bytes captured
+ * @cap_len:	bytes captured, up to BGFILTER_MAX_PACKET
  * @wire_len:	bytes that were on the wire, as the capture has it: any number
  *
  * Return: What the program returns: 0 for no match.  A load outside of what was
  * captured, an index that wraps around 2^32, and a division by zero end it with
  * 0.  A shift by 32 or more gives 0.
+ *
+ * Where the kernel is built with retpolines, a switch is a tree of comparisons, six
+ * deep for as many operations as there are: so those that filters are made of come
+ * before it.  Four of five are a load at an offset or a comparison with a constant.
  */
 u32 bgfilter_interpret(const struct bgfilter_code *code, const u8 *data,
 		       u32 cap_len, u32 wire_len)
 {
 	u32 mem[BPF_MEMWORDS];
+	const struct bgfilter_op *op = code->ops, *next;
 	u32 a = 0, x = 0;
-	u32 pc = 0;
 
-	for (;;) {
-		const struct bgfilter_op *op = &code->ops[pc++];
+	for (;; op = next) {
 		u32 k = op->k;
+
+		next = op + 1;
+		if (op->op == OP_JEQ_K) {
+			BRANCH_IF(a == k);
+			continue;
+		}
+		if (op->op <= OP_LD_B) {
+			if (op->end > cap_len)
+				return 0;
+			if (op->op == OP_LD_W)
+				a = get_unaligned_be32(data + k);
+			else if (op->op == OP_LD_H)
+				a = get_unaligned_be16(data + k);
+			else
+				a = data[k];
+			continue;
+		}
+		if (op->op == OP_AND_K) {
+			a &= k;
+			continue;
+		}
+		if (op->op <= OP_RET_K) {
+			if (op->op == OP_RET_K)
+				return k;
+			if (op->op == OP_JSET_K)
+				BRANCH_IF(a & k);
+			else if (op->op == OP_JGE_K)
+				BRANCH_IF(a >= k);
+			else
+				BRANCH_IF(a > k);
+			continue;
+		}
 
 		switch (op->op) {
 		case OP_LDI_W:
-			if (check_add_overflow(k, x, &k))
+			if ((u64)x + op->end > cap_len)
 				return 0;
-			fallthrough;
-		case OP_LD_W:
-			if (!in_packet(k, 4, cap_len))
-				return 0;
-			a = get_unaligned_be32(data + k);
+			a = get_unaligned_be32(data + x + k);
 			break;
 		case OP_LDI_H:
-			if (check_add_overflow(k, x, &k))
+			if ((u64)x + op->end > cap_len)
 				return 0;
-			fallthrough;
-		case OP_LD_H:
-			if (!in_packet(k, 2, cap_len))
-				return 0;
-			a = get_unaligned_be16(data + k);
+			a = get_unaligned_be16(data + x + k);
 			break;
 		case OP_LDI_B:
-			if (check_add_overflow(k, x, &k))
+			if ((u64)x + op->end > cap_len)
 				return 0;
-			fallthrough;
-		case OP_LD_B:
-			if (!in_packet(k, 1, cap_len))
-				return 0;
-			a = data[k];
+			a = data[x + k];
 			break;
 		case OP_LDX_MSH:
-			if (!in_packet(k, 1, cap_len))
+			if (op->end > cap_len)
 				return 0;
 			x = (data[k] & 0xf) << 2;
 			break;
@@ -352,10 +404,7 @@ u32 bgfilter_interpret(const struct bgfilter_code *code, const u8 *data,
 			a %= k;
 			break;
 		case OP_AND_X:
-			k = x;
-			fallthrough;
-		case OP_AND_K:
-			a &= k;
+			a &= x;
 			break;
 		case OP_OR_X:
 			k = x;
@@ -386,37 +435,23 @@ u32 bgfilter_interpret(const struct bgfilter_code *code, const u8 *data,
 			break;
 
 		case OP_JA:
-			pc = op->jt;
+			next = op_at(code, op->jt);
 			break;
 		case OP_JEQ_X:
-			k = x;
-			fallthrough;
-		case OP_JEQ_K:
-			BRANCH_IF(a == k);
+			BRANCH_IF(a == x);
 			break;
 		case OP_JGT_X:
-			k = x;
-			fallthrough;
-		case OP_JGT_K:
-			BRANCH_IF(a > k);
+			BRANCH_IF(a > x);
 			break;
 		case OP_JGE_X:
-			k = x;
-			fallthrough;
-		case OP_JGE_K:
-			BRANCH_IF(a >= k);
+			BRANCH_IF(a >= x);
 			break;
 		case OP_JSET_X:
-			k = x;
-			fallthrough;
-		case OP_JSET_K:
-			BRANCH_IF(a & k);
+			BRANCH_IF(a & x);
 			break;
 
 		case OP_RET_A:
 			return a;
-		case OP_RET_K:
-			return k;
 		default:
 			return 0;	/* bgfilter_decode() makes no other */
 		}

@@ -23,6 +23,7 @@ static const struct {
 } commands[] = {
 	{ "run", cmd_run },
 	{ "cancel", cmd_cancel },
+	{ "cost", cmd_cost },
 	{ "bulk", cmd_bulk },
 	{ "dump", cmd_dump },
 };
@@ -35,6 +36,7 @@ static const char help[] =
 "Commands:\n"
 "  run     run tcpdump expressions on a capture file or an interface\n"
 "  cancel  close the device in the middle of compilation, and time close()\n"
+"  cost    time filters on packets, in each tier and by libpcap\n"
 "  bulk    load, compile and free many filters, each with its own code\n"
 "  dump    compile expressions with libpcap only, and print sizes or code\n"
 "\n"

@@ -27,8 +27,8 @@ static const char help[] =
 "\n"
 "Loads many long filters, such as libpcap makes of a long chain of hosts and\n"
 "ports, waits until every worker is inside a compile step with most of the units\n"
-"still to come, and times close(), over and over.  Prints a table, and a line for\n"
-"programs.\n"
+"still to come, and times close(), over and over; and before each that of a file\n"
+"that nothing was loaded into.  Prints a table, and a line for programs.\n"
 "\n"
 "  -n, --filters=N     filters in a set (2000)\n"
 "      --rounds=R      times to close (200)\n"
@@ -58,6 +58,7 @@ struct cancel {
 
 	/* What came of it. */
 	uint64_t *close_ns;	/* each round; sorted for the report */
+	uint64_t *empty_ns;	/* the same of a file with no set */
 	uint64_t done;		/* rounds */
 	uint64_t misses;	/* rounds that did not catch the workers */
 	uint32_t least_outstanding;
@@ -152,12 +153,24 @@ static uint64_t delay_ns(struct cancel *cancel)
 	return random_up_to(cancel, half < MAX_DELAY_NS ? half : MAX_DELAY_NS);
 }
 
+static uint64_t timed_close(int fd)
+{
+	uint64_t start = now_ns();
+
+	close(fd);
+	return now_ns() - start;
+}
+
 static int one_round(struct cancel *cancel)
 {
 	struct bgfilter_progress p;
-	uint64_t start, end;
+	uint64_t ns, empty_ns;
 	int fd, ret;
 
+	fd = device_open(cancel->device);
+	if (fd < 0)
+		return EXIT_SYSTEM;
+	empty_ns = timed_close(fd);
 	ret = open_and_load(cancel, &fd);
 	if (ret)
 		return ret;
@@ -167,13 +180,11 @@ static int one_round(struct cancel *cancel)
 		ret = catch_workers(cancel, fd, &p);
 	}
 
-	start = now_ns();
-	close(fd);
-	end = now_ns();
-
+	ns = timed_close(fd);
 	if (ret != ROUND_CAUGHT)
 		return ret;
-	cancel->close_ns[cancel->done++] = end - start;
+	cancel->empty_ns[cancel->done] = empty_ns;
+	cancel->close_ns[cancel->done++] = ns;
 	if (units_outstanding(&p) < cancel->least_outstanding)
 		cancel->least_outstanding = units_outstanding(&p);
 	return ROUND_CAUGHT;
@@ -265,7 +276,7 @@ struct figure {
 
 enum {
 	TEARDOWN, FILTERS, LENGTH, TIERS, ROUNDS, MISSED, OUTSTANDING, MIN,
-	MEDIAN, P99, MAX, LONGEST, NR_FIGURES,
+	MEDIAN, P99, MAX, EMPTY, LONGEST, NR_FIGURES,
 };
 
 static void set_text(struct figure *figure, const char *text)
@@ -317,12 +328,14 @@ static void report(struct cancel *cancel)
 		[MEDIAN] = { "median_us", "close(), median, us", "" },
 		[P99] = { "p99_us", "close(), p99, us", "" },
 		[MAX] = { "max_us", "close(), maximum, us", "" },
+		[EMPTY] = { "empty_us", "close(), nothing loaded, us", "" },
 		[LONGEST] = { "longest_step_us", "longest compile step, us", "" },
 	};
 	uint64_t *t = cancel->close_ns;
 	uint64_t n = cancel->done;
 
 	qsort(t, n, sizeof(*t), compare_ns);
+	qsort(cancel->empty_ns, n, sizeof(*t), compare_ns);
 	set_text(&figures[TEARDOWN], device_teardown());
 	set_count(&figures[FILTERS], cancel->filters);
 	set_count(&figures[LENGTH], cancel->length);
@@ -335,6 +348,7 @@ static void report(struct cancel *cancel)
 	set_us(&figures[MEDIAN], median_us(t, n));
 	set_us(&figures[P99], percentile_us(t, n, 99));
 	set_us(&figures[MAX], us(t[n - 1]));
+	set_us(&figures[EMPTY], median_us(cancel->empty_ns, n));
 	set_us(&figures[LONGEST], us(cancel->longest_ns));
 	if (cancel->tsv)
 		print_tsv(figures);
@@ -367,10 +381,13 @@ static int run_cancel(struct cancel *cancel)
 	cancel->random = now_ns() | 1;
 	cancel->close_ns = must_calloc(cancel->rounds,
 				       sizeof(*cancel->close_ns));
+	cancel->empty_ns = must_calloc(cancel->rounds,
+				       sizeof(*cancel->empty_ns));
 	ret = all_rounds(cancel);
 	if ((!ret || ret == EXIT_INTERRUPTED) && cancel->done)
 		report(cancel);
 	free(cancel->close_ns);
+	free(cancel->empty_ns);
 	free(cancel->set.progs);
 	free(cancel->set.insns);
 	return ret;

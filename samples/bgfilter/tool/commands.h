@@ -8,6 +8,7 @@
 
 int cmd_run(int argc, char **argv);
 int cmd_cancel(int argc, char **argv);
+int cmd_cost(int argc, char **argv);
 int cmd_bulk(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
 

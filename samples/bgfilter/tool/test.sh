@@ -128,7 +128,7 @@ hosts 3000 >slow.txt # minutes for libpcap's optimizer, on any machine
 # The command line
 #
 
-for command in run cancel bulk dump; do
+for command in run cancel cost bulk dump; do
 	says "$command --help is a success" 0 "^Usage: bgfilter $command" \
 		"$BGFILTER" $command --help
 	says "$command with an unknown option is bad usage" 2 . \
@@ -145,6 +145,8 @@ says "an unknown command is bad usage" 2 frobnicate "$BGFILTER" frobnicate
 says "an unknown tier is bad usage" 2 . \
 	"$BGFILTER" run -F good.txt -r empty.pcap --tier=best
 says "0 filters to cancel are bad usage" 2 . "$BGFILTER" cancel -n 0
+says "0 turns are bad usage" 2 . "$BGFILTER" cost -r good.pcap --turns=0 tcp
+says "a cost without packets is bad usage" 2 '-r FILE is missing' "$BGFILTER" cost tcp
 says "no expression is bad usage" 2 'an expression or -F' "$BGFILTER" run -r good.pcap
 says "an expression beside -F is bad usage" 2 exclude "$BGFILTER" run -r good.pcap -F good.txt udp
 says "two things from standard input are bad usage" 2 'standard input' \
@@ -245,6 +247,12 @@ result "-F - takes the filters from standard input" "$(head -n 1 err)"
 "$BGFILTER" run -r - tcp <good.pcap >out 2>err
 [ "$(cat out)" = '3	tcp' ]
 result "-r - takes the packets from standard input" "$(head -n 1 err)"
+says "cost has every verdict as bpf_filter() has it" 0 '^baseline .* [0-9]' \
+	"$BGFILTER" cost -r "$INPUTS/kinds.pcap" --turns=1 'tcp port 80 or vlan'
+says "cost without a packet says so" 2 'empty.pcap: there is no packet' \
+	"$BGFILTER" cost -r empty.pcap tcp
+says "cost takes no packet that the kernel would not" 2 'packet 1 is longer' \
+	"$BGFILTER" cost -r cut.pcap tcp
 says "a cut packet is counted" 0 'packets    1, of which 1 cut' \
 	"$BGFILTER" run -r cut.pcap --check 'link[262143] = 0x55 and len = 300000'
 says "--check sees what the cut has changed" 1 'bpf_filter() says match' \
