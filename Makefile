@@ -73,6 +73,7 @@ help:
 	@echo '  check-rt      the same on a real-time one; and on a stock one: the demo,'
 	@echo '                load/unload, tokens under load'
 	@echo '  check-demo    the demo, bad input, and a device that is unplugged, on a stock kernel'
+	@echo '  check-cpus    tokens under load on machines of 16 and 64 CPUs, for the counts'
 	@echo '  check-all     every check there is, on every kernel that it is for: one table'
 	@echo '  check-harness   plant one fault at a time: does "check" catch it?'
 	@echo '  kunit     the suites on User-Mode Linux, by kunit.py: the inner loop'
@@ -145,7 +146,7 @@ conversions:
 	@+tools/conversions --rounds $(or $(ROUNDS),200)
 
 # These build what they need themselves, against kernels of their own.
-.PHONY: check check-kcsan check-arm64 check-rt check-demo check-all check-harness kunit
+.PHONY: check check-kcsan check-arm64 check-rt check-demo check-cpus check-all check-harness kunit
 check:
 	@+tools/check debug
 check-kcsan check-arm64:
@@ -157,6 +158,8 @@ check-rt:
 	exit $$status
 check-demo:
 	@+tools/check-stock demo
+check-cpus:
+	@+tools/check-stock cpus
 check-all:
 	@+tools/check-all
 check-harness:

@@ -23,6 +23,7 @@
 extern int rounds;
 extern int max_length;
 extern int max_works;
+extern bool canceller_fifo;
 extern int max_threads;
 extern int max_units;
 extern int max_tokens;

@@ -11,6 +11,8 @@
  *	bare-KIND	the same, and the owner is not read before the lock: whoever
  *			enters after a cancel may queue for the lock
  *	line-KIND	the library's word and line, but not inline
+ *	eager-mutex	the same, and whoever finds a scope live looks on for a moment
+ *			before it stands in line
  *	active-mutex	a mutex and an active count, so that a cancel need not stand
  *			behind those that queue for the mutex
  *	word-mutex	one word, and whoever cannot enter sleeps on it: all of them
@@ -18,6 +20,8 @@
  *	rwsem-shared	SHARED as a rwsem
  *	biased-shared	SHARED as an active count with a bias, as kernfs has it,
  *			which is the flag as well
+ *	added-shared	the same by an addition, which cannot fail and have to be tried
+ *			again: whoever finds itself refused takes itself back
  *	rwlock-shared	SHARED as a rwlock_t: no scope may sleep
  *	counted-shared	SHARED as a count that a spinlock guards
  *	split-percpu	PERCPU as SRCU counts: enters and exits apart, on each CPU, with
@@ -187,6 +191,23 @@ BENCH_SCOPE_LOOPS(line, void, line_enter(o), line_exit(o))
 BENCH_SCOPE_LOOPS(line_spin, void, line_enter_irqsave(o, &state),
 		  line_exit_irqrestore(o, state))
 
+#define EAGER_LOOKS	64
+
+static noinline void *eager_enter(void *object)
+{
+	struct bgtoken *token = object;
+	int looks;
+
+	for (looks = 0; looks < EAGER_LOOKS; looks++) {
+		if (!(atomic_read(&token->scopes) & BGTOKEN_LIVE))
+			break;
+		cpu_relax();
+	}
+	return bgtoken_enter(token);
+}
+
+BENCH_SCOPE_LOOPS(eager, void, eager_enter(o), line_exit(o))
+
 /* active: a negative count refuses; at ACTIVE_BIAS nobody is left. */
 
 #define ACTIVE_BIAS	(INT_MIN + 1)
@@ -224,6 +245,20 @@ static noinline void biased_shared_exit(void *object)
 }
 
 BENCH_SCOPE_LOOPS(biased_shared, void, biased_shared_enter(o),
+		  biased_shared_exit(o))
+
+/* A cancel may have to wait for those that are refused, too, for as long as they take. */
+static noinline void *added_shared_enter(void *object)
+{
+	struct design *d = object;
+
+	if (likely(atomic_inc_return(&d->active) > 0))
+		return d->owner;
+	biased_shared_exit(d);
+	return NULL;
+}
+
+BENCH_SCOPE_LOOPS(added_shared, void, added_shared_enter(o),
 		  biased_shared_exit(o))
 
 static noinline void *active_mutex_enter(void *object)
@@ -620,12 +655,17 @@ const struct bench_lock bench_designs[] = {
 	LOOPS_OF("typed-mutex", design_create, typed_mutex),
 	LOOPS_OF("bare-mutex", design_create, bare_mutex),
 	LINE("line-mutex", bench_token_mutex, line),
+	LINE("eager-mutex", bench_token_mutex, eager),
 	DESIGN("active-mutex", active_mutex, active_cancel,
 	       sizeof(struct mutex) + sizeof(atomic_t)),
 	DESIGN("word-mutex", word_mutex, word_cancel, sizeof(atomic_t)),
 	DESIGN("rwsem-shared", rwsem_shared, rwsem_cancel,
 	       sizeof(struct rw_semaphore)),
 	DESIGN("biased-shared", biased_shared, active_cancel, sizeof(atomic_t)),
+	{ .name = "added-shared", .bytes = token_with(sizeof(atomic_t)), .design = true,
+	  .tail = true, .create = design_create, .destroy = design_destroy,
+	  .loop = added_shared_loop, .loop_work = added_shared_loop_work,
+	  .enter = added_shared_enter, .exit = biased_shared_exit, .cancel = active_cancel },
 	DESIGN("rwlock-shared", rwlock_shared, rwlock_cancel, sizeof(rwlock_t)),
 	DESIGN("counted-shared", counted_shared, counted_cancel,
 	       sizeof(unsigned int)),	/* token->lock is there anyway */

@@ -36,6 +36,10 @@ int max_works = 64;
 module_param_named(works, max_works, int, 0444);
 MODULE_PARM_DESC(works, "tail: the most works that hammer scopes (default 64)");
 
+bool canceller_fifo;
+module_param_named(fifo, canceller_fifo, bool, 0444);
+MODULE_PARM_DESC(fifo, "tail: the canceller is SCHED_FIFO, to tell what is the scheduler's (default: no)");
+
 int max_threads = 4;
 module_param_named(threads, max_threads, int, 0444);
 MODULE_PARM_DESC(threads, "scope: the most threads (default 4)");

@@ -34,6 +34,7 @@ struct hammer {
 	struct work_struct work;
 	struct tail *tail;
 	unsigned long scopes;
+	int inside;		/* a scope of this token, counted from 1 */
 };
 
 /* One turn of one lock: @count tokens, and the works that hammer them. */
@@ -81,8 +82,10 @@ static void hammer_one(struct hammer *hammer, int i)
 		if (tail->exclusive && owner->inside++)
 			bench_fail("tail %s: two scopes at once", lock->name);
 		hammer->scopes++;
+		WRITE_ONCE(hammer->inside, i + 1);
 		if (tail->exclusive)
 			owner->inside--;
+		WRITE_ONCE(hammer->inside, 0);
 		hammer_exit(lock, tail->object[i], flags);
 		cond_resched();
 	}
@@ -158,6 +161,17 @@ static void tail_alone(struct tail *tail, struct bench_series *series)
 	}
 }
 
+/* What each kind promises, and what the sum of BGTOKEN_PERCPU could get wrong. */
+static void check_nobody_inside(const struct tail *tail, int i)
+{
+	int j;
+
+	for (j = 0; j < tail->works; j++)
+		if (READ_ONCE(tail->hammer[j].inside) == i + 1 && !tail->lock->unsafe)
+			bench_fail("tail %s: a scope is live after the cancel",
+				   tail->lock->name);
+}
+
 static void tail_hammered(struct tail *tail, struct workqueue_struct *wq,
 			  struct bench_series *series)
 {
@@ -184,6 +198,7 @@ static void tail_hammered(struct tail *tail, struct workqueue_struct *wq,
 		start = bench_now();
 		tail->lock->cancel(tail->object[i]);
 		end = bench_now();
+		check_nobody_inside(tail, i);
 		WRITE_ONCE(tail->owner[i].freed, true);
 		bench_add(series, end - start);
 	}
@@ -229,6 +244,8 @@ int bench_tail(void)
 	wq = alloc_workqueue("bench_tail", WQ_UNBOUND, 0);
 	if (!wq)
 		return -ENOMEM;
+	if (canceller_fifo)
+		sched_set_fifo_low(current);
 	for (works = 0; works <= max_works && !error;
 	     works = works ? works * 4 : 1) {
 		scnprintf(what, sizeof(what), "tail %d works", works);
@@ -239,6 +256,8 @@ int bench_tail(void)
 					error = tail_turn(lock, wq, works);
 		}
 	}
+	if (canceller_fifo)
+		sched_set_normal(current, 0);
 	destroy_workqueue(wq);
 	return error;
 }

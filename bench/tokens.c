@@ -210,7 +210,8 @@ static void memory(void)
 	srcu += sizeof(struct srcu_usage);	/* allocated apart */
 #endif
 	memory_add("token", sizeof(struct bgtoken), 0);
-	memory_add("token-percpu", sizeof(struct bgtoken), sizeof(atomic_t));
+	memory_add("token-percpu", sizeof(struct bgtoken),
+		   sizeof(*((struct bgtoken *)NULL)->live));
 	memory_add("work", sizeof(struct bgtoken_work), 0);
 	memory_add("delayed-work", sizeof(struct bgtoken_delayed_work), 0);
 	memory_add("work_struct", sizeof(struct work_struct), 0);
