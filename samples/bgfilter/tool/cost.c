@@ -259,7 +259,7 @@ static int copy_packets(struct cost *cost, struct capture *capture)
 		struct copy *copy = &cost->packets[cost->nr_packets++];
 
 		if (packet.cap_len > BGFILTER_MAX_PACKET)
-			return bad_input("%s: packet %" PRIu64 " is longer than the kernel takes, which is %u bytes",
+			return bad_input("%s: packet %" PRIu64 " is longer than %u bytes",
 					 capture->name, cost->nr_packets,
 					 BGFILTER_MAX_PACKET);
 		copy->cap_len = packet.cap_len;
