@@ -82,7 +82,7 @@ help:
 	@echo '  lint      look at the sources with every checker there is'
 	@echo '  coverage  which lines and branches the tests take: a report in build/coverage/'
 	@echo '  bench     measure it against what is used instead, in QEMU: tables and plots'
-	@echo '  bench-icount  scopes, cancels, tails and tokens, in instructions'
+	@echo '  bench-icount  scopes, cancels, tails, tokens, closes and filters, in instructions'
 	@echo '  bench-native  the benchmark on the CPUs themselves, in User-Mode Linux'
 	@echo '  bench-quick   once through the benchmark, to see that it runs'
 	@echo '  shell     a root shell in the virtual machine, everything loaded'

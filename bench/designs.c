@@ -20,8 +20,8 @@
  *	rwsem-shared	SHARED as a rwsem
  *	biased-shared	SHARED as an active count with a bias, as kernfs has it,
  *			which is the flag as well
- *	added-shared	the same by an addition, which cannot fail and have to be tried
- *			again: whoever finds itself refused takes itself back
+ *	added-shared	the same by an addition, which never has to be retried: whoever
+ *			finds itself refused takes itself back
  *	rwlock-shared	SHARED as a rwlock_t: no scope may sleep
  *	counted-shared	SHARED as a count that a spinlock guards
  *	split-percpu	PERCPU as SRCU counts: enters and exits apart, on each CPU, with

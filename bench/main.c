@@ -38,7 +38,7 @@ MODULE_PARM_DESC(works, "tail: the most works that hammer scopes (default 64)");
 
 bool canceller_fifo;
 module_param_named(fifo, canceller_fifo, bool, 0444);
-MODULE_PARM_DESC(fifo, "tail: the canceller is SCHED_FIFO, to tell what is the scheduler's (default: no)");
+MODULE_PARM_DESC(fifo, "tail: the canceller is SCHED_FIFO, to see how much of it is scheduling (default: no)");
 
 int max_threads = 4;
 module_param_named(threads, max_threads, int, 0444);

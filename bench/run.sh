@@ -72,12 +72,12 @@ if [ "$CLOSE_TURNS" -gt 0 ] && [ -e "$dir/bgfilter.ko" ]; then
 	rm -f /tmp/bench.close
 fi
 
-if [ -n "${FILTERS:-}" ]; then
+if [ -n "${FILTERS:-}" ] && [ -e "$dir/bgfilter.ko" ]; then
 	progress "filters on packets"
 	insmod "$dir/bgfilter.ko" || exit 1
 	echo "=== rates.tsv"
 	printf 'case\tvariant\tparam\tvalue\tunit\n'
-	bgfilter cost -F "$FILTERS" -r "$PACKETS" --tsv || exit 1
+	bgfilter cost -F "$FILTERS" -r "${PACKETS:?}" --tsv || exit 1
 	remove bgfilter || exit 1
 fi
 

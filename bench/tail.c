@@ -76,13 +76,13 @@ static void hammer_one(struct hammer *hammer, int i)
 	unsigned long flags = 0;
 
 	while ((owner = hammer_enter(lock, tail->object[i], &flags))) {
+		WRITE_ONCE(hammer->inside, i + 1);
 		if (READ_ONCE(owner->freed) && !lock->unsafe)
 			bench_fail("tail %s: a scope after the cancel",
 				   lock->name);
 		if (tail->exclusive && owner->inside++)
 			bench_fail("tail %s: two scopes at once", lock->name);
 		hammer->scopes++;
-		WRITE_ONCE(hammer->inside, i + 1);
 		if (tail->exclusive)
 			owner->inside--;
 		WRITE_ONCE(hammer->inside, 0);
@@ -198,8 +198,8 @@ static void tail_hammered(struct tail *tail, struct workqueue_struct *wq,
 		start = bench_now();
 		tail->lock->cancel(tail->object[i]);
 		end = bench_now();
-		check_nobody_inside(tail, i);
 		WRITE_ONCE(tail->owner[i].freed, true);
+		check_nobody_inside(tail, i);
 		bench_add(series, end - start);
 	}
 	wait_event(tail->wait, !atomic_read(&tail->left));

@@ -43,6 +43,7 @@ static struct task_struct *test_worker;
 #define bgfilter_count_result		bgfilter_test_count_result
 #define bgfilter_free_result		bgfilter_test_free_result
 #define bgfilter_results_alloc		bgfilter_test_results_alloc
+#define bgfilter_results_end		bgfilter_test_results_end
 #define bgfilter_results_leave		bgfilter_test_results_leave
 #define bgfilter_results_wait		bgfilter_test_results_wait
 #define bgfilter_results_exit		bgfilter_test_results_exit
@@ -85,6 +86,13 @@ static struct bgfilter_results *published(struct kunit *test, u32 nr)
 	return results;
 }
 
+/* Its set ends, and its image goes at once. */
+static void leave(struct bgfilter_results *results)
+{
+	bgfilter_results_end(results);
+	bgfilter_results_leave(results);
+}
+
 static int results_test_init(struct kunit *test)
 {
 	test_timed_out = false;
@@ -101,7 +109,7 @@ static void results_test_exit(struct kunit *test)
 
 static void results_all_go_while_the_worker_is_the_same(struct kunit *test)
 {
-	bgfilter_results_leave(published(test, 2 * SLOTS_A_TURN + 1));
+	leave(published(test, 2 * SLOTS_A_TURN + 1));
 	KUNIT_EXPECT_TRUE(test, scheduled);
 	while (scheduled) {
 		KUNIT_EXPECT_EQ(test, scheduled_in, 0UL);
@@ -114,7 +122,7 @@ static void results_stay_while_the_worker_before_sleeps(struct kunit *test)
 {
 	int before;
 
-	bgfilter_results_leave(published(test, 4 * SLOTS_A_TURN));
+	leave(published(test, 4 * SLOTS_A_TURN));
 	turn(0);
 	before = live_results;
 	KUNIT_EXPECT_GT(test, before, 0);
@@ -132,7 +140,7 @@ static void results_are_delayed_by_20_ms_at_most(struct kunit *test)
 	unsigned long longest = 0;
 	unsigned int turns = 0;
 
-	bgfilter_results_leave(published(test, 32 * SLOTS_A_TURN));
+	leave(published(test, 32 * SLOTS_A_TURN));
 	while (scheduled) {
 		turn(turns++ % 2);
 		if (scheduled)
@@ -156,7 +164,7 @@ static void load(void *arg)
 
 static void results_of_one_set_hold_up_no_load(struct kunit *test)
 {
-	bgfilter_results_leave(published(test, BGFILTER_MAX_FILTERS));
+	leave(published(test, BGFILTER_MAX_FILTERS));
 	KUNIT_EXPECT_EQ(test, bgfilter_results_wait(), 0);
 }
 
@@ -170,7 +178,8 @@ static void results_that_never_came_hold_up_no_load(struct kunit *test)
 			bgfilter_results_alloc(BGFILTER_MAX_FILTERS);
 
 		KUNIT_ASSERT_NOT_NULL(test, results);
-		bgfilter_results_leave(results);
+		leave(results);
+		KUNIT_EXPECT_FALSE(test, scheduled);
 	}
 	KUNIT_EXPECT_EQ(test, bgfilter_results_wait(), 0);
 }
@@ -179,8 +188,8 @@ static void results_of_more_than_a_set_hold_up_a_load(struct kunit *test)
 {
 	struct loader loader = { .ret = 1 };
 
-	bgfilter_results_leave(published(test, BGFILTER_MAX_FILTERS));
-	bgfilter_results_leave(published(test, 1));
+	leave(published(test, BGFILTER_MAX_FILTERS));
+	leave(published(test, 1));
 	test_thread_start(test, &loader.thread, -1, load, &loader);
 	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&loader.thread));
 	turn(0);
@@ -189,12 +198,30 @@ static void results_of_more_than_a_set_hold_up_a_load(struct kunit *test)
 	KUNIT_EXPECT_GT(test, live_results, 0);
 }
 
+/* Compile steps of a set that was closed keep its image for as long as they like. */
+static void results_hold_up_a_load_before_they_leave(struct kunit *test)
+{
+	struct loader loader = { .ret = 1 };
+	struct bgfilter_results *first = published(test, BGFILTER_MAX_FILTERS);
+	struct bgfilter_results *second = published(test, 1);
+
+	bgfilter_results_end(first);
+	bgfilter_results_end(second);
+	test_thread_start(test, &loader.thread, -1, load, &loader);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&loader.thread));
+	bgfilter_results_leave(first);
+	bgfilter_results_leave(second);
+	turn(0);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&loader.thread));
+	KUNIT_EXPECT_EQ(test, loader.ret, 0);
+}
+
 static void results_let_a_signal_end_the_wait(struct kunit *test)
 {
 	struct loader loader = { .ret = 1 };
 
-	bgfilter_results_leave(published(test, BGFILTER_MAX_FILTERS));
-	bgfilter_results_leave(published(test, 1));
+	leave(published(test, BGFILTER_MAX_FILTERS));
+	leave(published(test, 1));
 	if (test_thread_start(test, &loader.thread, -1, load, &loader)) {
 		KUNIT_EXPECT_TRUE(test, test_thread_asleep(&loader.thread));
 		send_sig(SIGTERM, loader.thread.task, 1);
@@ -210,6 +237,7 @@ static struct kunit_case results_cases[] = {
 	KUNIT_CASE(results_of_one_set_hold_up_no_load),
 	KUNIT_CASE(results_that_never_came_hold_up_no_load),
 	KUNIT_CASE(results_of_more_than_a_set_hold_up_a_load),
+	KUNIT_CASE(results_hold_up_a_load_before_they_leave),
 	KUNIT_CASE(results_let_a_signal_end_the_wait),
 	{}
 };

@@ -40,7 +40,7 @@ struct bgfilter_op {
 		struct {
 			u16 jt, jf;	/* jumps: bytes from the first operation on */
 		};
-		u32 end;	/* loads: k, and the size of what is loaded */
+		u32 end;	/* loads: k plus the size */
 	};
 	u32 k;
 };
@@ -86,6 +86,7 @@ struct bgfilter_results {
 void bgfilter_count_result(void);
 void bgfilter_free_result(enum bgcompile_tier tier, void *result);
 struct bgfilter_results *bgfilter_results_alloc(u32 nr);
+void bgfilter_results_end(struct bgfilter_results *results);
 void bgfilter_results_leave(struct bgfilter_results *results);
 int bgfilter_results_wait(void);
 void bgfilter_results_exit(void);

@@ -15,7 +15,10 @@
 #include "bgfilter.h"
 #include "compat.h"
 
-/* Decoded operations: what filters are made of, and then the others. */
+/*
+ * Decoded operations: what filters are made of, and then the others.  The order of the
+ * first three lines is what bgfilter_interpret() goes by.
+ */
 enum {
 	OP_LD_W, OP_LD_H, OP_LD_B,		/* A = packet[k] */
 	OP_JEQ_K, OP_AND_K,
@@ -205,6 +208,7 @@ static void decode_one(struct bgfilter_op *op, const struct opcode *opcode,
 	case OFFSET:
 	case INDEX:
 		/* More than U32_MAX is outside of any packet, as is U32_MAX. */
+		static_assert(BGFILTER_MAX_PACKET < U32_MAX);
 		op->end = min_t(u64, U32_MAX, (u64)insn->k +
 				bpf_size_to_bytes(BPF_SIZE(insn->code)));
 		break;
@@ -282,6 +286,7 @@ u32 bgfilter_interpret(const struct bgfilter_code *code, const u8 *data,
 	const struct bgfilter_op *op = code->ops, *next;
 	u32 a = 0, x = 0;
 
+	static_assert(OP_LD_B == 2 && OP_RET_K == 8);
 	for (;; op = next) {
 		u32 k = op->k;
 

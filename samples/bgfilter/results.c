@@ -43,7 +43,7 @@ static void bgfilter_free_some(struct work_struct *work);
 
 static LIST_HEAD(leaving);		/* L */
 static DEFINE_SPINLOCK(leaving_lock);	/* L */
-static unsigned int leaving_progs;	/* L: programs still to be freed */
+static unsigned int leaving_progs;	/* L: programs still to be freed, of sets that ended */
 static DECLARE_WAIT_QUEUE_HEAD(some_left);
 static DECLARE_DELAYED_WORK(free_work, bgfilter_free_some);
 
@@ -76,8 +76,8 @@ void bgfilter_free_result(enum bgcompile_tier tier, void *result)
 }
 
 /**
- * bgfilter_results_alloc() - room for the results of a set
- * @nr:	programs in the set
+ * bgfilter_results_alloc() - room for the results of an image
+ * @nr:	programs in the image
  *
  * Return: For bgfilter_results_leave(), or NULL.
  */
@@ -168,23 +168,40 @@ static void bgfilter_free_some(struct work_struct *work)
 }
 
 /**
+ * bgfilter_results_end() - nothing will be published any more
+ * @results:	loads are held up by what is there, from now until it is freed
+ *
+ * Context: Process context; does not wait.
+ */
+void bgfilter_results_end(struct bgfilter_results *results)
+{
+	unsigned int progs = bitmap_weight(results->published, results->nr);
+
+	spin_lock(&leaving_lock);
+	leaving_progs += progs;
+	spin_unlock(&leaving_lock);
+}
+
+/**
  * bgfilter_results_leave() - free all of it, at a pace
- * @results:	nobody looks at it any more
+ * @results:	nobody looks at it any more; bgfilter_results_end() came before, if
+ *		anything was published
  *
  * Context: Process context; does not wait.
  */
 void bgfilter_results_leave(struct bgfilter_results *results)
 {
-	unsigned int progs;
 	bool first;
 
 	if (!results)
 		return;
-	progs = bitmap_weight(results->published, results->nr);
+	if (bitmap_empty(results->published, results->nr)) {
+		kvfree(results);
+		return;
+	}
 	spin_lock(&leaving_lock);
 	first = list_empty(&leaving);
 	list_add_tail(&results->list, &leaving);
-	leaving_progs += progs;
 	spin_unlock(&leaving_lock);
 	if (first)
 		schedule_delayed_work(&free_work, 0);
@@ -223,7 +240,7 @@ static bool bgfilter_have_left(void)
 	return have_left;
 }
 
-/* For the module's exit: no set is left.  Waits for as many turns as it takes. */
+/* For the module's exit: no image is left.  Waits for as many turns as it takes. */
 void bgfilter_results_exit(void)
 {
 	wait_event_idle(some_left, bgfilter_have_left());

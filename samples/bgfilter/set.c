@@ -5,7 +5,7 @@
  * A program is one unit in each tier.  Units come in one array with the image,
  * and are freed with it, when the last reference goes: after a close that is
  * most often the last compile task's.  The results that are published go then,
- * too: to send them away took a close three times what else it does.
+ * too: to send them away was most of what a close did.
  */
 #include <linux/ktime.h>
 #include <linux/mm.h>
@@ -74,10 +74,7 @@ static int bgfilter_image_copy(struct bgfilter_image *image,
 
 	image->units = kvcalloc(image->nr_units, sizeof(*image->units),
 				GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	if (!image->units)
-		return -ENOMEM;
-	image->results = bgfilter_results_alloc(image->nr_progs);
-	return image->results ? 0 : -ENOMEM;
+	return image->units ? 0 : -ENOMEM;
 }
 
 static enum bgfilter_reason
@@ -187,6 +184,11 @@ bgfilter_image_create(struct bgfilter_load *load)
 	err = bgfilter_image_check(image, load);
 	if (err)
 		goto put_image;
+	image->results = bgfilter_results_alloc(image->nr_progs);
+	if (!image->results) {
+		err = -ENOMEM;
+		goto put_image;
+	}
 	bgfilter_units_init(image);
 	return image;
 
@@ -298,6 +300,7 @@ static const struct bgcompile_ops bgfilter_ops = {
 
 static void bgfilter_set_free(struct bgfilter_set *set)
 {
+	bgfilter_results_end(set->image->results);
 	bgfilter_image_put(set->image);
 	kvfree(set);
 	live_dec(sets);

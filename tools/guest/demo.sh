@@ -169,6 +169,10 @@ matching=$(awk '$1 > 0' /run/any.txt | wc -l)
 check "many filters match something ($matching), and many do not" \
 	test "$matching" -ge 20 -a "$matching" -lt "$(wc -l </run/any.txt)"
 
+echo
+check "what a run of a filter takes is told" \
+	bgfilter cost -F "$FILTERS" -r /run/lo.pcap -c 10 --turns 3
+
 # --- 4 ---
 
 title "4. close() in the middle of compilation, $ROUNDS times each way"

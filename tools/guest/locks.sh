@@ -5,7 +5,7 @@
 # benchmark: it fails when two are where one may be, or somebody is in a scope
 # after the cancel. Its figures are not looked at.
 #
-#	WORKS	how many works, at most (default 16)
+#	WORKS	how many works, at most: a power of 4 (default 16)
 
 set -u
 
@@ -27,6 +27,8 @@ well() {
 }
 
 if well; then
+	awk -v works="$WORKS" -F '\t' '$1 == "tail" && $2 ~ /^token/ && $3 == works {
+		print "# " $2 ", " works " works: cancels: " $4 }' bench.txt
 	echo "ok 1 - $what"
 else
 	echo "not ok 1 - $what"

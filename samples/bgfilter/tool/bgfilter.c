@@ -46,7 +46,7 @@ static const char help[] =
 "\n"
 "Exit codes:\n"
 "  0    done\n"
-"  1    --check found a difference, or a filter has no code of a forced tier\n"
+"  1    a difference from libpcap, or a filter has no code of a tier\n"
 "  2    bad usage, a bad expression or capture file\n"
 "  3    the device, the interface or the system failed\n"
 "  130  ended by a signal; run and cancel print what they have so far\n";

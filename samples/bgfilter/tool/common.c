@@ -164,6 +164,11 @@ void sleep_ns(uint64_t ns)
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
 }
 
+bool is_standard(const char *path)
+{
+	return path && !strcmp(path, "-");
+}
+
 bool parse_number(const char *what, const char *text, uint64_t min,
 		  uint64_t max, uint64_t *value)
 {

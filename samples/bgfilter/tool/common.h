@@ -22,7 +22,7 @@
 
 enum {
 	EXIT_OK		= 0,
-	EXIT_DIFFERENCE	= 1,	/* --check failed, or a forced tier has no code */
+	EXIT_DIFFERENCE	= 1,	/* not what libpcap says, or a tier has no code */
 	EXIT_BAD_INPUT	= 2,	/* the command line, a filter or the capture */
 	EXIT_SYSTEM	= 3,	/* the device, the interface, memory */
 	EXIT_INTERRUPTED = 130,
@@ -71,6 +71,9 @@ void *must_realloc(void *old, size_t n, size_t size);
 uint64_t now_ns(void);
 /* Sleeps for @ns, less if a signal comes. */
 void sleep_ns(uint64_t ns);
+
+/* Is @path, which may be NULL, standard input or output? */
+bool is_standard(const char *path);
 
 /* Parses a decimal number from @min to @max.  Says what is wrong, and false. */
 bool parse_number(const char *what, const char *text, uint64_t min,

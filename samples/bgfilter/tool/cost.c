@@ -25,11 +25,12 @@ static const char help[] =
 "kernel's baseline tier, in its top tier, and by bpf_filter() of libpcap, which\n"
 "says what the verdicts must be.  Prints what one filter takes for one packet,\n"
 "less what a filter takes that only returns.  Of each packet's turns the quickest\n"
-"counts, which is the one that nothing came in between of.\n"
+"counts: the one that was disturbed least.\n"
 "\n"
 "  -r, --read=FILE     take the packets from a capture file; - is stdin\n"
 "  -c, --count=N       the first N of its packets (100)\n"
-"  -F, --filters=FILE  a file of expressions, one a line; # starts a comment\n"
+"  -F, --filters=FILE  a file of expressions, one a line; # starts a comment; -\n"
+"                      is stdin\n"
 "      --turns=N       turns of each packet (9)\n"
 "      --tsv           print rows of case, variant, param, value and unit instead\n"
 "      --progress      show how far things are, on stderr\n"
@@ -77,7 +78,7 @@ struct cost {
 	int fd;
 
 	/* What came of it: all filters, all packets. */
-	uint64_t ns[NR_WAYS];
+	uint64_t ns[NR_WAYS];	/* 0: lost in the noise */
 };
 
 /* In user space, as the kernel does it: a loop over the programs. */
@@ -115,21 +116,27 @@ static int run_tier(const struct cost *cost, const struct set *set, int tier,
 }
 
 /* Every verdict is there, and says what bpf_filter() says. */
-static int check_verdicts(const struct cost *cost, const struct set *set, int tier)
+static int check_verdicts(const struct cost *cost, const struct set *set, int tier,
+			  const struct copy *packet)
 {
 	for (uint32_t i = 0; i < set->nr_progs; i++) {
-		uint8_t verdict = cost->verdicts[i];
 		const struct filter *f = &cost->filters.filters[i];
+		bool empty = set != &cost->filters.set;
+		uint8_t verdict = cost->verdicts[i];
+		bool match = verdict & BGFILTER_MATCH;
 
-		if (verdict & ~BGFILTER_MATCH &&
-		    !!(verdict & BGFILTER_MATCH) == cost->expected[i])
+		if (verdict & ~BGFILTER_MATCH && match == cost->expected[i])
 			continue;
-		end_bar();
-		say("%s: %s: %s", filter_place(&cost->filters, f),
-		    verdict & ~BGFILTER_MATCH ? "not what bpf_filter() says" :
-						"no such code",
-		    filter_shown(f));
-		say("it was the %s tier", way_name[tier]);
+		if (!(verdict & ~BGFILTER_MATCH))
+			say("%s: the filter has no %s code: %s",
+			    filter_place(&cost->filters, f), way_name[tier],
+			    empty ? "one that only returns" : filter_shown(f));
+		else
+			say("%s: packet %td: the %s code says %s, bpf_filter() says %s: %s",
+			    filter_place(&cost->filters, f), packet - cost->packets + 1,
+			    way_name[tier], match ? "match" : "no match",
+			    match ? "no match" : "match",
+			    empty ? "one that only returns" : filter_shown(f));
 		return EXIT_DIFFERENCE;
 	}
 	return EXIT_OK;
@@ -158,7 +165,7 @@ static int run_packet(struct cost *cost, const struct set *set,
 				least = ns;
 		}
 		if (way != LIBPCAP) {
-			int ret = check_verdicts(cost, set, way);
+			int ret = check_verdicts(cost, set, way, packet);
 
 			if (ret)
 				return ret;
@@ -178,14 +185,13 @@ static int run_set(struct cost *cost, const struct set *set, const char *what,
 		return EXIT_INTERRUPTED;
 	if (ret)
 		return bad_system("waiting for the code: %s", strerror(-ret));
-	for (uint64_t i = 0; i < cost->nr_packets; i++) {
+	for (uint64_t i = 0; !ret && i < cost->nr_packets; i++) {
 		ret = run_packet(cost, set, &cost->packets[i], sum);
-		if (ret)
-			return ret;
-		meter_count(&cost->meter, what, i + 1, cost->nr_packets);
+		if (!ret)
+			meter_count(&cost->meter, what, i + 1, cost->nr_packets);
 	}
 	end_bar();
-	return EXIT_OK;
+	return ret;
 }
 
 /* As many as there are filters, each of which only returns. */
@@ -223,9 +229,15 @@ static int measure(struct cost *cost)
 		ret = run_set(cost, &cost->filters.set, "packets", cost->ns);
 	if (!ret)
 		ret = run_empty(cost, empty);
-	for (int way = 0; way < NR_WAYS; way++)
-		cost->ns[way] -= empty[way] < cost->ns[way] ? empty[way] :
-							      cost->ns[way];
+	for (int way = 0; !ret && way < NR_WAYS; way++) {
+		if (cost->ns[way] > empty[way]) {
+			cost->ns[way] -= empty[way];
+			continue;
+		}
+		say("%s: not told: no slower than what only returns; more turns may help",
+		    way_name[way]);
+		cost->ns[way] = 0;
+	}
 	return ret;
 }
 
@@ -236,15 +248,20 @@ static void report(const struct cost *cost)
 	if (!cost->tsv)
 		printf("%u filters, %" PRIu64 " packets\n\n%-12s %12s %16s\n",
 		       cost->filters.set.nr_progs, cost->nr_packets, "",
-		       "ns a packet", "of bpf_filter()");
+		       "ns a run", "of bpf_filter()");
 	for (int way = 0; way < NR_WAYS; way++)
-		if (cost->tsv)
+		if (!cost->ns[way])
+			continue;
+		else if (cost->tsv)
 			printf("filter\t%s\tpacket\t%.1f\tns\n", way_name[way],
 			       cost->ns[way] / runs);
-		else
+		else if (cost->ns[LIBPCAP])
 			printf("%-12s %12.1f %16.2f\n", way_name[way],
 			       cost->ns[way] / runs,
 			       (double)cost->ns[way] / cost->ns[LIBPCAP]);
+		else
+			printf("%-12s %12.1f %16s\n", way_name[way],
+			       cost->ns[way] / runs, "-");
 }
 
 /* Return: EXIT_*. */
@@ -330,6 +347,8 @@ static bool arguments_fit(const struct cost *cost, const char *words)
 		say("cost: an expression or -F FILTERS is missing");
 	else if (!cost->read_path)
 		say("cost: -r FILE is missing");
+	else if (is_standard(cost->read_path) && is_standard(cost->source.path))
+		say("cost: -r and -F cannot both be standard input");
 	else
 		return true;
 	return false;

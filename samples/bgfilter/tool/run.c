@@ -483,11 +483,6 @@ static bool parse_tier(const char *text, uint32_t *tier)
 	return true;
 }
 
-static bool is_standard(const char *path)
-{
-	return path && !strcmp(path, "-");
-}
-
 static bool arguments_fit(const struct run *run, const char *words)
 {
 	const char *interface = run->live.interface;

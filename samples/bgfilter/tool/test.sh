@@ -146,6 +146,8 @@ says "an unknown tier is bad usage" 2 . \
 	"$BGFILTER" run -F good.txt -r empty.pcap --tier=best
 says "0 filters to cancel are bad usage" 2 . "$BGFILTER" cancel -n 0
 says "0 turns are bad usage" 2 . "$BGFILTER" cost -r good.pcap --turns=0 tcp
+says "two things for cost from standard input are bad usage" 2 'standard input' \
+	"$BGFILTER" cost -r - -F -
 says "a cost without packets is bad usage" 2 '-r FILE is missing' "$BGFILTER" cost tcp
 says "no expression is bad usage" 2 'an expression or -F' "$BGFILTER" run -r good.pcap
 says "an expression beside -F is bad usage" 2 exclude "$BGFILTER" run -r good.pcap -F good.txt udp
@@ -247,6 +249,8 @@ result "-F - takes the filters from standard input" "$(head -n 1 err)"
 "$BGFILTER" run -r - tcp <good.pcap >out 2>err
 [ "$(cat out)" = '3	tcp' ]
 result "-r - takes the packets from standard input" "$(head -n 1 err)"
+# Ethernet: TCP over IPv4, with SYN, with HTTP, and with neither; DNS; an ICMP echo; a
+# fragment; ARP; TCP, DNS and a neighbour solicitation over IPv6; HTTP in a VLAN.
 says "cost has every verdict as bpf_filter() has it" 0 '^baseline .* [0-9]' \
 	"$BGFILTER" cost -r "$INPUTS/kinds.pcap" --turns=1 'tcp port 80 or vlan'
 says "cost without a packet says so" 2 'empty.pcap: there is no packet' \
