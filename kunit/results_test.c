@@ -43,6 +43,7 @@ static struct task_struct *test_worker;
 #define bgfilter_count_result		bgfilter_test_count_result
 #define bgfilter_free_result		bgfilter_test_free_result
 #define bgfilter_results_alloc		bgfilter_test_results_alloc
+#define bgfilter_results_add		bgfilter_test_results_add
 #define bgfilter_results_end		bgfilter_test_results_end
 #define bgfilter_results_leave		bgfilter_test_results_leave
 #define bgfilter_results_wait		bgfilter_test_results_wait
@@ -81,7 +82,7 @@ static struct bgfilter_results *published(struct kunit *test, u32 nr)
 		if (!slot->baseline)
 			continue;
 		bgfilter_count_result();
-		set_bit(i, results->published);
+		bgfilter_results_add(results, i);
 	}
 	return results;
 }

@@ -20,7 +20,8 @@
 #ifndef _BGFILTER_H
 #define _BGFILTER_H
 
-#include <linux/bitmap.h>
+#include <linux/atomic.h>
+#include <linux/bitops.h>
 #include <linux/filter.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
@@ -80,12 +81,14 @@ struct bgfilter_results {
 	u32 next;			/* slot to be freed */
 	u32 nr;
 	unsigned long *published;	/* bit i: slots[i] is not empty */
+	atomic_t progs;			/* how many are not */
 	struct bgfilter_slot slots[] __counted_by(nr);
 };
 
 void bgfilter_count_result(void);
 void bgfilter_free_result(enum bgcompile_tier tier, void *result);
 struct bgfilter_results *bgfilter_results_alloc(u32 nr);
+void bgfilter_results_add(struct bgfilter_results *results, u32 index);
 void bgfilter_results_end(struct bgfilter_results *results);
 void bgfilter_results_leave(struct bgfilter_results *results);
 int bgfilter_results_wait(void);

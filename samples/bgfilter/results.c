@@ -168,6 +168,19 @@ static void bgfilter_free_some(struct work_struct *work)
 }
 
 /**
+ * bgfilter_results_add() - program @index has a result in its slot
+ * @results:	of its image
+ * @index:	of the program
+ *
+ * Context: Any.
+ */
+void bgfilter_results_add(struct bgfilter_results *results, u32 index)
+{
+	if (!test_and_set_bit(index, results->published))
+		atomic_inc(&results->progs);
+}
+
+/**
  * bgfilter_results_end() - nothing will be published any more
  * @results:	loads are held up by what is there, from now until it is freed
  *
@@ -175,10 +188,8 @@ static void bgfilter_free_some(struct work_struct *work)
  */
 void bgfilter_results_end(struct bgfilter_results *results)
 {
-	unsigned int progs = bitmap_weight(results->published, results->nr);
-
 	spin_lock(&leaving_lock);
-	leaving_progs += progs;
+	leaving_progs += atomic_read(&results->progs);
 	spin_unlock(&leaving_lock);
 }
 
@@ -195,7 +206,7 @@ void bgfilter_results_leave(struct bgfilter_results *results)
 
 	if (!results)
 		return;
-	if (bitmap_empty(results->published, results->nr)) {
+	if (!atomic_read(&results->progs)) {
 		kvfree(results);
 		return;
 	}

@@ -265,7 +265,7 @@ int bgfilter_publish_in(struct bgfilter_set *set, struct bgfilter_unit *unit)
 	else
 		smp_store_release(&slot->baseline, unit->result);	/* (B) */
 	unit->result = NULL;
-	set_bit(unit->index, results->published);
+	bgfilter_results_add(results, unit->index);
 	return 0;
 }
 
