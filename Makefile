@@ -74,6 +74,7 @@ help:
 	@echo '                load/unload, tokens under load'
 	@echo '  check-demo    the demo, bad input, and a device that is unplugged, on a stock kernel'
 	@echo '  check-cpus    tokens under load on machines of 16 and 64 CPUs, for the counts'
+	@echo '  torture   threads that use tokens in many ways at once, and look at what is promised'
 	@echo '  check-all     every check there is, on every kernel that it is for: one table'
 	@echo '  check-harness   plant one fault at a time: does "check" catch it?'
 	@echo '  kunit     the suites on User-Mode Linux, by kunit.py: the inner loop'
@@ -98,6 +99,7 @@ help:
 	@echo '            AT_ONCE= machines at a time'
 	@echo '  ROUNDS=   demo-unplug, patterns, conversions: how often'
 	@echo '  DEBUG=1   demo-unplug: on a kernel with KASAN, lockdep, kmemleak, which must find nothing'
+	@echo '  MINUTES=  torture: how long (default 1)'
 	@echo '  TREE=     find: folders or files (default: drivers, net, sound of KERNEL'"'"'s source)'
 	@echo '  KDIR=     build modules against this folder, with no set-up'
 	@echo '  ACCEL=    kvm or tcg: do not try which of them works'
@@ -146,7 +148,7 @@ conversions:
 	@+tools/conversions --rounds $(or $(ROUNDS),200)
 
 # These build what they need themselves, against kernels of their own.
-.PHONY: check check-kcsan check-arm64 check-rt check-demo check-cpus check-all check-harness kunit
+.PHONY: check check-kcsan check-arm64 check-rt check-demo check-cpus torture check-all check-harness kunit
 check:
 	@+tools/check debug
 check-kcsan check-arm64:
@@ -160,6 +162,8 @@ check-demo:
 	@+tools/check-stock demo
 check-cpus:
 	@+tools/check-stock cpus
+torture:
+	@+tools/torture
 check-all:
 	@+tools/check-all
 check-harness:

@@ -185,6 +185,51 @@ add_summary() {
 	done
 }
 
+# Races of the kernel with itself, at whatever depth below a function of ours:
+# both accesses are in the functions named.
+kernels_own=(
+	# the task that a timer wakes, cleared while its sleeper looks at it
+	'data-race in hrtimer_wakeup / schedule_hrtimeout_range_clock'
+)
+
+# races LOG: what KCSAN reported, a line each: "ours" or "other", and the title. A
+# suite's own lines may come in between those of a report. What an interrupt came
+# upon, below its entry in the stack, has no part in it.
+races() {
+	local IFS='|'
+
+	awk -v kernels_own="|${kernels_own[*]}|" '
+	function done() {
+		if (index(kernels_own, "|" title "|"))
+			ours = 0
+		if (title != "")
+			print (ours ? "ours" : "other"), title
+		title = ""
+	}
+	{ sub(/^\[ *[0-9]+\.[0-9]+\](\[[^]]*\])? /, "") }
+	/BUG: KCSAN: / { done(); ours = interrupted = 0; title = $0; sub(/.*BUG: KCSAN: /, "", title) }
+	/^=====/ { done() }
+	/^Reported by/ { done() } # what follows names the kernel and the task
+	/^ *((not )?ok [0-9]|#|bgtoken-check:|bgtoken_torture:)/ { next }
+	/^ *$/ || /^(read|write|race) / { interrupted = 0 }
+	/^ *asm_[a-z_]*interrupt|^ *asm_sysvec_/ { interrupted = 1 }
+	title != "" && !interrupted && /bgtoken|bgcompile|bgfilter/ { ours = 1 }
+	END { done() }' "$1"
+}
+
+# tell_races LOG: each that names a module of ours has failed; others are shown.
+tell_races() {
+	local whose title
+
+	while read -r _ whose title; do
+		if [ "$whose" = ours ]; then
+			complain "KCSAN: $title"
+		else
+			echo "allowed, the kernel's own: KCSAN: $title"
+		fi
+	done < <(races "$1" | sort | uniq -c | sort -rn)
+}
+
 # add_lines FILE: what a script in the guest said in lines "ok" and "not ok"; in $tested, how
 # many of the former.
 add_lines() {

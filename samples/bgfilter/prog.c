@@ -202,13 +202,14 @@ static u16 place_of(u32 index)
 static void decode_one(struct bgfilter_op *op, const struct opcode *opcode,
 		       const struct sock_filter *insn, u32 next)
 {
+	static_assert(BGFILTER_MAX_PACKET < U32_MAX);
+
 	op->op = opcode->op;
 	op->k = insn->k;
 	switch (opcode->operand) {
 	case OFFSET:
 	case INDEX:
 		/* More than U32_MAX is outside of any packet, as is U32_MAX. */
-		static_assert(BGFILTER_MAX_PACKET < U32_MAX);
 		op->end = min_t(u64, U32_MAX, (u64)insn->k +
 				bpf_size_to_bytes(BPF_SIZE(insn->code)));
 		break;

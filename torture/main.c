@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Parameters, threads, statistics, the verdict.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/random.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "torture.h"
+
+#define FAILURES_TOLD	20
+
+#define THREADS(_what, _default, _desc)					\
+unsigned int torture_##_what = _default;				\
+module_param_named(_what, torture_##_what, uint, 0444);			\
+MODULE_PARM_DESC(_what, "threads that " _desc " (default " #_default ")")
+
+THREADS(scopes, 4, "enter and leave scopes");
+THREADS(cancels, 2, "put new tokens in the place of old ones, and cancel these");
+THREADS(pauses, 1, "pause and resume");
+THREADS(works, 3, "make works, queue, modify, take back and flush them");
+THREADS(queues, 1, "flush workqueues, and destroy them");
+THREADS(timers, 2, "make timers, arm them and take them off");
+THREADS(waits, 3, "wait for events");
+THREADS(wakes, 1, "wake those, and kill them");
+THREADS(units, 2, "make compile states, and cancel them");
+static unsigned int torture_preempts = 1;
+module_param_named(preempts, torture_preempts, uint, 0444);
+MODULE_PARM_DESC(preempts, "SCHED_FIFO threads for each CPU, which preempt the others at any moment (default 1)");
+
+static unsigned int seconds = 60;
+module_param(seconds, uint, 0444);
+MODULE_PARM_DESC(seconds, "how long (default 60; 0: until the module is removed)");
+
+static unsigned int stat_interval = 10;
+module_param(stat_interval, uint, 0444);
+MODULE_PARM_DESC(stat_interval, "seconds between lines of statistics (default 10)");
+
+static unsigned int delays = 16;
+module_param(delays, uint, 0444);
+MODULE_PARM_DESC(delays, "one step in this many is delayed (default 16; 0: none)");
+
+static unsigned int stuck = 600;
+module_param(stuck, uint, 0444);
+MODULE_PARM_DESC(stuck, "seconds without a move after which a thread is stuck (default 600; 0: never)");
+
+module_param_array_named(kinds, torture_kinds, bool, NULL, 0444);
+MODULE_PARM_DESC(kinds, "which kinds of token: mutex, shared, spin, percpu (default Y,Y,Y,Y)");
+
+static const char *state = "running";
+
+static int state_get(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%s\n", READ_ONCE(state));
+}
+
+static const struct kernel_param_ops state_ops = {
+	.get = state_get,
+};
+module_param_cb(state, &state_ops, NULL, 0444);
+MODULE_PARM_DESC(state, "running, SUCCESS or FAILURE (read-only)");
+
+DEFINE_PER_CPU(unsigned long[TORTURE_COUNTS], torture_counts);
+
+/* In the order in which they are stopped: only an event or a cancel ends a wait. */
+static const struct torture_role *const roles[] = {
+	&torture_wait_role, &torture_scope_role, &torture_work_role, &torture_timer_role,
+	&torture_pause_role, &torture_unit_role, &torture_queue_role, &torture_wake_role,
+	&torture_cancel_role,
+};
+
+static struct torture_thread *threads;
+static unsigned int nr_threads;
+static struct task_struct **preempting;
+static struct task_struct *main_task;
+static atomic_t failures;
+
+void __torture_fail(const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	if (atomic_inc_return(&failures) > FAILURES_TOLD)
+		return;
+	va_start(args, fmt);
+	vaf.va = &args;
+	pr_alert("failure: %pV", &vaf);
+	va_end(args);
+}
+
+u32 torture_below(struct torture_thread *me, u32 n)
+{
+	return prandom_u32_state(&me->rnd) % n;
+}
+
+bool torture_one_in(struct torture_thread *me, u32 n)
+{
+	return !torture_below(me, n);
+}
+
+void torture_delay(struct rnd_state *rnd, bool may_sleep)
+{
+	u32 r = prandom_u32_state(rnd);
+
+	if (!delays || r % delays)
+		return;
+	r = (r >> 16) % 16;
+	if (r == 0 && may_sleep)
+		schedule_timeout_uninterruptible(1);
+	else if (r < 4 && may_sleep)
+		cond_resched();
+	else
+		udelay(1 + r * r / 4);
+}
+
+/* Threads */
+
+/* One that may be killed, or NULL.  Its task stays until they are all stopped. */
+struct task_struct *torture_victim(struct torture_thread *me)
+{
+	u32 first = torture_below(me, nr_threads), i;
+
+	for (i = 0; i < nr_threads; i++) {
+		struct torture_thread *thread = &threads[(first + i) % nr_threads];
+
+		if (thread->role->signals)
+			return READ_ONCE(thread->task);
+	}
+	return NULL;
+}
+
+static int thread_run(void *data)
+{
+	struct torture_thread *me = data;
+
+	if (me->role->signals)
+		allow_signal(SIGKILL);
+	while (!kthread_should_stop()) {
+		me->role->move(me);
+		WRITE_ONCE(me->moves, me->moves + 1);
+		if (signal_pending(current))
+			flush_signals(current);
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Preempts whatever is on its CPU for a moment, at any. */
+static int preempt_run(void *unused)
+{
+	struct rnd_state rnd;
+
+	prandom_seed_state(&rnd, get_random_u64());
+	sched_set_fifo_low(current);
+	while (!kthread_should_stop()) {
+		usleep_range(100, 100 + prandom_u32_state(&rnd) % 5000);
+		udelay(prandom_u32_state(&rnd) % 50);
+	}
+	return 0;
+}
+
+static int threads_start(void)
+{
+	unsigned int i, j, n = 0;
+
+	for (i = 0; i < ARRAY_SIZE(roles); i++)
+		n += *roles[i]->threads;
+	threads = kcalloc(n, sizeof(*threads), GFP_KERNEL);
+	preempting = kcalloc(num_possible_cpus() * torture_preempts, sizeof(*preempting),
+			     GFP_KERNEL);
+	if (!threads || !preempting)
+		return -ENOMEM;
+	for (i = 0, n = 0; i < ARRAY_SIZE(roles); i++)
+		for (j = 0; j < *roles[i]->threads; j++, n++) {
+			threads[n].role = roles[i];
+			prandom_seed_state(&threads[n].rnd, get_random_u64());
+		}
+	nr_threads = n;
+	for (i = 0; i < nr_threads; i++) {
+		struct task_struct *task = kthread_create(thread_run, &threads[i], "torture_%s",
+							  threads[i].role->name);
+
+		if (IS_ERR(task))
+			return PTR_ERR(task);
+		get_task_struct(task);	/* put in threads_stop() */
+		WRITE_ONCE(threads[i].task, task);
+	}
+	for (i = 0; i < nr_threads; i++)
+		wake_up_process(threads[i].task);
+	for (i = 0; i < num_online_cpus() * torture_preempts; i++) {
+		struct task_struct *task = kthread_run(preempt_run, NULL, "torture_preempt");
+
+		if (IS_ERR(task))
+			return PTR_ERR(task);
+		preempting[i] = task;
+	}
+	return 0;
+}
+
+static void threads_stop(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_threads; i++)
+		if (threads[i].task)
+			kthread_stop(threads[i].task);
+	for (i = 0; i < nr_threads; i++)
+		if (threads[i].task)
+			put_task_struct(threads[i].task);
+	for (i = 0; preempting && i < num_possible_cpus() * torture_preempts; i++)
+		if (preempting[i])
+			kthread_stop(preempting[i]);
+	kfree(preempting);
+	kfree(threads);
+}
+
+/* Reports threads that have made no move for @stuck seconds, a look in each interval. */
+static void look_for_stuck(unsigned long *moves, unsigned int *looks)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_threads; i++) {
+		unsigned long now = READ_ONCE(threads[i].moves);
+
+		looks[i] = now == moves[i] ? looks[i] + 1 : 0;
+		moves[i] = now;
+		if (stuck && looks[i] && (u64)looks[i] * stat_interval >= stuck) {
+			torture_fail("a thread that is to %s is stuck", threads[i].role->name);
+			looks[i] = 0;
+		}
+	}
+}
+
+/* Statistics */
+
+static unsigned long sum(enum torture_count what)
+{
+	unsigned long total = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		total += READ_ONCE(per_cpu(torture_counts, cpu)[what]);
+	return total;
+}
+
+static void tell(const char *when)
+{
+	pr_info("%s: scopes %lu, refused %lu; cancels %lu, first %lu, refuses %lu, pauses %lu; owners %lu/%lu\n",
+		when, sum(SCOPES), sum(REFUSED), sum(CANCELS), sum(CANCELLED_FIRST),
+		sum(REFUSES), sum(PAUSES), sum(OWNERS_FREED), sum(OWNERS_MADE));
+	pr_info("%s: works %lu/%lu, queued %lu, not %lu, modified %lu, taken back %lu, flushed %lu, runs %lu, requeued %lu, dropped %lu; workqueues flushed %lu, destroyed %lu\n",
+		when, sum(WORKS_RELEASED), sum(WORKS_MADE), sum(QUEUED), sum(NOT_QUEUED),
+		sum(MODIFIED), sum(TAKEN_BACK), sum(FLUSHED), sum(RUNS), sum(REQUEUED),
+		sum(DROPPED), sum(WQS_FLUSHED), sum(WQS_DESTROYED));
+	pr_info("%s: timers %lu/%lu, fired %lu; waits %lu, events %lu, killed %lu; states %lu, units %lu/%lu, published %lu; no memory %lu; failures %d\n",
+		when, sum(TIMERS_RELEASED), sum(TIMERS_MADE), sum(FIRED), sum(WAITS),
+		sum(EVENTS), sum(KILLS), sum(STATES), sum(UNITS_FREED), sum(UNITS_ADDED),
+		sum(UNITS_PUBLISHED), sum(NO_MEMORY), atomic_read(&failures));
+}
+
+static void compare(const char *what, enum torture_count is, enum torture_count should_be)
+{
+	if (sum(is) != sum(should_be))
+		torture_fail("%s: %lu of %lu", what, sum(is), sum(should_be));
+}
+
+/* A role that has done nothing has looked at nothing. */
+static void look_for_idle(void)
+{
+	static const struct {
+		unsigned int *threads;
+		enum torture_count what;
+	} must[] = {
+		{ &torture_scopes, SCOPES }, { &torture_cancels, CANCELLED_FIRST },
+		{ &torture_pauses, PAUSES }, { &torture_works, RUNS },
+		{ &torture_works, TAKEN_BACK }, { &torture_queues, WQS_DESTROYED },
+		{ &torture_waits, WAITS }, { &torture_wakes, EVENTS },
+		{ &torture_units, UNITS_PUBLISHED },
+	};
+	bool timers = torture_kinds[BGTOKEN_SHARED] || torture_kinds[BGTOKEN_SPIN] ||
+		      torture_kinds[BGTOKEN_PERCPU];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(must); i++)
+		if (*must[i].threads && !sum(must[i].what))
+			torture_fail("threads of a role have done nothing (%u)", i);
+	if (torture_waits && torture_wakes && !sum(KILLS))
+		torture_fail("no wait was ended by a signal");
+	if (torture_timers && timers && !sum(FIRED))
+		torture_fail("no timer has fired");
+}
+
+static void verdict(void)
+{
+	compare("owners freed", OWNERS_FREED, OWNERS_MADE);
+	compare("tokens whose cancel was the first", CANCELLED_FIRST, TARGETS_MADE);
+	compare("targets freed", TARGETS_FREED, TARGETS_MADE);
+	compare("works released", WORKS_RELEASED, WORKS_MADE);
+	compare("timers released", TIMERS_RELEASED, TIMERS_MADE);
+	compare("units freed", UNITS_FREED, UNITS_ADDED);
+	if (seconds >= 10)
+		look_for_idle();
+	tell("end");
+	WRITE_ONCE(state, atomic_read(&failures) ? "FAILURE" : "SUCCESS");
+	pr_info("end of test: %s\n", state);
+}
+
+static int main_run(void *unused)
+{
+	unsigned long end = jiffies + (unsigned long)seconds * HZ, next;
+	unsigned long *moves = kcalloc(nr_threads, sizeof(*moves), GFP_KERNEL);
+	unsigned int *looks = kcalloc(nr_threads, sizeof(*looks), GFP_KERNEL);
+	char when[24];
+
+	while (!kthread_should_stop() && (!seconds || time_before(jiffies, end))) {
+		next = jiffies + (unsigned long)stat_interval * HZ;
+		while (!kthread_should_stop() && time_before(jiffies, next) &&
+		       (!seconds || time_before(jiffies, end)))
+			schedule_timeout_interruptible(HZ / 10);
+		if (moves && looks && time_after_eq(jiffies, next))
+			look_for_stuck(moves, looks);
+		snprintf(when, sizeof(when), "%lu s",
+			 seconds + (long)(jiffies - end) / HZ);
+		tell(when);
+	}
+	threads_stop();
+	torture_targets_exit();
+	torture_works_exit();
+	torture_units_exit();
+	verdict();
+	kfree(moves);
+	kfree(looks);
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(HZ / 10);
+	return 0;
+}
+
+static int __init torture_init(void)
+{
+	int err;
+
+	/* Only cancels put tokens there. */
+	if (!stat_interval || !torture_cancels) {
+		pr_err("stat_interval and cancels cannot be 0\n");
+		return -EINVAL;
+	}
+	err = torture_targets_init();
+	if (!err)
+		err = torture_units_init();
+	if (err)
+		return err;
+	err = torture_works_init();
+	if (!err)
+		err = threads_start();
+	if (!err) {
+		main_task = kthread_run(main_run, NULL, "torture_main");
+		err = PTR_ERR_OR_ZERO(main_task);
+	}
+	if (err) {
+		threads_stop();
+		torture_targets_exit();
+		torture_works_exit();
+		torture_units_exit();
+	}
+	return err;
+}
+module_init(torture_init);
+
+static void __exit torture_exit(void)
+{
+	kthread_stop(main_task);
+	rcu_barrier();	/* of kfree_rcu(); it needs no text, but tells leaks apart */
+}
+module_exit(torture_exit);
+
+MODULE_DESCRIPTION("Tortures bgtoken and bgcompile, and looks at what they promise");
+MODULE_AUTHOR("the bgtoken developers");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * bgtoken_torture: threads that use tokens, works, timers and compile states in many
+ * ways, at random and all at once, and look at what is promised.
+ *
+ *	main.c		parameters, threads, statistics, the verdict
+ *	target.c	tokens and their owners: scopes, cancels, pauses
+ *	works.c		works, delayed works and timers, and the workqueues under them
+ *	waits.c		who waits for an event, and is woken or killed
+ *	units.c		compile states
+ *
+ * What is looked at, and who looks:
+ *
+ *  - whoever is in a scope, at its owner's canary, at who else is in one, and whether a
+ *    cancel has returned or a pause is on;
+ *  - a cancel or a pause that has returned, at how many scopes are live;
+ *  - a work's function, at whether it runs twice at once, or another beside it where
+ *    that is ordered, or its workqueue is gone;
+ *  - a release, at what became of the work against how often its function was called;
+ *  - whoever waited, at why the wait ended;
+ *  - the verdict, at the sums: as many releases as inits, as many owners freed as made.
+ *
+ * KASAN sees the rest, as an owner is freed as soon as its cancel returns.
+ */
+#ifndef _BGTOKEN_TORTURE_H
+#define _BGTOKEN_TORTURE_H
+
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/prandom.h>
+#include <linux/rcupdate.h>
+
+#include "bgcompile.h"
+
+/* main.c */
+
+/* What is counted, on each CPU; the sums are told. */
+enum torture_count {
+	SCOPES, REFUSED, CANCELS, CANCELLED_FIRST, PAUSES, REFUSES,
+	OWNERS_MADE, OWNERS_FREED, TARGETS_MADE, TARGETS_FREED,
+	WORKS_MADE, WORKS_RELEASED, QUEUED, NOT_QUEUED, MODIFIED, TAKEN_BACK, FLUSHED,
+	RUNS, DROPPED, REQUEUED, WQS_DESTROYED, WQS_FLUSHED,
+	TIMERS_MADE, TIMERS_RELEASED, FIRED,
+	WAITS, EVENTS, KILLS,
+	STATES, UNITS_ADDED, UNITS_FREED, UNITS_PUBLISHED,
+	NO_MEMORY,
+	TORTURE_COUNTS
+};
+
+DECLARE_PER_CPU(unsigned long[TORTURE_COUNTS], torture_counts);
+#define torture_count(_what)	this_cpu_inc(torture_counts[_what])
+
+/* A promise is broken: says which, the first few times, and counts. */
+#define torture_fail(_fmt, ...)	__torture_fail(_fmt "\n", ##__VA_ARGS__)
+void __printf(1, 2) __torture_fail(const char *fmt, ...);
+
+/* A thread, and its random numbers. */
+struct torture_thread {
+	struct task_struct *task;
+	struct rnd_state rnd;
+	const struct torture_role *role;
+	unsigned long moves;	/* progress, for who looks whether it is stuck */
+};
+
+struct torture_role {
+	const char *name;
+	unsigned int *threads;	/* the parameter that says how many */
+	void (*move)(struct torture_thread *me);
+	bool signals;		/* may be killed, and goes on */
+};
+
+extern const struct torture_role torture_scope_role, torture_cancel_role,
+	torture_pause_role, torture_work_role, torture_queue_role, torture_timer_role,
+	torture_wait_role, torture_wake_role, torture_unit_role;
+extern unsigned int torture_scopes, torture_cancels, torture_pauses, torture_works,
+	torture_queues, torture_timers, torture_waits, torture_units, torture_wakes;
+
+u32 torture_below(struct torture_thread *me, u32 n);
+/* Once in @n times. */
+bool torture_one_in(struct torture_thread *me, u32 n);
+/* Spins for a moment, most often not at all; sleeps now and then, if that is allowed. */
+void torture_delay(struct rnd_state *rnd, bool may_sleep);
+struct task_struct *torture_victim(struct torture_thread *me);
+
+/* target.c */
+
+struct torture_owner;
+
+/* A token and what is known of it, which outlives the owner. */
+struct torture_target {
+	struct kref kref;		/* a slot, the owner, whoever looks at it */
+	struct rcu_head rcu;
+	struct bgtoken *token;		/* a reference */
+	struct torture_owner *owner;	/* to be freed by whose cancel is first */
+	enum bgtoken_kind kind;
+	atomic_t live;			/* scopes, as they count themselves */
+	struct mutex pausing;		/* pauses are not counted: one at a time */
+	bool paused;			/* pausing */
+	bool over;			/* a cancel has returned */
+	atomic_t events;		/* for those who wait */
+};
+
+extern bool torture_kinds[BGTOKEN_KINDS];
+
+int torture_targets_init(void);
+void torture_targets_exit(void);
+
+/* A token or a target out of any slot, with a reference, or NULL. */
+struct bgtoken *torture_find_token(struct torture_thread *me);
+struct torture_target *torture_find_target(struct torture_thread *me);
+void torture_target_put(struct torture_target *target);
+
+/* Enters, looks around, and leaves; @rnd is of the caller alone. */
+bool torture_visit(struct bgtoken *token, struct rnd_state *rnd, bool may_sleep);
+/* The same, of who is in a scope already. */
+void torture_look_around(void *owner, struct bgtoken *token, struct rnd_state *rnd,
+			 bool may_sleep);
+/* As bgtoken_cancel(), and frees the owner. */
+void torture_cancel(struct torture_target *target);
+
+/* works.c */
+
+int torture_works_init(void);
+void torture_works_exit(void);
+
+/* units.c */
+
+int torture_units_init(void);
+void torture_units_exit(void);
+
+#endif /* _BGTOKEN_TORTURE_H */

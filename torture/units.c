@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Compile states: made, given units, some of which fail, and cancelled at any moment.
+ *
+ * A state is its owner's, which is freed as soon as the cancel returns.  What its units
+ * need is the env, which has a reference for each task.
+ */
+#include <linux/random.h>
+#include <linux/slab.h>
+
+#include "torture.h"
+
+#define MOST_UNITS	48
+#define ALIVE		0xa11fe0a11fe0UL
+#define POISON		0xdeadbeefUL
+
+struct state {
+	unsigned long canary;
+	struct bgcompile compile;
+	struct bgcompile_callback callback;
+	atomic_t told;
+	unsigned int published;		/* in scopes of BGTOKEN_MUTEX */
+	struct state_env *env;		/* a reference */
+};
+
+struct state_env {
+	struct kref kref;
+	atomic_t compiling;
+};
+
+struct unit {
+	struct bgcompile_unit unit;
+	int error;			/* what its step is to return */
+	atomic_t compiled;
+};
+
+static struct bgtoken_wq *units_wq;
+
+static struct state *to_state(struct bgcompile *compile)
+{
+	struct state *state = container_of(compile, struct state, compile);
+
+	if (READ_ONCE(state->canary) != ALIVE)
+		torture_fail("a scope of a compile state has no owner");
+	return state;
+}
+
+static void env_free(struct kref *kref)
+{
+	kfree(container_of(kref, struct state_env, kref));
+}
+
+static void *get_env(struct bgcompile *compile)
+{
+	struct state_env *env = to_state(compile)->env;
+
+	if (!(get_random_u32() % 64))
+		return NULL;
+	kref_get(&env->kref);
+	return env;
+}
+
+static void put_env(void *data)
+{
+	struct state_env *env = data;
+
+	kref_put(&env->kref, env_free);
+}
+
+static int compile_unit(struct bgcompile_unit *bgunit, void *data, struct bgtoken *token)
+{
+	struct unit *unit = container_of(bgunit, struct unit, unit);
+	struct state_env *env = data;
+	struct rnd_state rnd;
+
+	prandom_seed_state(&rnd, get_random_u64());
+	atomic_inc(&env->compiling);
+	if (atomic_inc_return(&unit->compiled) != 1)
+		torture_fail("a unit is compiled again");
+	torture_delay(&rnd, true);
+	atomic_dec(&env->compiling);
+	return unit->error;
+}
+
+static int publish_unit(struct bgcompile *compile, struct bgcompile_unit *bgunit)
+{
+	to_state(compile)->published++;
+	torture_count(UNITS_PUBLISHED);
+	return 0;
+}
+
+static void free_unit(struct bgcompile_unit *bgunit)
+{
+	kfree(container_of(bgunit, struct unit, unit));
+	torture_count(UNITS_FREED);
+}
+
+static const struct bgcompile_ops ops = {
+	.get_env = get_env,
+	.put_env = put_env,
+	.compile = compile_unit,
+	.publish = publish_unit,
+	.free_unit = free_unit,
+};
+
+static void event_told(struct bgcompile_callback *cb, enum bgcompile_event event, int error)
+{
+	struct state *state = container_of(cb, struct state, callback);
+
+	if (READ_ONCE(state->canary) != ALIVE)
+		torture_fail("a callback has no owner");
+	if (atomic_fetch_or(BIT(event), &state->told) & BIT(event))
+		torture_fail("a callback is told of event %d again", event);
+}
+
+static void add_units(struct torture_thread *me, struct state *state)
+{
+	int n = 1 + torture_below(me, MOST_UNITS), i;
+	struct bgcompile_unit *bgunit, *next;
+	LIST_HEAD(units);
+
+	for (i = 0; i < n; i++) {
+		struct unit *unit = kzalloc(sizeof(*unit), GFP_KERNEL);
+
+		if (!unit)
+			break;
+		if (torture_one_in(me, 512))
+			unit->error = -EIO;
+		bgcompile_unit_init(&unit->unit, torture_below(me, BGCOMPILE_TIERS),
+				    torture_below(me, 1000));
+		bgcompile_unit_add(&unit->unit, &units);
+	}
+	if (!bgcompile_add_units(&state->compile, &units)) {
+		this_cpu_add(torture_counts[UNITS_ADDED], i);
+		return;
+	}
+	list_for_each_entry_safe(bgunit, next, &units, node)
+		kfree(container_of(bgunit, struct unit, unit));
+}
+
+static struct state *state_create(struct torture_thread *me)
+{
+	struct bgcompile_params params = {
+		.kind = BGTOKEN_MUTEX,
+		.max_tasks = torture_below(me, 5),
+		.big_size = torture_one_in(me, 2) ? 900 : 0,
+		.batch = torture_one_in(me, 2) ? 1 + torture_below(me, 8) : 0,
+	};
+	struct state *state = kzalloc(sizeof(*state), GFP_KERNEL);
+	struct state_env *env = kzalloc(sizeof(*env), GFP_KERNEL);
+
+	if (!state || !env || bgcompile_init(&state->compile, units_wq, &ops, &params)) {
+		kfree(state);
+		kfree(env);
+		torture_count(NO_MEMORY);
+		return NULL;
+	}
+	kref_init(&env->kref);
+	state->env = env;
+	state->canary = ALIVE;
+	state->callback.fn = event_told;
+	torture_count(STATES);
+	return state;
+}
+
+static void unit_move(struct torture_thread *me)
+{
+	struct state *state = state_create(me);
+	struct state_env *env;
+	int adds = 1 + torture_below(me, 4);
+
+	if (!state)
+		return;
+	bgcompile_add_callback(&state->compile, &state->callback);
+	while (adds--) {
+		add_units(me, state);
+		torture_delay(&me->rnd, true);
+	}
+	if (torture_one_in(me, 2))
+		bgcompile_wait_timeout(&state->compile,
+				       torture_one_in(me, 2) ? BGCOMPILE_TOP_FINISHED :
+							       BGCOMPILE_BASELINE_FINISHED,
+				       torture_below(me, 20));
+	if (!bgcompile_cancel(&state->compile))
+		torture_fail("the only cancel of a compile state was not the first");
+	env = state->env;
+	state->canary = POISON;
+	kfree(state);
+	put_env(env);
+}
+
+const struct torture_role torture_unit_role = {
+	.name = "unit", .threads = &torture_units, .move = unit_move,
+};
+
+int torture_units_init(void)
+{
+	units_wq = bgtoken_wq_create("torture_units", WQ_UNBOUND, 0);
+	return PTR_ERR_OR_ZERO(units_wq);
+}
+
+void torture_units_exit(void)
+{
+	bgtoken_wq_destroy(units_wq);
+}
