@@ -81,7 +81,7 @@ struct bgfilter_results {
 	u32 next;			/* slot to be freed */
 	u32 nr;
 	unsigned long *published;	/* bit i: slots[i] is not empty */
-	atomic_t progs;			/* how many are not */
+	atomic_t progs;			/* how many are not: a close has no time to count them */
 	struct bgfilter_slot slots[] __counted_by(nr);
 };
 
