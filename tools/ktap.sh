@@ -157,12 +157,12 @@ complaint() {
 	echo "${line%$'\r'}"
 }
 
-# complain_of_run SENTENCE LOG [OUTPUT]: with the lines of the kernel's log that should not be
-# there, and the last of what tools/vm printed, which say more than a status.
+# complain_of_run SENTENCE LOG [OUTPUT]...: with the lines of the kernel's log that should not
+# be there, and the last of what tools/vm printed, which say more than a status.
 complain_of_run() {
 	complain "$1"
 	{ log_complaints "$2" 2>/dev/null || true; } | sed -n 's/^/    /; s/\r$//; 1,3p'
-	[ -z "${3:-}" ] || tail -n 8 -- "$3" | sed 's/^/    /'
+	[ $# -lt 3 ] || tail -q -n 8 -- "${@:3}" | sed 's/^/    /'
 }
 
 # add_summary FILE: the counts that kunit.py printed, last. What it calls an

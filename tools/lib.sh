@@ -214,6 +214,21 @@ log_complaints() {
 	fi
 }
 
+# The status of tools/vm then.
+BG_EXIT_EMULATOR=123
+
+# emulator_failed FILE: does this kernel's log say that a CPU ran a breakpoint which was not in
+# its memory? It names the byte before the next instruction, which a breakpoint is.
+emulator_failed() {
+	awk '
+	/ int3: 0000 \[#1\]/ { trap = 1 }
+	trap && / Code: / {
+		stale = match($0, / [0-9a-f][0-9a-f] <[0-9a-f][0-9a-f]>/) && substr($0, RSTART + 1, 2) != "cc"
+		exit
+	}
+	END { exit !stale }' "$1"
+}
+
 # A hang is told from a slow machine by what it says. The start of a machine is a
 # known piece of work, which it has just done, emulated or not, beside whatever else
 # runs, and takes longer than any test case: tools/guest/init takes five times as long
@@ -260,6 +275,22 @@ outlast() {
 # tools/vm, which is ended when the shell that runs it dies.
 # shellcheck disable=SC2034
 BG_VM=(setpriv --pdeathsig TERM -- "$BG_ROOT/tools/vm")
+
+# run_vm FILE ARG...: tools/vm with these. What the command prints is in FILE, and printed. A
+# machine that the emulator failed says nothing of what is tested, and is started again; FILE
+# is of the last one. Three in a row are no accident.
+run_vm() {
+	local file=$1 try status
+	shift
+
+	for try in 1 2 3; do
+		status=0
+		"${BG_VM[@]}" "$@" | tee -i -- "$file" || status=$?
+		{ [ $status = "$BG_EXIT_EMULATOR" ] && [ $try -lt 3 ]; } || break
+		say "the emulator failed: again, try $((try + 1)) of 3"
+	done
+	return $status
+}
 
 # A slot for a device that can be unplugged, as tools/vm takes it. On the older board a driver
 # that binds has ACPI look for the device's pin, which it does not use: that took the debug
