@@ -80,6 +80,7 @@ help:
 	@echo '  kunit     the suites on User-Mode Linux, by kunit.py: the inner loop'
 	@echo '  find      places in a kernel tree, TREE=, that look like some of the bugs in patterns/'
 	@echo '  litmus    the barriers, each as it is and weaker, under the kernel'"'"'s memory model'
+	@echo '  model     tokens, works and compile queues: every state, looked at by Spin'
 	@echo '  lint      look at the sources with every checker there is'
 	@echo '  coverage  which lines and branches the tests take: a report in build/coverage/'
 	@echo '  bench     measure it against what is used instead, in QEMU: tables and plots'
@@ -100,6 +101,7 @@ help:
 	@echo '  ROUNDS=   demo-unplug, patterns, conversions: how often'
 	@echo '  DEBUG=1   demo-unplug: on a kernel with KASAN, lockdep, kmemleak, which must find nothing'
 	@echo '  MINUTES=  torture: how long (default 1)'
+	@echo '  QUICK=1   model: the smaller sizes only'
 	@echo '  TREE=     find: folders or files (default: drivers, net, sound of KERNEL'"'"'s source)'
 	@echo '  KDIR=     build modules against this folder, with no set-up'
 	@echo '  ACCEL=    kvm or tcg: do not try which of them works'
@@ -176,9 +178,11 @@ kunit:
 find:
 	@tools/find $(TREE)
 
-.PHONY: lint litmus coverage
+.PHONY: lint litmus model coverage
 lint litmus coverage:
 	@tools/$@
+model:
+	@tools/model $(if $(QUICK),--quick)
 
 # The benchmark is built only where it is asked for.
 .PHONY: bench bench-icount bench-quick

@@ -308,7 +308,7 @@ static void bgcompile_queue_put(struct bgcompile_queue *queue)
 /* Events */
 
 /*
- * See which events have come; true if some did.  In a scope.  Waiters look
+ * See which events have come; true if some did (queue.pml: settle).  In a scope.  Waiters look
  * under state->lock, too: either they see the events or are seen here.  Being
  * cancelled is no event, and no tier finishes after it.
  */
@@ -360,7 +360,7 @@ bgcompile_untold(struct bgcompile *state, enum bgcompile_event *event)
 	return NULL;
 }
 
-/* In a scope, without state->lock.  Once cancelled, nothing is told. */
+/* In a scope, without state->lock.  Once cancelled, nothing is told (queue.pml: tell). */
 static void bgcompile_tell(struct bgcompile *state, struct bgtoken *token)
 {
 	struct bgcompile_callback *cb;
@@ -389,8 +389,8 @@ static void bgcompile_tell(struct bgcompile *state, struct bgtoken *token)
 
 /*
  * The first error wins, unless it comes after the end: from a cancel on, or from
- * a task that had nothing to do any more.  What was not started will not be.  The
- * caller goes on to bgcompile_settle() before it drops the lock.
+ * a task that had nothing to do any more.  What was not started will not be
+ * (queue.pml: fail).  The caller goes on to bgcompile_settle() before it drops the lock.
  */
 static void bgcompile_fail(struct bgcompile *state, struct bgtoken *token,
 			   int error, struct list_head *doomed)
@@ -435,7 +435,7 @@ static int bgcompile_alloc_tasks(struct list_head *tasks, unsigned int count,
 	return 0;
 }
 
-/* Start as many tasks as are missing; 0 if there is at least one then. */
+/* Start as many tasks as are missing; 0 if there is at least one then (queue.pml: start_task). */
 static int bgcompile_start(struct bgcompile *state, struct list_head *tasks)
 	__must_hold(&state->lock)
 {
@@ -506,7 +506,7 @@ static void bgcompile_take_batch(struct bgcompile *state,
 /*
  * Give a task its next batch; or none, with the task queued again or accounted
  * for as stopped.  A task that is cancelled just leaves, and one that cannot be
- * queued again, too: its release sees to the rest.
+ * queued again, too: its release sees to the rest (queue.pml: next).
  */
 static void bgcompile_next(struct bgcompile *state, struct bgcompile_task *task,
 			   bool may_yield)
@@ -531,7 +531,7 @@ static void bgcompile_next(struct bgcompile *state, struct bgcompile_task *task,
 	}
 }
 
-/* Step 1: pin the env, take a batch. */
+/* Step 1: pin the env, take a batch (queue.pml: run_task). */
 static void bgcompile_begin(struct bgcompile *state, struct bgcompile_task *task)
 {
 	struct bgtoken *token = task->work.token;
@@ -619,7 +619,7 @@ static void bgcompile_publish(struct bgcompile *state,
 /*
  * Put back what was not begun, and start other tasks for it, as they may have left
  * while there was nothing else.  This one can do without them: if there is no
- * memory, or their get_env fails, it does it all.
+ * memory, or their get_env fails, it does it all (queue.pml: put_back).
  */
 static void bgcompile_put_back(struct bgcompile *state, struct bgcompile_task *task)
 	__must_hold(&state->lock)
@@ -664,7 +664,7 @@ static bool bgcompile_account(struct bgcompile *state,
 	return bgcompile_settle(state, token);
 }
 
-/* Step 3: publish a batch, take the next. */
+/* Step 3: publish a batch, take the next (queue.pml: run_task). */
 static void bgcompile_finish(struct bgcompile *state, struct bgcompile_task *task)
 {
 	struct bgcompile_outcome outcome = {};
@@ -782,7 +782,7 @@ static void bgcompile_task_run(struct bgtoken_work *work)
 	lock_map_release(__bgtoken_works_map(token));
 }
 
-/* In a scope: a task that still counts will not run any more. */
+/* In a scope: a task that still counts will not run any more (queue.pml: put_task). */
 static void bgcompile_abandoned(struct bgcompile *state,
 				struct bgcompile_task *task,
 				struct list_head *doomed)
@@ -897,7 +897,7 @@ static int bgcompile_missing(struct bgcompile *state,
 
 /*
  * In a scope: take the units over, all or none; none if more tasks are needed first,
- * as some have left while these were allocated.
+ * as some have left while these were allocated (queue.pml: add).
  */
 static int bgcompile_take(struct bgcompile *state, struct bgtoken *token,
 			  struct bgcompile_units *units,
@@ -1149,7 +1149,7 @@ bool bgcompile_cancel_nested(struct bgcompile *state, unsigned int subclass)
 		return false;
 	bgtoken_cancel_nested(token, subclass);
 
-	/* From here on no scope; only other calls of the owner's. */
+	/* From here on no scope; only other calls of the owner's (queue.pml: cancel). */
 	spin_lock_irqsave(&state->lock, flags);
 	queue = state->queue;
 	state->queue = NULL;

@@ -115,6 +115,12 @@
  * there for: with a weaker one the kernel's memory model allows what must not be.  One,
  * percpu-refused, is about which word is changed.
  *
+ * Model
+ * =====
+ *
+ * Beside what is modelled in Documentation/model stands, in brackets, the part of the model
+ * that it is: with one thing less in it, Spin finds what goes wrong.
+ *
  * Protection
  * ==========
  *
@@ -348,7 +354,7 @@ struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
 }
 EXPORT_SYMBOL_GPL(__devm_bgtoken_create);
 
-/* How many scopes of a BGTOKEN_PERCPU token are live, at least, if it is shut. */
+/* How many scopes of a BGTOKEN_PERCPU token are live, at least, if it is shut (token.pml: sum). */
 static int bgtoken_sum(const struct bgtoken *token)
 {
 	unsigned int sum = 0;
@@ -372,7 +378,7 @@ static void bgtoken_free(struct kref *kref)
 		free_percpu(token->live);	/* its place is the rcu_head's, too */
 	}
 	debug_check_no_locks_freed(token, sizeof(*token));	/* in its own scope? */
-	kfree_rcu(token, rcu);	/* bgtoken_get_unless_zero() may look at kref */
+	kfree_rcu(token, rcu);	/* bgtoken_get_unless_zero() looks at kref (token.pml: reclaim) */
 	live_dec(tokens);
 }
 
@@ -478,6 +484,7 @@ static void bgtoken_wait_sleeping(struct bgtoken *token, int shut)
 	compat_contention_end(token, 0);
 }
 
+/* Until nobody is in a scope or, for who stands in line, the token is @shut (token.pml: wait). */
 static noinline void bgtoken_wait(struct bgtoken *token, int shut)
 {
 	if (bgtoken_over(token, shut))
@@ -519,7 +526,7 @@ static bool bgtoken_take(struct bgtoken *token, int word, int idle)
 
 /*
  * Step (1), one at a time.  At first newcomers may go first: they are on a CPU,
- * too, and need no hand-over.
+ * too, and need no hand-over (token.pml: stand_in_line).
  */
 static bool bgtoken_stand_in_line(struct bgtoken *token, unsigned int subclass)
 {
@@ -549,7 +556,7 @@ static bool bgtoken_stand_in_line(struct bgtoken *token, unsigned int subclass)
 	return entered;
 }
 
-/* Step (1), in parallel. */
+/* Step (1), in parallel (token.pml: enter). */
 static bool bgtoken_share(struct bgtoken *token)
 {
 	int word = atomic_read(&token->scopes);
@@ -612,7 +619,7 @@ static void *bgtoken_enter_share(struct bgtoken *token, unsigned int subclass,
 	return token->owner;
 }
 
-/* Steps (3) and (4) of BGTOKEN_PERCPU. */
+/* Steps (3) and (4) of BGTOKEN_PERCPU (token.pml: exit). */
 static __always_inline void bgtoken_uncount(struct bgtoken *token, atomic_t *live)
 {
 	/* Fully ordered: after the scope (percpu-sum), before the look (percpu-wakes-cancel). */
@@ -635,7 +642,10 @@ static noinline void *bgtoken_refused(struct bgtoken *token, atomic_t *live, uns
 	return NULL;
 }
 
-/* Step (1) of BGTOKEN_PERCPU, when the token is not shut.  Calls nothing, and so needs no frame. */
+/*
+ * Step (1) of BGTOKEN_PERCPU, when the token is not shut (token.pml: enter).  Calls nothing,
+ * and so needs no frame.
+ */
 static __always_inline void *bgtoken_enter_percpu(struct bgtoken *token, unsigned int subclass,
 						  unsigned long ip)
 {
@@ -678,8 +688,8 @@ void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass)
 EXPORT_SYMBOL_GPL(__bgtoken_enter_slow);
 
 /*
- * Step (4).  @before is what token->scopes was before the exit.  False if there was no
- * scope to end.
+ * Step (4) (token.pml: exit).  @before is what token->scopes was before the exit.  False if
+ * there was no scope to end.
  */
 static bool bgtoken_exit_slow(struct bgtoken *token, int before, int irqs)
 {
@@ -909,8 +919,8 @@ static noinline void bgtoken_notify(struct bgtoken *token)
 }
 
 /*
- * Steps (a) and (b).  What the word was is returned.  A full barrier: before the
- * wake-ups, and before the look at who watches, where it pairs with
+ * Steps (a) and (b) (token.pml: notify).  What the word was is returned.  A full barrier:
+ * before the wake-ups, and before the look at who watches, where it pairs with
  * __bgtoken_watch() (watch).
  */
 static int bgtoken_close(struct bgtoken *token, int flags)
@@ -936,7 +946,7 @@ static bool bgtoken_live(struct bgtoken *token, int word)
 	return live > 0;
 }
 
-/* Step (c), if the word was @word at (a). */
+/* Step (c), if the word was @word at (a) (token.pml: wait_scopes). */
 static void bgtoken_wait_scopes(struct bgtoken *token, int word, unsigned int subclass)
 {
 	bool held = bgtoken_begin_wait(token, subclass);
@@ -969,6 +979,7 @@ static void bgtoken_wait_scopes(struct bgtoken *token, int word, unsigned int su
  */
 bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass)
 {
+	/* One cancel is told that it was the one (token.pml: cancel). */
 	int word = bgtoken_close(token, BGTOKEN_CANCELLED | BGTOKEN_CLAIMED);
 
 	bgtoken_wait_scopes(token, word, subclass);
@@ -991,7 +1002,7 @@ EXPORT_SYMBOL_GPL(bgtoken_cancel_nested);
  */
 void bgtoken_pause_nested(struct bgtoken *token, unsigned int subclass)
 {
-	int word = atomic_fetch_or(BGTOKEN_PAUSED, &token->scopes);
+	int word = atomic_fetch_or(BGTOKEN_PAUSED, &token->scopes);	/* (token.pml: pause) */
 
 	trace_bgtoken_pause(token);
 	bgtoken_drop_pending(token);
@@ -1035,7 +1046,7 @@ EXPORT_SYMBOL_GPL(bgtoken_resume);
 void bgtoken_refuse(struct bgtoken *token)
 {
 	if (bgtoken_close(token, BGTOKEN_CANCELLED) & BGTOKEN_WAITER)
-		wake_up_var(&token->scopes);	/* the first in line */
+		wake_up_var(&token->scopes);	/* the first in line (token.pml: refuse) */
 }
 EXPORT_SYMBOL_GPL(bgtoken_refuse);
 
@@ -1067,7 +1078,7 @@ long bgtoken_sleep(struct bgtoken *token, long timeout)
 	bgtoken_might_freeze();
 	if (timeout <= 0)
 		return 0;
-	__bgtoken_watch(token);
+	__bgtoken_watch(token);		/* before the look (token.pml: sleep) */
 	return ___wait_var_event(&token->owner,
 				 ___wait_cond_timeout(bgtoken_cancelled(token)),
 				 (TASK_IDLE | TASK_FREEZABLE), 0, timeout,
@@ -1135,7 +1146,8 @@ static int bgtoken_wake_waiter(struct wait_queue_entry *entry, unsigned int mode
 
 /*
  * A waiter looks at the condition while it is running, as that may enter a scope,
- * which may sleep; what wakes it meanwhile, it is told by waiter->woken.
+ * which may sleep; what wakes it meanwhile, it is told by waiter->woken
+ * (token.pml: wait_event).
  */
 void __bgtoken_wait_begin(struct bgtoken *token, struct bgtoken_waiter *waiter)
 {

@@ -247,6 +247,7 @@ static inline struct bgtoken *bgtoken_get(struct bgtoken *token)
 static inline struct bgtoken * __must_check
 bgtoken_get_unless_zero(struct bgtoken *token)
 {
+	/* (token.pml: lookup) */
 	return kref_get_unless_zero(&token->kref) ? token : NULL;
 }
 

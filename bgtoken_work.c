@@ -168,7 +168,7 @@ static void bgtoken_work_last(struct kref *kref)
 	if (!work->release || bgtoken_may_release_here()) {
 		bgtoken_work_free(kref);
 	} else {
-		atomic_inc(&bgtoken_releases);	/* bgtoken_release_workfn() */
+		atomic_inc(&bgtoken_releases);	/* bgtoken_release_workfn() (work.pml: put) */
 		work->work.func = bgtoken_release_workfn;
 		queue_work(bgtoken_own_wq.wq, &work->work);
 	}
@@ -384,7 +384,7 @@ static bool bgtoken_work_pending(const struct bgtoken_work *work)
 	return work->state != BGTOKEN_IDLE && work->pauses == bgtoken_pauses(work->token);
 }
 
-/* What is to become of a work whose run, or timer, is due. */
+/* What is to become of a work whose run, or timer, is due (work.pml: due). */
 static enum bgtoken_fate bgtoken_due(const struct bgtoken_work *work)
 {
 	int word = atomic_read(&work->token->scopes);
@@ -398,7 +398,7 @@ static enum bgtoken_fate bgtoken_due(const struct bgtoken_work *work)
 	return BGTOKEN_RAN;
 }
 
-/* To TIMER.  False if the workqueue is closing. */
+/* To TIMER (work.pml: queue_locked).  False if the workqueue is closing. */
 static bool bgtoken_list(struct bgtoken_wq *wq, struct bgtoken_delayed_work *dwork)
 {
 	bool closing = false;
@@ -429,8 +429,8 @@ static void bgtoken_unlist(struct bgtoken_delayed_work *dwork)
 }
 
 /*
- * To IDLE, from TIMER or QUEUED.  The reference is the caller's if this returns true;
- * else one that has begun keeps it.
+ * To IDLE, from TIMER or QUEUED (work.pml: take_back).  The reference is the caller's if this
+ * returns true; else one that has begun keeps it.
  */
 static bool bgtoken_take_back(struct bgtoken_work *work)
 {
@@ -449,7 +449,7 @@ static bool bgtoken_take_back(struct bgtoken_work *work)
 	return false;
 }
 
-/* From TIMER to QUEUED. */
+/* From TIMER to QUEUED (work.pml: expedite). */
 static void bgtoken_expedite(struct bgtoken_work *work)
 {
 	if (!bgtoken_take_back(work))
@@ -458,7 +458,7 @@ static void bgtoken_expedite(struct bgtoken_work *work)
 	queue_work(work->wq->wq, &work->work);
 }
 
-/* Drops the lock after each, so that interrupts are not off for long. */
+/* Drops the lock after each, so that interrupts are not off for long (work.pml: expedite_token). */
 static void bgtoken_expedite_token(struct bgtoken *token)
 {
 	unsigned long flags;
@@ -474,7 +474,10 @@ static void bgtoken_expedite_token(struct bgtoken *token)
 	spin_unlock_irqrestore(&token->lock, flags);
 }
 
-/* For a pause, after it is in the word: whoever queues later is refused, or sees this. */
+/*
+ * For a pause, after it is in the word: whoever queues later is refused, or sees this
+ * (work.pml: pause).
+ */
 static void bgtoken_drop_pending(struct bgtoken *token)
 {
 	unsigned long flags;
@@ -500,7 +503,7 @@ static void bgtoken_work_run(struct bgtoken_work *work, enum bgtoken_fate fate)
 	}
 }
 
-/* From QUEUED to IDLE. */
+/* From QUEUED to IDLE (work.pml: worker). */
 static void bgtoken_workfn(struct work_struct *ws)
 {
 	struct bgtoken_work *work = container_of(ws, struct bgtoken_work, work);
@@ -569,7 +572,7 @@ static void bgtoken_timer_run(struct bgtoken_timer *timer, u32 pauses)
 	}
 }
 
-/* From TIMER to QUEUED or, for a timer, IDLE. */
+/* From TIMER to QUEUED or, for a timer, IDLE (work.pml: timer). */
 static void bgtoken_timerfn(struct timer_list *t)
 {
 	struct bgtoken_delayed_work *dwork =
@@ -619,6 +622,7 @@ struct bgtoken_when {
 	bool mod;		/* if it is pending, too */
 };
 
+/* The token first, and the workqueue only if it was not cancelled (work.pml: may_queue). */
 static int bgtoken_may_queue(const struct bgtoken_wq *wq, const struct bgtoken_work *work,
 			     bool mod)
 {
@@ -638,7 +642,7 @@ static int bgtoken_may_queue(const struct bgtoken_wq *wq, const struct bgtoken_w
 	return BGTOKEN_NEWLY_QUEUED;
 }
 
-/* From TIMER to TIMER. */
+/* From TIMER to TIMER (work.pml: queue_locked). */
 static void bgtoken_move_timer(struct bgtoken_work *work, unsigned long expires)
 {
 	struct timer_list *timer = &to_bgtoken_delayed_work(work)->timer;
@@ -650,7 +654,7 @@ static void bgtoken_move_timer(struct bgtoken_work *work, unsigned long expires)
 	mod_timer(timer, expires);
 }
 
-/* From any state to TIMER or QUEUED, as the table above has it. */
+/* From any state to TIMER or QUEUED, as the table above has it (work.pml: queue_locked). */
 static int bgtoken_queue_locked(struct bgtoken_wq *wq, struct bgtoken_work *work,
 				const struct bgtoken_when *when)
 {
@@ -824,7 +828,7 @@ bool bgtoken_cancel_work(struct bgtoken_work *work)
 		return false;
 	spin_lock_irqsave(&work->token->lock, flags);
 	pending = bgtoken_work_pending(work);
-	if (work->state != BGTOKEN_IDLE) {
+	if (work->state != BGTOKEN_IDLE) {	/* (work.pml: cancel_work) */
 		fate = bgtoken_due(work);
 		mine = bgtoken_take_back(work);
 		WRITE_ONCE(work->fate, fate == BGTOKEN_RAN ? BGTOKEN_TAKEN_BACK : fate);
@@ -996,7 +1000,7 @@ void bgtoken_wq_flush(struct bgtoken_wq *wq)
 }
 EXPORT_SYMBOL_GPL(bgtoken_wq_flush);
 
-/* (2); the list keeps a work for as long as it takes to get a reference. */
+/* (2); the list keeps a work for as long as it takes to get a reference (work.pml: expedite_wq). */
 static void bgtoken_wq_expedite(struct bgtoken_wq *wq)
 {
 	struct bgtoken_work *work;
@@ -1066,7 +1070,7 @@ void bgtoken_wq_destroy(struct bgtoken_wq *wq)
 {
 	if (IS_ERR_OR_NULL(wq))
 		return;
-	trace_bgtoken_wq_drain(wq, false);
+	trace_bgtoken_wq_drain(wq, false);	/* (work.pml: drain) */
 	bgtoken_wq_expedite(wq);	/* (1), (2) */
 	synchronize_rcu();		/* (3) */
 	destroy_workqueue(wq->wq);	/* (4) */
