@@ -118,8 +118,8 @@
  * Model
  * =====
  *
- * Beside what is modelled in Documentation/model stands, in brackets, the part of the model
- * that it is: with one thing less in it, Spin finds what goes wrong.
+ * Beside what is modelled in Documentation/model stands, in brackets, the name of its
+ * counterpart there.  Mutants of the models show that Spin notices when a step is missing.
  *
  * Protection
  * ==========
@@ -1063,8 +1063,8 @@ static void bgtoken_might_freeze(void)
  * @token:	the caller holds a reference
  * @timeout:	jiffies, or MAX_SCHEDULE_TIMEOUT
  *
- * Not disturbed by signals, and not counted as load.  A task that is frozen stays
- * in here.  A work of a WQ_FREEZABLE workqueue holds up its freezing until it
+ * Not disturbed by signals, nor by a pause, which waits for it if it is in a scope; and not
+ * counted as load.  A task that is frozen stays in here.  A work of a WQ_FREEZABLE workqueue holds up its freezing until it
  * returns, whatever it does; one that sleeps for long is better off elsewhere.
  *
  * Context: Process context; sleeps.  A task that may be frozen holds no lock here and

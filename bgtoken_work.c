@@ -846,7 +846,8 @@ EXPORT_SYMBOL_GPL(bgtoken_cancel_work);
  * bgtoken_flush_work() - wait until a work is not queued or running any more
  * @work:	the caller holds a reference
  *
- * As flush_work(), of what was queued before the call.  Under a lock that the work
+ * As flush_work(), of what was queued before the call.  If that is taken back or modified
+ * meanwhile, it may return although an earlier run has not.  Under a lock that the work
  * takes, or from the work, it is a deadlock, which lockdep names; a cancelled token
  * spares the function, not the wait for one that runs.
  *

@@ -280,6 +280,7 @@ static void pause_move(struct torture_thread *me)
 		torture_fail("kind %d: %d scopes are live in a pause", target->kind, live);
 	WRITE_ONCE(target->paused, true);
 	torture_delay(&me->rnd, true);
+	torture_expect_refusal(me, target->token);
 	live = atomic_read(&target->live);
 	if (live)
 		torture_fail("kind %d: %d scopes began in a pause", target->kind, live);

@@ -13,13 +13,18 @@
  *
  *  - whoever is in a scope, at its owner's canary, at who else is in one, and whether a
  *    cancel has returned or a pause is on;
- *  - a cancel or a pause that has returned, at how many scopes are live;
+ *  - a cancel or a pause that has returned, at how many scopes are live; the latter, at
+ *    whether something can be queued;
  *  - a work's function, at whether it runs twice at once, or another beside it where
- *    that is ordered, or its workqueue is gone;
+ *    that is ordered, or its workqueue is gone; whoever has flushed it, at whether it
+ *    still runs;
  *  - a release, at what became of the work against how often its function was called;
  *  - whoever waited, at why the wait ended;
+ *  - who is told an event of a compile state, at what was told before; and whoever waited
+ *    for one, at whether the figures add up;
  *  - the verdict, at the sums: as many releases as inits, as many owners freed as made.
  *
+ * Some are armed for an hour: unless a cancel takes them off, as it is to, the sums are wrong.
  * KASAN sees the rest, as an owner is freed as soon as its cancel returns.
  */
 #ifndef _BGTOKEN_TORTURE_H
@@ -122,6 +127,9 @@ void torture_cancel(struct torture_target *target);
 
 int torture_works_init(void);
 void torture_works_exit(void);
+
+/* Of a token that is paused or cancelled. */
+void torture_expect_refusal(struct torture_thread *me, struct bgtoken *token);
 
 /* units.c */
 

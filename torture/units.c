@@ -101,11 +101,36 @@ static const struct bgcompile_ops ops = {
 static void event_told(struct bgcompile_callback *cb, enum bgcompile_event event, int error)
 {
 	struct state *state = container_of(cb, struct state, callback);
+	int told;
 
 	if (READ_ONCE(state->canary) != ALIVE)
 		torture_fail("a callback has no owner");
-	if (atomic_fetch_or(BIT(event), &state->told) & BIT(event))
+	told = atomic_fetch_or(BIT(event), &state->told);
+	if (told & BIT(event))
 		torture_fail("a callback is told of event %d again", event);
+	if (told & (BIT(BGCOMPILE_TOP_FINISHED) | BIT(BGCOMPILE_FAILED)))
+		torture_fail("a callback is told of event %d after the end, %x", event, told);
+	if (event == BGCOMPILE_TOP_FINISHED && !(told & BIT(BGCOMPILE_BASELINE_FINISHED)))
+		torture_fail("a callback is told of the top tier first");
+}
+
+/* A tier that has finished may get more units, until all have. */
+static void look_at_progress(struct state *state, bool all_finished)
+{
+	struct bgcompile_progress p;
+	int tier;
+
+	bgcompile_progress(&state->compile, &p);
+	for (tier = 0; tier < BGCOMPILE_TIERS; tier++) {
+		if (p.done[tier] + p.failed[tier] > p.total[tier])
+			torture_fail("tier %d: %u done, %u failed, of %u", tier, p.done[tier],
+				     p.failed[tier], p.total[tier]);
+		if (all_finished && p.done[tier] + p.failed[tier] != p.total[tier])
+			torture_fail("tier %d has finished: %u done, %u failed, of %u", tier,
+				     p.done[tier], p.failed[tier], p.total[tier]);
+	}
+	if (p.error && !(p.events & BIT(BGCOMPILE_FAILED)))
+		torture_fail("an error without its event: %d", p.error);
 }
 
 static void add_units(struct torture_thread *me, struct state *state)
@@ -135,8 +160,11 @@ static void add_units(struct torture_thread *me, struct state *state)
 
 static struct state *state_create(struct torture_thread *me)
 {
+	static const enum bgtoken_kind kinds[] = {
+		BGTOKEN_MUTEX, BGTOKEN_SHARED, BGTOKEN_PERCPU
+	};
 	struct bgcompile_params params = {
-		.kind = BGTOKEN_MUTEX,
+		.kind = kinds[torture_below(me, ARRAY_SIZE(kinds))],
 		.max_tasks = torture_below(me, 5),
 		.big_size = torture_one_in(me, 2) ? 900 : 0,
 		.batch = torture_one_in(me, 2) ? 1 + torture_below(me, 8) : 0,
@@ -163,6 +191,8 @@ static void unit_move(struct torture_thread *me)
 	struct state *state = state_create(me);
 	struct state_env *env;
 	int adds = 1 + torture_below(me, 4);
+	enum bgcompile_event event;
+	long left;
 
 	if (!state)
 		return;
@@ -171,11 +201,12 @@ static void unit_move(struct torture_thread *me)
 		add_units(me, state);
 		torture_delay(&me->rnd, true);
 	}
-	if (torture_one_in(me, 2))
-		bgcompile_wait_timeout(&state->compile,
-				       torture_one_in(me, 2) ? BGCOMPILE_TOP_FINISHED :
-							       BGCOMPILE_BASELINE_FINISHED,
-				       torture_below(me, 20));
+	if (torture_one_in(me, 2)) {
+		event = torture_one_in(me, 2) ? BGCOMPILE_TOP_FINISHED :
+						BGCOMPILE_BASELINE_FINISHED;
+		left = bgcompile_wait_timeout(&state->compile, event, torture_below(me, 20));
+		look_at_progress(state, event == BGCOMPILE_TOP_FINISHED && left > 0);
+	}
 	if (!bgcompile_cancel(&state->compile))
 		torture_fail("the only cancel of a compile state was not the first");
 	env = state->env;

@@ -17,6 +17,7 @@
 #include "torture.h"
 
 #define WQS	3	/* per CPU, unbound, ordered */
+#define NEVER	(3600 * HZ)	/* for a test: only a cancel, a pause or a drain ends that */
 
 struct torture_wq {
 	struct kref kref;
@@ -35,7 +36,8 @@ struct torture_work {
 	atomic_t runs;
 	atomic_t running;
 	bool taken_back;		/* somebody has tried */
-	unsigned int again;		/* times to queue itself; the function's */
+	bool requeues;			/* itself */
+	unsigned int again;		/* how often still; the function's */
 };
 
 struct torture_timer {
@@ -229,12 +231,30 @@ static void work_release(struct bgtoken_work *bgwork)
 	kfree(work);
 }
 
+static unsigned long some_delay(struct torture_thread *me)
+{
+	return torture_one_in(me, 8) ? NEVER : torture_below(me, 3);
+}
+
+/* Nobody queues it but this thread; and its function, or not. */
+static void work_flush(struct torture_thread *me, struct torture_work *work)
+{
+	torture_count(FLUSHED);
+	if (torture_one_in(me, 2)) {
+		bgtoken_flush_work(&work->dwork.work);
+		return;
+	}
+	bgtoken_flush_delayed_work(&work->dwork);
+	if (!work->requeues && atomic_read(&work->running))
+		torture_fail("a work runs after its flush");
+}
+
 static void work_moves(struct torture_thread *me, struct torture_work *work)
 {
 	struct bgtoken_work *bgwork = &work->dwork.work;
 	int moves = torture_below(me, 4);
 
-	queue(work, torture_one_in(me, 4), torture_below(me, 3));
+	queue(work, torture_one_in(me, 4), some_delay(me));
 	while (moves--) {
 		torture_delay(&me->rnd, true);
 		switch (torture_below(me, 6)) {
@@ -243,7 +263,7 @@ static void work_moves(struct torture_thread *me, struct torture_work *work)
 			break;
 		case 1:
 		case 2:
-			queue(work, true, torture_below(me, 3));
+			queue(work, true, some_delay(me));
 			break;
 		case 3:
 		case 4:
@@ -252,8 +272,7 @@ static void work_moves(struct torture_thread *me, struct torture_work *work)
 				torture_count(TAKEN_BACK);
 			break;
 		case 5:
-			bgtoken_flush_work(bgwork);
-			torture_count(FLUSHED);
+			work_flush(me, work);
 			break;
 		}
 	}
@@ -270,6 +289,7 @@ static void work_move(struct torture_thread *me)
 		work->wq = wq;		/* with its reference */
 		if (torture_one_in(me, 4))
 			work->again = torture_below(me, 4);
+		work->requeues = work->again;
 		bgtoken_delayed_work_init(&work->dwork, token, work_run, work_release);
 		torture_count(WORKS_MADE);
 		work_moves(me, work);
@@ -280,6 +300,36 @@ static void work_move(struct torture_thread *me)
 	if (token)
 		bgtoken_put(token);
 	torture_delay(&me->rnd, true);
+}
+
+/* In a pause, or after a cancel, nothing can be queued. */
+static void refused_run(struct bgtoken_work *work)
+{
+	torture_fail("a work runs that was refused");
+}
+
+void torture_expect_refusal(struct torture_thread *me, struct bgtoken *token)
+{
+	struct bgtoken_delayed_work *dwork = kzalloc(sizeof(*dwork), GFP_KERNEL);
+	struct torture_wq *wq = find_wq(me);
+	struct bgtoken_wq *bgwq;
+	bool queued = false;
+
+	if (dwork && wq) {
+		bgtoken_delayed_work_init(dwork, token, refused_run, NULL);
+		rcu_read_lock();
+		bgwq = rcu_dereference(wq->wq);
+		if (bgwq)
+			queued = bgtoken_queue_delayed_work(bgwq, dwork, torture_below(me, 2));
+		rcu_read_unlock();
+		bgtoken_work_put(&dwork->work);
+	} else {
+		kfree(dwork);
+	}
+	if (queued)
+		torture_fail("a work was queued in a pause");
+	if (wq)
+		wq_put(wq);
 }
 
 const struct torture_role torture_work_role = {
@@ -314,7 +364,7 @@ static void timer_moves(struct torture_thread *me, struct bgtoken_timer *timer)
 	int moves = 1 + torture_below(me, 4);
 
 	while (moves--) {
-		bgtoken_timer_mod(timer, jiffies + torture_below(me, 3));
+		bgtoken_timer_mod(timer, jiffies + some_delay(me));
 		torture_delay(&me->rnd, true);
 		if (torture_one_in(me, 4))
 			bgtoken_timer_cancel(timer);

@@ -15,12 +15,16 @@
  * long: UNITS=3 BATCH=3 YIELDS=1 WAITS=1 CALLBACKS=1
  * run: UNITS=2 BATCH=2 WAITS=1 CALLBACKS=1
  * run: UNITS=2 CANCELS=1 CLOSES=1
- * run: UNITS=3 BATCH=2 FAILS=1 NO_ENVS=1 CANCELS=1
- * run: ADDS=2 UNITS=2
+ * run: UNITS=3 BATCH=2 FAILS=1 NO_ENVS=1
+ * long: UNITS=3 BATCH=2 FAILS=1 NO_ENVS=1 CANCELS=1
+ * run: ADDS=2 UNITS=1
+ * long: ADDS=2 UNITS=2
  * long: ADDS=2 UNITS=2 SHARED=1
  * long: ADDS=2 UNITS=1 CANCELS=1 CLOSES=1
  * long: UNITS=2 CANCELS=2 WAITS=1
  * run: UNITS=2 FAILS=1 CALLBACKS=1 SHARED=1
+ * run: UNITS=2 CANCELS=1 CALLBACKS=1
+ * run: UNITS=2 CANCELS=1 CALLBACKS=1 SHARED=1
  * long: UNITS=3 BATCH=2 FAILS=1 CANCELS=2 SHARED=1
  * ends: UNITS=2 BATCH=2 YIELDS=1 CANCELS=1
  *
@@ -34,6 +38,7 @@
  * mutant: SPARE_FAILS UNITS=3 BATCH=3 NO_ENVS=1
  * mutant: QUEUE_NOT_REFERENCED CANCELS=1
  * mutant: TAKEN_NOT_FREED CANCELS=1
+ * mutant: TOLD_OUTSIDE_THE_SCOPE CANCELS=1 CALLBACKS=1
  * mutant: TOLD_BY_ALL SHARED=1 CALLBACKS=1
  * mutant: LOOKS_BEFORE_IT_IS_SEEN WAITS=1
  */
@@ -99,7 +104,7 @@ bool queue_gone;
 
 /* Tasks, which are works. */
 #define NONE	255
-bool taken_slot[WORKS];		/* allocated */
+bool allocated[WORKS];		/* allocated */
 byte refs[WORKS];
 bool pending[WORKS];
 bool counted[WORKS], spare[WORKS], has_queue[WORKS];
@@ -192,6 +197,13 @@ inline stop(t)
 	tasks--
 }
 
+/* ops->free_unit(), of so many */
+inline free_units(n)
+{
+	freed = freed + n;
+	assert(freed <= added)
+}
+
 inline queue_put()
 {
 	d_step {
@@ -200,7 +212,7 @@ inline queue_put()
 		if
 		:: queue_refs == 0 ->
 			queue_gone = true;
-			freed = freed + queued;
+			free_units(queued);
 			queued = 0
 		:: else
 		fi
@@ -214,12 +226,12 @@ inline alloc(into)
 		into = NONE;
 		i = 0;
 		do
-		:: i < WORKS && !taken_slot[i] ->
-			taken_slot[i] = true;
+		:: i < WORKS && !allocated[i] ->
+			allocated[i] = true;
 			refs[i] = 1;
 			into = i;
 			i = WORKS
-		:: i < WORKS && taken_slot[i] -> i++
+		:: i < WORKS && allocated[i] -> i++
 		:: else -> break
 		od;
 		i = 0
@@ -270,7 +282,7 @@ inline put_task(t)
 		:: else
 		fi;
 #endif
-		d_step { freed = freed + doomed; doomed = 0 };
+		d_step { free_units(doomed); doomed = 0 };
 		if
 		:: has_queue[t] -> has_queue[t] = false; queue_put()
 		:: else
@@ -278,7 +290,7 @@ inline put_task(t)
 		d_step {
 			counted[t] = false;
 			spare[t] = false;
-			taken_slot[t] = false
+			allocated[t] = false
 		}
 	:: else
 	fi
@@ -333,9 +345,9 @@ proctype add()
 #ifndef ADDED_WITHOUT_A_TASK
 				if
 				:: tasks > 0 || one == NONE ->
-					/* As many as there may be, each of which sees the units. */
-					assert(tasks >= least(UNITS, TASKS) || closing || cancelled);
-					assert(leaving == 0);
+					/* As many as there may be, that look at the queue again. */
+					assert(tasks - leaving >= least(UNITS, TASKS) ||
+					       closing || cancelled);
 #else
 				if
 				:: true ->
@@ -503,7 +515,9 @@ end:	do
 					fi;
 					settle()
 				};
+#ifndef TOLD_OUTSIDE_THE_SCOPE
 				tell();
+#endif
 				atomic { next(true) };
 #ifdef STOPS_LATER
 				if
@@ -512,12 +526,15 @@ end:	do
 				fi;
 #endif
 				exit();
-				freed = freed + compiled
+#ifdef TOLD_OUTSIDE_THE_SCOPE
+				tell();
+#endif
+				free_units(compiled)
 			:: else ->	/* bgcompile_drop() */
 #ifdef TAKEN_NOT_FREED
-				d_step { freed = freed + compiled; taken = 0; bad = false }
+				d_step { free_units(compiled); taken = 0; bad = false }
 #else
-				d_step { freed = freed + compiled + taken; taken = 0; bad = false }
+				d_step { free_units(compiled + taken); taken = 0; bad = false }
 #endif
 			fi;
 			compiled = 0;
@@ -527,7 +544,7 @@ end:	do
 			fi
 		:: else -> break
 		od;
-		atomic { freed = freed + doomed; doomed = 0 }
+		atomic { free_units(doomed); doomed = 0 }
 	   fi;
 	   put_task(me)
 	od
@@ -614,7 +631,7 @@ init
 	assert(freed == added && queued == 0);
 	n = 0;
 	do
-	:: n < WORKS -> assert(!taken_slot[n] && !pending[n] && refs[n] == 0); n++
+	:: n < WORKS -> assert(!allocated[n] && !pending[n] && refs[n] == 0); n++
 	:: else -> break
 	od;
 	if
@@ -628,6 +645,5 @@ init
 		assert(!error || may_fail);
 		assert(!callback || !final || told_last);
 		assert(!finished || !callback || told_first)
-	fi;
-	assert(WAITS == 0 || !asleep || final || cancelled || added == 0)
+	fi
 }

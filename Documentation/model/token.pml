@@ -2,16 +2,19 @@
 /*
  * A token and its scopes, as bgtoken.c has them: steps (1) to (4) and (a) to (d) there.
  *
- * Each atomic or d_step is one access to what is shared.  Memory is sequentially
- * consistent here; what barriers are for is in Documentation/litmus.
+ * Each atomic or d_step is one access to what is shared, with what only this model has, such as
+ * what it asserts.  Memory is sequentially consistent here; what barriers are for is in
+ * Documentation/litmus.
  *
  * KIND is MUTEX, SPIN, SHARED or PERCPU; RT is 1 for CONFIG_PREEMPT_RT.  SCOPES and the like
  * are how many of each process there are.  What tools/model runs:
  *
- * run: KIND=SHARED SCOPES=3 CANCELS=2 PAUSES=1
+ * run: KIND=SHARED SCOPES=3 CANCELS=2
+ * long: KIND=SHARED SCOPES=3 CANCELS=2 PAUSES=1
  * long: KIND=SPIN SCOPES=3 CANCELS=2 PAUSES=1
  * long: KIND=SPIN RT=1 SCOPES=3 CANCELS=2 PAUSES=1
- * run: KIND=MUTEX SCOPES=3 CANCELS=2
+ * run: KIND=MUTEX SCOPES=2 CANCELS=2
+ * long: KIND=MUTEX SCOPES=3 CANCELS=2
  * long: KIND=MUTEX SCOPES=3 CANCELS=2 PAUSES=1
  * long: KIND=MUTEX RT=1 SCOPES=3 CANCELS=2 PAUSES=1
  * long: KIND=PERCPU SCOPES=3 CANCELS=2
@@ -24,8 +27,18 @@
  * run: KIND=SHARED SCOPES=1 WAITS=1 PAUSES=1
  * run: KIND=MUTEX SCOPES=1 WAITS=1 PAUSES=1 CANCELS=1
  * run: KIND=PERCPU WAITS=1 PAUSES=1 CANCELS=1
+ * run: KIND=PERCPU SCOPES=1 LOOKUPS=1 CANCELS=1
+ * run: KIND=SHARED SCOPES=2 ENTERS=2 CANCELS=1 PAUSES=1
+ * run: KIND=MUTEX SCOPES=2 ENTERS=2 CANCELS=1 PAUSES=1
+ * run: KIND=MUTEX SCOPES=1 HOLDS=1 PAUSES=1 CANCELS=1
+ * run: KIND=SHARED SCOPES=1 WAITS=1 REFUSES=1 CANCELS=2
+ * beyond: KIND=MUTEX SCOPES=4 CANCELS=2 PAUSES=1
+ * beyond: KIND=PERCPU SCOPES=3 CANCELS=2 PAUSES=1
  * ends: KIND=MUTEX SCOPES=2 CANCELS=1 PAUSES=1
  * ends: KIND=PERCPU SCOPES=2 CANCELS=1
+ * ends: KIND=SHARED SCOPES=2 CANCELS=1 PAUSES=1
+ * ends: KIND=SPIN RT=1 SCOPES=2 CANCELS=1 PAUSES=1
+ * ends: KIND=SHARED WAITS=1 PAUSES=1
  *
  * mutant: WAITER_LEFT KIND=MUTEX SCOPES=3
  * mutant: WAITER_LEFT_WHEN_SHUT KIND=MUTEX SCOPES=2 CANCELS=1
@@ -34,7 +47,7 @@
  * mutant: EXIT_WAKES_NOBODY KIND=MUTEX SCOPES=1 CANCELS=1
  * mutant: EXIT_WAKES_NOBODY KIND=PERCPU SCOPES=1 CANCELS=1
  * mutant: NO_SECOND_LOOK KIND=PERCPU SCOPES=1 CANCELS=1
- * mutant: TAKEN_BACK_ELSEWHERE KIND=PERCPU SCOPES=2 CANCELS=1
+ * mutant: UNCOUNTED_ELSEWHERE KIND=PERCPU SCOPES=2 CANCELS=1
  * mutant: LOOK_THEN_COUNT KIND=SHARED SCOPES=1 CANCELS=1
  * mutant: COUNT_THEN_CANCEL KIND=SHARED SCOPES=1 CANCELS=1
  * mutant: CANCEL_DOES_NOT_WAIT KIND=SPIN SCOPES=1 CANCELS=1
@@ -50,6 +63,7 @@
  * mutant: RESUME_WAKES_NOBODY KIND=SHARED WAITS=1 PAUSES=1
  * mutant: SLEEPS_THOUGH_WOKEN KIND=SHARED WAITS=1
  * mutant: WOKEN_FORGOTTEN_LATE KIND=SHARED WAITS=1
+ * mutant: ENQUEUED_TOO_LATE KIND=SHARED WAITS=1
  * mutant: PRODUCER_WAKES_NOBODY KIND=SHARED WAITS=1
  * mutant: LOOKUP_TAKES_A_DEAD_ONE KIND=SHARED LOOKUPS=1 CANCELS=1
  * mutant: NO_GRACE_PERIOD KIND=SHARED LOOKUPS=1 CANCELS=1
@@ -72,10 +86,10 @@
 #define ENTERS	1
 #endif
 #ifndef HOLDS
-#define HOLDS	0	/* tasks in a scope that lasts until those in line have left */
+#define HOLDS	0	/* tasks in a scope that lasts until those in line have left; not for RT */
 #endif
 #ifndef CANCELS
-#define CANCELS	0	/* tasks that cancel; who gets true frees the owner */
+#define CANCELS	0	/* tasks that cancel; the one that gets true frees the owner */
 #endif
 #ifndef PAUSES
 #define PAUSES	0	/* tasks that pause and resume; there may be one */
@@ -118,17 +132,19 @@ bool watched;			/* BGTOKEN_WATCHED */
 
 /* Who sleeps on &token->scopes, and on &token->owner: a bit for each process. */
 int asleep, asleep_owner;
-bool woken;			/* the waiter's */
+bool enqueued, woken;		/* the waiter's, in bgtoken_wait_event() */
 bool condition;			/* what it waits for */
 
 /* What the contract is about. */
 bool owner_gone;
 byte in_scope;			/* for as long as the owner may be used */
+bool over;			/* a cancel or a refusal has returned */
+bool pausing;			/* a pause has returned, and there was no resume yet */
 byte got_true;			/* cancels */
 
 #define ME	(1 << _pid)
 
-/* Each access needs a reference, of whomever. */
+/* Each access needs a reference, whoever holds it. */
 #define touch	assert(!token_gone)
 
 inline put()
@@ -151,14 +167,14 @@ inline wake()
 
 inline wake_owner()
 {
-	d_step { touch; woken = true; asleep_owner = 0 }
+	d_step { touch; woken = woken || enqueued; asleep_owner = 0 }
 }
 
 /* bgtoken_sum(): one counter after the other */
 inline sum()
 {
 	d_step { total = counter[0] };
-	d_step { touch; total = total + counter[1] }
+	d_step { touch; total = total + counter[1]; assert(total >= 0 || !shut) }
 }
 
 /*
@@ -225,7 +241,7 @@ inline line_unlock()
 /* The owner may be used from here on. */
 inline begin()
 {
-	assert(!owner_gone);
+	assert(!owner_gone && !over && !pausing);
 	in_scope++;
 	assert(!ONE_AT_A_TIME || in_scope == 1);
 }
@@ -306,7 +322,7 @@ inline enter()
 		:: atomic { shut -> touch };
 			atomic {
 				touch;
-#ifdef TAKEN_BACK_ELSEWHERE
+#ifdef UNCOUNTED_ELSEWHERE
 				some_cpu();
 #endif
 				counter[cpu]--;
@@ -360,14 +376,14 @@ inline exit()
 		live--;
 		/* __bgtoken_quiet(), of the word as it was then */
 #ifdef EXIT_LEAVES_THE_LINE
-		loud = live == 0 && !IRQS_OFF && shut
+		wakes = live == 0 && !IRQS_OFF && shut
 #else
-		loud = live == 0 && !IRQS_OFF && (shut || claimed || waiter)
+		wakes = live == 0 && !IRQS_OFF && (shut || claimed || waiter)
 #endif
 	};
 #ifndef EXIT_WAKES_NOBODY
 	if
-	:: loud -> loud = false; wake()
+	:: wakes -> wakes = false; wake()
 	:: else
 	fi;
 #endif
@@ -386,7 +402,7 @@ inline use()
 
 proctype scope()
 {
-	bool entered, loud;
+	bool entered, wakes;
 	byte cpu, n;
 
 	do
@@ -405,7 +421,7 @@ proctype scope()
 /* Those in line leave as the token is shut, and not only when the scope ends. */
 proctype hold()
 {
-	bool entered, loud;
+	bool entered, wakes;
 	byte cpu;
 
 	enter();
@@ -482,7 +498,7 @@ proctype cancel()
 #ifndef CANCEL_DOES_NOT_WAIT
 	wait_scopes();
 #endif
-	atomic { nobody; touch };
+	atomic { nobody; touch; over = true };
 	if
 	:: first ->
 		d_step { nobody; got_true++; assert(got_true == 1); owner_gone = true };
@@ -501,10 +517,10 @@ proctype pause()
 #ifndef PAUSE_DOES_NOT_WAIT
 	wait_scopes();
 #endif
-	atomic { nobody; touch };
+	atomic { nobody; touch; pausing = true };
 	/* What suspend does: the owner is there, unless it was cancelled meanwhile. */
 	atomic { nobody; touch };
-	d_step { nobody; touch; paused = false };
+	d_step { nobody; touch; pausing = false; paused = false };
 #ifndef RESUME_WAKES_NOBODY
 	wake_owner();
 #endif
@@ -525,6 +541,7 @@ proctype refuse()
 	:: else
 	fi;
 #endif
+	over = true;
 	put()
 }
 
@@ -558,10 +575,14 @@ proctype sleep()
 /* bgtoken_wait_event(), whose condition enters a scope: in a pause it is false */
 proctype wait_event()
 {
-	bool entered, loud, met, over;
+	bool entered, wakes, met;
 	byte cpu;
 
+#ifndef ENQUEUED_TOO_LATE
+	d_step { touch; watched = true; woken = false; enqueued = true };
+#else
 	d_step { touch; watched = true; woken = false };
+#endif
 	do
 	:: met = false;
 	   enter();
@@ -573,6 +594,9 @@ proctype wait_event()
 	   :: met -> break
 	   :: else
 	   fi;
+#ifdef ENQUEUED_TOO_LATE
+	   enqueued = true;
+#endif
 #ifdef WOKEN_FORGOTTEN_LATE
 	   d_step { touch; woken = false };
 #endif
@@ -590,6 +614,7 @@ proctype wait_event()
 	   fi;
 	   d_step { asleep_owner = asleep_owner & ~ME; woken = false }
 	od;
+	enqueued = false;
 	asleep_owner = asleep_owner & ~ME;
 	put()
 }
@@ -607,7 +632,7 @@ proctype producer()
 /* bgtoken_get_unless_zero() in an RCU read-side section */
 proctype lookup()
 {
-	bool entered, loud, found;
+	bool entered, wakes, found;
 	byte cpu;
 
 	readers++;
@@ -640,7 +665,7 @@ proctype lookup()
 	fi
 }
 
-/* kfree_rcu(): readers that come later do not find it any more */
+/* kfree_rcu(); of one reader, that there is none is a grace period */
 proctype reclaim()
 {
 	token_gone;

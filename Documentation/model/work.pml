@@ -3,14 +3,16 @@
  * One work, delayed work or timer, and all that moves it, as the table in bgtoken_work.c has
  * it; with what it relies on: the kernel's workqueues, timers and RCU.
  *
- * Each atomic or d_step is one access to what is shared without token->lock.  Memory is
- * sequentially consistent here; what barriers are for is in Documentation/litmus.
+ * Each atomic or d_step is one access to what is shared without token->lock, with what only
+ * this model has, such as what it asserts.  Memory is sequentially consistent here; what
+ * barriers are for is in Documentation/litmus.
  *
  * What tools/model runs:
  *
  * run: USERS=2 OPS=2 FLUSHES=1
- * run: USERS=2 OPS=2 CANCELS=2 TIMED=0
- * run: USERS=2 OPS=2 CANCELS=1
+ * long: USERS=2 OPS=2 CANCELS=2 TIMED=0
+ * run: USERS=1 OPS=2 CANCELS=1
+ * long: USERS=2 OPS=2 CANCELS=1
  * run: USERS=1 OPS=2 CANCELS=1 PAUSES=1 REQUEUES=1
  * run: USERS=1 OPS=2 ATOMIC=1 DRAINS=1 CANCELS=1
  * long: USERS=2 OPS=2 DRAINS=1
@@ -18,10 +20,16 @@
  * long: USERS=2 OPS=1 ATOMIC=1 DRAINS=1 CANCELS=1
  * run: USERS=1 OPS=3 WQS=2 DRAINS=2
  * run: USERS=1 OPS=2 TIMER_FN=1 CANCELS=1 PAUSES=1 REQUEUES=1
+ * run: USERS=1 OPS=2 TIMED=0 WQS=2 PAUSES=1 REQUEUES=1
+ * run: USERS=1 OPS=1 REQUEUES=2 DRAINS=2
+ * run: USERS=1 OPS=1 REQUEUES=1 FLUSHES=1 CANCELS=1 PAUSES=1
+ * run: USERS=1 OPS=2 ATOMIC=1 TIMER_FN=1 REQUEUES=1 BARRIERS=1
+ * long: USERS=2 OPS=1 TIMER_FN=1 PAUSES=1 REQUEUES=1 BARRIERS=1
  * long: USERS=2 OPS=2 CANCELS=2
  * long: USERS=2 OPS=2 CANCELS=1 PAUSES=1
  * long: USERS=2 OPS=2 TIMER_FN=1 CANCELS=1 PAUSES=1 REQUEUES=1
  * long: USERS=2 OPS=1 DRAINS=1 PAUSES=1
+ * beyond: USERS=3 OPS=2 CANCELS=1
  * ends: USERS=1 OPS=2 CANCELS=1 DRAINS=1
  * ends: USERS=1 OPS=2 TIMER_FN=1 PAUSES=1 REQUEUES=1
  *
@@ -29,12 +37,20 @@
  * mutant: RUN_NOT_STALE USERS=1 OPS=2 TIMED=0
  * mutant: TIMER_NOT_STALE USERS=1 OPS=2
  * mutant: STALE_TIMER_IGNORED USERS=1 OPS=2
- * mutant: MOVED_WHILE_IT_RUNS USERS=1 OPS=3 WQS=2 TIMED=0 DRAINS=2
+ * mutant: MOVED_WHILE_IT_LEAVES USERS=1 OPS=3 WQS=2 TIMED=0 DRAINS=2
+ * mutant: MOVED_WHILE_QUEUED USERS=1 OPS=2 WQS=2 TIMED=0 PAUSES=1 DRAINS=2
  * mutant: MOVED_WITHOUT_REFERENCE USERS=1 OPS=2
  * mutant: EXPEDITED_WITHOUT_REFERENCE USERS=1 CANCELS=1
  * mutant: DROPPED_NOT_PUT USERS=1 CANCELS=1 TIMED=0
  * mutant: NOT_UNLISTED USERS=1
  * mutant: PAUSE_NOT_COUNTED USERS=1 PAUSES=1 TIMED=0
+ * mutant: PAUSES_NOT_NOTED USERS=1 PAUSES=1 TIMED=0
+ * mutant: PAUSE_LEAVES_TIMERS USERS=1 PAUSES=1
+ * mutant: PAUSE_DOES_NOT_WAIT USERS=1 PAUSES=1 TIMER_FN=1
+ * mutant: QUEUED_IN_A_PAUSE USERS=1 PAUSES=1 TIMED=0
+ * mutant: CANCEL_DOES_NOT_WAIT USERS=1 CANCELS=1 TIMER_FN=1
+ * mutant: FLUSH_DOES_NOT_WAIT USERS=1 OPS=2 FLUSHES=1 TIMED=0
+ * mutant: FLUSH_LEAVES_THE_TIMER USERS=1 OPS=2 FLUSHES=1
  * mutant: ANY_PAUSE USERS=1 PAUSES=1 TIMER_FN=1
  * mutant: WATCHED_TOO_LATE USERS=1 CANCELS=1
  * mutant: SECOND_DOES_NOT_WALK USERS=1 CANCELS=2
@@ -45,6 +61,8 @@
  * mutant: NO_GRACE_PERIOD USERS=1 TIMED=0 DRAINS=1
  * mutant: NO_GRACE_PERIOD_AT_THE_END USERS=1 OPS=2 DRAINS=1
  * mutant: RELEASES_NOT_WAITED_FOR USERS=1 ATOMIC=1 DRAINS=1
+ * mutant: COUNTED_AFTER_QUEUEING USERS=1 ATOMIC=1 DRAINS=1
+ * mutant: OWN_WORKQUEUE_NOT_FLUSHED USERS=1 TIMER_FN=1 BARRIERS=1
  */
 #ifndef USERS
 #define USERS	0	/* who hold a reference, each for OPS calls */
@@ -76,6 +94,9 @@
 #ifndef DRAINS
 #define DRAINS	0	/* 1: cancels and destroys workqueue 0; 2: only destroys it */
 #endif
+#ifndef BARRIERS
+#define BARRIERS 0	/* of a timer: cancels the token, and waits for its function */
+#endif
 #ifndef FLUSHES
 #define FLUSHES	0	/* users flush, too */
 #endif
@@ -96,6 +117,7 @@ bool in_scope;			/* of a timer's function */
 byte state = IDLE, wq, work_pauses, refs;
 bool stale_run, stale_timer;
 bool gone;			/* it is released */
+byte readers;			/* RCU's, beside those below */
 byte releases;			/* bgtoken_releases: put where one may not sleep */
 bool to_release;
 
@@ -115,6 +137,10 @@ byte number;			/* of the last time that it was queued or moved */
 bool destroyed[WQS];
 byte users_left;
 byte taken;			/* references that users have taken back, and not put yet */
+bool over;			/* a cancel has returned */
+bool pausing;			/* a pause has returned, and there was no resume yet */
+byte calls, ended;		/* of the function */
+byte grabs;			/* times that it was taken off the workqueue */
 bool disturbed;			/* somebody has cancelled, paused or destroyed */
 
 #define touch	assert(!gone && token_refs > 0)
@@ -134,6 +160,7 @@ inline grace_period()
 {
 #ifndef NO_GRACE_PERIOD
 	!lock;
+	readers == 0;
 	!firing
 #else
 	skip
@@ -149,25 +176,45 @@ inline work_free()
 	token_refs--
 }
 
-/* In process context it is released here, else by a workqueue. */
+/*
+ * In process context it is released here, else by a workqueue; who may not sleep is in an RCU
+ * read-side section.
+ */
 inline put(may_sleep)
 {
-	d_step {
-		touch;
-		refs--;
+	if
+	:: may_sleep ->
+		d_step {
+			touch;
+			refs--;
+			if
+			:: refs == 0 -> work_free()
+			:: else
+			fi
+		}
+	:: else ->
+		d_step { touch; readers++; refs--; last = refs == 0 };
 		if
-		:: refs == 0 && may_sleep -> work_free()
-		:: refs == 0 && !may_sleep -> releases++; to_release = true
+		:: last ->
+			last = false;
+#ifdef COUNTED_AFTER_QUEUEING
+			to_release = true;
+			releases++
+#else
+			releases++;
+			to_release = true
+#endif
 		:: else
-		fi
-	}
+		fi;
+		readers--
+	fi
 }
 
 proctype releaser()
 {
 end:	do
 	:: d_step { to_release -> to_release = false; work_free() };
-	   d_step { releases-- }
+	   d_step { assert(releases > 0); releases-- }
 	od
 }
 
@@ -220,6 +267,7 @@ inline take_back()
 		state = IDLE;
 		atomic {
 			mine = pending;
+			grabs = grabs + mine;
 			pending = false;
 			if
 			:: mine
@@ -271,19 +319,24 @@ inline may_queue(w, mod)
 	assert(!wq_gone[w]);
 #endif
 	if
+#ifdef QUEUED_IN_A_PAUSE
+	:: d_step { cancelled -> touch }
+#else
 	:: d_step { shut -> touch }
+#endif
 	:: else ->
 		assert(!wq_gone[w]);
 		if
 #ifndef CLOSING_IGNORED
 		:: closing[w]
 #endif
-#ifdef MOVED_WHILE_IT_RUNS
-		:: else ->
-			ok = !is_pending || (mod && wq == w)
-#else
 		:: else ->
 			ok = (is_pending && mod && wq == w) ||
+#if defined(MOVED_WHILE_IT_LEAVES)
+			     (!is_pending && (wq == w || state == IDLE))
+#elif defined(MOVED_WHILE_QUEUED)
+			     (!is_pending && (wq == w || !stale_run))
+#else
 			     (!is_pending && (wq == w || (state == IDLE && !stale_run)))
 #endif
 		fi
@@ -293,6 +346,7 @@ inline may_queue(w, mod)
 /* bgtoken_queue_locked() */
 inline queue_locked(w, timed, mod)
 {
+	late = over;
 	may_queue(w, mod);
 	if
 	:: ok && state != TIMER && timed ->
@@ -309,7 +363,11 @@ inline queue_locked(w, timed, mod)
 	:: !ok
 	:: else ->
 		d_step {
+			/* Refused since a cancel has returned, and until the resume. */
+			assert(!late && !pausing);
+#ifndef PAUSES_NOT_NOTED
 			work_pauses = pauses;
+#endif
 			owed = true;
 			doomed = false;
 			number++
@@ -345,7 +403,7 @@ inline queue_locked(w, timed, mod)
 			fi
 		fi
 	fi;
-	ok = false
+	d_step { ok = false; late = false }
 }
 
 /* bgtoken_queue_work(), bgtoken_queue_delayed_work(), bgtoken_mod_delayed_work() */
@@ -383,20 +441,31 @@ inline cancel_work()
 	fi
 }
 
-/* flush_work(): of what is queued or runs now */
+/*
+ * flush_work(): of what is queued now or, if it is not, of what runs.  It stands behind that in
+ * the workqueue, so if that is taken off, nobody is waited for.
+ */
 inline flush_it()
 {
 	d_step {
 		touch;
-		target = done;
+		was_grabs = grabs;
+		was_calls = calls;
 		if
 		:: pending -> target = begun + 1
 		:: else -> target = begun
 		fi
 	};
-	/* What was taken back meanwhile is not waited for. */
-	(done >= target || (!pending && done == begun));
-	target = 0
+#ifndef FLUSH_DOES_NOT_WAIT
+	(done >= target || grabs != was_grabs);
+#endif
+	/* What ran when it was called has returned. */
+	d_step {
+		assert(ended >= was_calls || grabs != was_grabs);
+		target = 0;
+		was_grabs = 0;
+		was_calls = 0
+	}
 }
 
 inline some_wq()
@@ -429,8 +498,8 @@ inline call_something()
 
 proctype user()
 {
-	bool ok, mine;
-	byte n, w, target;
+	bool ok, mine, last, late;
+	byte n, w, target, was_grabs, was_calls;
 
 	do
 	:: n < OPS ->
@@ -440,10 +509,12 @@ proctype user()
 #if FLUSHES
 		:: /* bgtoken_flush_delayed_work() */
 			take_lock();
+#ifndef FLUSH_LEAVES_THE_TIMER
 			if
 			:: state == TIMER -> expedite()
 			:: else
 			fi;
+#endif
 			if
 			:: owed -> w = number
 			:: else -> w = 0
@@ -489,7 +560,7 @@ inline call_itself()
 /* A worker, and bgtoken_workfn(): from QUEUED to IDLE */
 proctype worker(byte me)
 {
-	bool ok, mine;
+	bool ok, mine, last, late;
 	byte w;
 
 end:	do
@@ -515,12 +586,14 @@ end:	do
 		due();
 #endif
 		d_step {
-			assert(!ok || (owed && !doomed));
-			owed = false
+			/* It is called, or there is a reason why not. */
+			assert(ok -> owed && !doomed : doomed || shut || closing[wq]);
+			owed = false;
+			calls = calls + ok
 		};
 		drop_lock();
 		if
-		:: ok -> ok = false; call_itself()
+		:: ok -> ok = false; call_itself(); ended++
 		:: else
 		fi
 	   fi;
@@ -539,7 +612,7 @@ end:	do
 /* The timer's interrupt, and bgtoken_timerfn(): from TIMER to QUEUED or, for a timer, IDLE */
 proctype timer()
 {
-	bool ok, mine, stale, dead;
+	bool ok, mine, stale, dead, last, late;
 	byte w, mark;
 
 end:	do
@@ -573,7 +646,7 @@ end:	do
 	   :: ok ->	/* bgtoken_timer_run() */
 		ok = false;
 		if
-		:: d_step { !shut -> touch; in_scope = true };
+		:: d_step { !shut -> touch; assert(!over && !pausing); in_scope = true };
 		   if
 #ifndef ANY_PAUSE
 		   :: mark == pauses ->
@@ -582,7 +655,7 @@ end:	do
 #endif
 			assert(!dead);
 			call_itself()
-		   :: else
+		   :: else	/* of before a pause that has ended since */
 		   fi;
 		   d_step { touch; in_scope = false }
 		:: else
@@ -626,9 +699,11 @@ inline cancel_token()
 #endif
 	:: else
 	fi;
+#ifndef CANCEL_DOES_NOT_WAIT
 	!in_scope;
+#endif
 	/* Nothing is on a timer any more. */
-	assert(state != TIMER)
+	d_step { assert(state != TIMER && !in_scope); over = true }
 }
 
 proctype cancel()
@@ -663,9 +738,14 @@ proctype pause()
 	};
 	drop_lock();
 #endif
+#ifndef PAUSE_LEAVES_TIMERS
 	expedite_token();
+#endif
+#ifndef PAUSE_DOES_NOT_WAIT
 	!in_scope;
-	paused = false;
+#endif
+	d_step { assert(state != TIMER && !in_scope); pausing = true };
+	d_step { assert(state != TIMER && !in_scope); pausing = false; paused = false };
 	token_refs--
 }
 
@@ -694,7 +774,7 @@ inline expedite_wq()
 /* bgtoken_wq_destroy() */
 proctype drain()
 {
-	bool mine, put_before;
+	bool mine, put_before, last;
 
 	disturbed = true;
 #if DRAINS == 1
@@ -728,6 +808,30 @@ proctype drain()
 	d_step { wq_gone[0] = true; token_refs-- }
 }
 
+/*
+ * bgtoken_barrier(), after a cancel: no function of a timer runs any more, and what was put
+ * where one may not sleep is released.  The library's own workqueue is 0, as a timer is only
+ * queued there, to be dropped.
+ */
+proctype barrier()
+{
+	bool mine, put_before;
+
+	disturbed = true;
+	cancel_token();
+	put_before = refs == 0 && !gone;
+	grace_period();
+#ifndef OWN_WORKQUEUE_NOT_FLUSHED
+	!pending && !running[0];
+#endif
+	releases == 0;
+	d_step {
+		assert(state == IDLE && !armed && !firing && !pending && !running[0]);
+		assert(gone || !put_before);
+		token_refs--
+	}
+}
+
 #define start(count, what)					\
 	n = 0;							\
 	do							\
@@ -742,11 +846,12 @@ init
 	atomic {
 		users_left = USERS;
 		refs = USERS;
-		token_refs = 1 + CANCELS + PAUSES + (DRAINS > 0);
+		token_refs = 1 + CANCELS + PAUSES + BARRIERS + (DRAINS > 0);
 		start(USERS, user());
 		start(CANCELS, cancel());
 		start(PAUSES, pause());
 		start((DRAINS > 0), drain());
+		start(BARRIERS, barrier());
 		run releaser();
 		run timer();
 		start(WQS, worker(n));

@@ -5,12 +5,16 @@
  * text: possible recursive locking detected
  * run: debug --suite fault_flush_from_itself
  */
+#include <linux/completion.h>
 #include <linux/module.h>
 
 #include "fault_work.h"
 
+static DECLARE_COMPLETION(begun);
+
 static void work_fn(struct bgtoken_work *work)
 {
+	complete(&begun);
 	bgtoken_flush_work(work);
 }
 
@@ -18,6 +22,7 @@ static void flush_from_itself(struct kunit *test)
 {
 	struct fault_work w = fault_work_queue(test, work_fn);
 
+	wait_for_completion(&begun);	/* else it may be dropped */
 	fault_work_end(&w);
 }
 

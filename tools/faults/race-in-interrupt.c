@@ -7,10 +7,11 @@
  */
 #include <kunit/test.h>
 #include <linux/hrtimer.h>
-#include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/smp.h>
+
+#include "fault_race.h"
 
 static long raced;
 static DEFINE_PER_CPU(struct hrtimer, race_timer);
@@ -39,7 +40,7 @@ static void race_in_interrupt(struct kunit *test)
 	int cpu;
 
 	on_each_cpu(race_start, NULL, 1);
-	schedule_timeout_idle(5 * HZ);
+	fault_race_wait();
 	for_each_online_cpu(cpu)
 		hrtimer_cancel(per_cpu_ptr(&race_timer, cpu));
 }

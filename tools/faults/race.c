@@ -6,9 +6,10 @@
  * run: kcsan --suite fault_race
  */
 #include <kunit/test.h>
-#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
+
+#include "fault_race.h"
 
 static long raced;
 
@@ -26,7 +27,7 @@ static void race(struct kunit *test)
 	struct task_struct *one = kthread_run(race_adder, NULL, "race_one");
 	struct task_struct *two = kthread_run(race_adder, NULL, "race_two");
 
-	schedule_timeout_idle(5 * HZ);
+	fault_race_wait();
 	kthread_stop(one);
 	kthread_stop(two);
 }
