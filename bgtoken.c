@@ -1064,8 +1064,9 @@ static void bgtoken_might_freeze(void)
  * @timeout:	jiffies, or MAX_SCHEDULE_TIMEOUT
  *
  * Not disturbed by signals, nor by a pause, which waits for it if it is in a scope; and not
- * counted as load.  A task that is frozen stays in here.  A work of a WQ_FREEZABLE workqueue holds up its freezing until it
- * returns, whatever it does; one that sleeps for long is better off elsewhere.
+ * counted as load.  A task that is frozen stays in here.  A work of a WQ_FREEZABLE workqueue
+ * holds up its freezing until it returns, whatever it does; one that sleeps for long is better
+ * off elsewhere.
  *
  * Context: Process context; sleeps.  A task that may be frozen holds no lock here and
  * is in no scope; one that may not be, such as a kthread or a work, may be in a scope
