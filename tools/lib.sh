@@ -214,7 +214,7 @@ log_complaints() {
 	fi
 }
 
-# The status of tools/vm then.
+# The status of tools/vm if the emulator has ended the machine, and nothing else.
 BG_EXIT_EMULATOR=123
 
 # emulator_failed FILE: does this kernel's log say that a CPU ran a breakpoint which was not in

@@ -12,19 +12,19 @@
  *
  * What tools/model runs:
  *
- * long: UNITS=3 BATCH=3 YIELDS=1 WAITS=1 CALLBACKS=1
  * run: UNITS=2 BATCH=2 WAITS=1 CALLBACKS=1
  * run: UNITS=2 CANCELS=1 CLOSES=1
  * run: UNITS=3 BATCH=2 FAILS=1 NO_ENVS=1
- * long: UNITS=3 BATCH=2 FAILS=1 NO_ENVS=1 CANCELS=1
  * run: ADDS=2 UNITS=1
+ * run: UNITS=2 FAILS=1 CALLBACKS=1 SHARED=1
+ * run: UNITS=2 CANCELS=1 CALLBACKS=1
+ * run: UNITS=2 CANCELS=1 CALLBACKS=1 SHARED=1
+ * long: UNITS=3 BATCH=3 YIELDS=1 WAITS=1 CALLBACKS=1
+ * long: UNITS=3 BATCH=2 FAILS=1 NO_ENVS=1 CANCELS=1
  * long: ADDS=2 UNITS=2
  * long: ADDS=2 UNITS=2 SHARED=1
  * long: ADDS=2 UNITS=1 CANCELS=1 CLOSES=1
  * long: UNITS=2 CANCELS=2 WAITS=1
- * run: UNITS=2 FAILS=1 CALLBACKS=1 SHARED=1
- * run: UNITS=2 CANCELS=1 CALLBACKS=1
- * run: UNITS=2 CANCELS=1 CALLBACKS=1 SHARED=1
  * long: UNITS=3 BATCH=2 FAILS=1 CANCELS=2 SHARED=1
  * ends: UNITS=2 BATCH=2 YIELDS=1 CANCELS=1
  *
@@ -82,7 +82,6 @@
 #define CALLBACKS 0	/* a callback that is added meanwhile */
 #endif
 
-
 /* The token. */
 bool cancelled;
 byte in_scope;
@@ -104,7 +103,7 @@ bool queue_gone;
 
 /* Tasks, which are works. */
 #define NONE	255
-bool allocated[WORKS];		/* allocated */
+bool allocated[WORKS];
 byte refs[WORKS];
 bool pending[WORKS];
 bool counted[WORKS], spare[WORKS], has_queue[WORKS];
@@ -116,7 +115,6 @@ bool in_callback, may_fail;
 byte leaving;			/* tasks that have found no unit, and count still */
 byte yields, fails, no_envs;	/* of those that there may be */
 byte users = ADDS;		/* calls that rely on the state being kept alive */
-bool disturbed;
 
 inline enter()
 {
@@ -555,7 +553,7 @@ proctype cancel()
 {
 	bool first;
 
-	d_step { disturbed = true; cancelled = true; asleep = false };
+	d_step { cancelled = true; asleep = false };
 	in_scope == 0;
 	/* Of several, one drops what the state has. */
 	d_step { first = !state_gone; state_gone = true };
@@ -567,7 +565,7 @@ proctype cancel()
 
 proctype close()
 {
-	d_step { closing = true; disturbed = true }
+	closing = true
 }
 
 /* bgcompile_wait() */

@@ -10,21 +10,21 @@
  * What tools/model runs:
  *
  * run: USERS=1 OPS=3 FLUSHES=1
- * long: USERS=2 OPS=2 FLUSHES=1
- * long: USERS=2 OPS=2 CANCELS=2 TIMED=0
  * run: USERS=1 OPS=2 CANCELS=1
- * long: USERS=2 OPS=2 CANCELS=1
- * long: USERS=1 OPS=2 CANCELS=1 PAUSES=1 REQUEUES=1
- * long: USERS=1 OPS=2 ATOMIC=1 DRAINS=1 CANCELS=1
- * long: USERS=2 OPS=2 DRAINS=1
  * run: USERS=1 OPS=3 DRAINS=2 FLUSHES=1
- * long: USERS=2 OPS=1 ATOMIC=1 DRAINS=1 CANCELS=1
- * long: USERS=1 OPS=3 WQS=2 DRAINS=2
  * run: USERS=1 OPS=2 TIMER_FN=1 CANCELS=1 PAUSES=1 REQUEUES=1
  * run: USERS=1 OPS=2 TIMED=0 WQS=2 PAUSES=1 REQUEUES=1
  * run: USERS=1 OPS=1 REQUEUES=2 DRAINS=2
  * run: USERS=1 OPS=1 REQUEUES=1 FLUSHES=1 CANCELS=1 PAUSES=1
  * run: USERS=1 OPS=2 ATOMIC=1 TIMER_FN=1 REQUEUES=1 BARRIERS=1
+ * long: USERS=2 OPS=2 FLUSHES=1
+ * long: USERS=2 OPS=2 CANCELS=2 TIMED=0
+ * long: USERS=2 OPS=2 CANCELS=1
+ * long: USERS=1 OPS=2 CANCELS=1 PAUSES=1 REQUEUES=1
+ * long: USERS=1 OPS=2 ATOMIC=1 DRAINS=1 CANCELS=1
+ * long: USERS=2 OPS=2 DRAINS=1
+ * long: USERS=2 OPS=1 ATOMIC=1 DRAINS=1 CANCELS=1
+ * long: USERS=1 OPS=3 WQS=2 DRAINS=2
  * long: USERS=2 OPS=1 TIMER_FN=1 PAUSES=1 REQUEUES=1 BARRIERS=1
  * long: USERS=2 OPS=1 DRAINS=1 PAUSES=1
  * ends: USERS=1 OPS=2 CANCELS=1 DRAINS=1
@@ -131,7 +131,6 @@ bool closing[WQS], listed[WQS];
 bool owed;			/* it was queued, and its function is to be called */
 bool doomed;			/* it was pending at a cancel or a pause */
 byte number;			/* of the last time that it was queued or moved */
-bool destroyed[WQS];
 byte users_left;
 byte taken;			/* references that users have taken back, and not put yet */
 bool over;			/* a cancel has returned */
@@ -791,7 +790,6 @@ proctype drain()
 	releases == 0;
 #endif
 	d_step {
-		destroyed[0] = true;
 		/* Neither is its function called any more, nor has the workqueue a reference. */
 		assert(!(state != IDLE && wq == 0));
 #if WQS == 1 && !TIMER_FN
