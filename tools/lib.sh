@@ -292,6 +292,46 @@ run_vm() {
 	return $status
 }
 
+# in_order J RUN TELL ITEM...: "RUN ITEM" of each in the background, J at a time, and, in this
+# shell and in the order of the items, "TELL STATUS ITEM" of those that have ended. Items are
+# words. Who calls it ends with end_jobs, which ends all that they started: each is a process
+# group, as a signal for a shell is none for what it waits for.
+in_order() {
+	local at_once=$1 run=$2 tell=$3 begun=0 told=0 pid status words
+	local -A item_of=() status_of=()
+	shift 3
+	local items=("$@")
+
+	while [ $told -lt ${#items[@]} ]; do
+		if [ $begun -lt ${#items[@]} ] && [ ${#item_of[@]} -lt "$at_once" ]; then
+			read -ra words <<<"${items[begun]}"
+			set -m
+			"$run" "${words[@]}" </dev/null &
+			set +m
+			item_of[$!]=$begun
+			begun=$((begun + 1))
+			continue
+		fi
+		status=0
+		wait -n -p pid "${!item_of[@]}" || status=$?
+		status_of[${item_of[$pid]}]=$status
+		unset "item_of[$pid]"
+		while [ -n "${status_of[$told]:-}" ]; do
+			read -ra words <<<"${items[told]}"
+			"$tell" "${status_of[$told]}" "${words[@]}"
+			told=$((told + 1))
+		done
+	done
+}
+
+# shellcheck disable=SC2317 # a trap calls it
+end_jobs() {
+	local jobs
+
+	mapfile -t jobs < <(jobs -p)
+	[ ${#jobs[@]} = 0 ] || kill -- "${jobs[@]/#/-}" 2>/dev/null || true
+}
+
 # A slot for a device that can be unplugged, as tools/vm takes it. On the older board a driver
 # that binds has ACPI look for the device's pin, which it does not use: that took the debug
 # kernels half a minute.
