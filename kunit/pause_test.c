@@ -8,7 +8,6 @@
 #include "test_gate.h"
 
 #define VISITORS	3
-#define AN_HOUR		(3600L * HZ)
 
 struct pause_test {
 	enum bgtoken_kind kind;

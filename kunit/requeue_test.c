@@ -15,7 +15,6 @@
 #include "test_begun.h"
 #include "test_movers.h"
 
-#define AN_HOUR		(3600UL * HZ)
 #define ITEMS		4
 #define DRAINS		8
 
@@ -1028,6 +1027,40 @@ static void flush_waits_for_a_work_that_runs(struct kunit *test)
 	put(item);
 }
 
+static void move_by_mod(struct item *item)
+{
+	mod(item, AN_HOUR);
+}
+
+static void move_by_cancel(struct item *item)
+{
+	cancel(item);
+}
+
+static void move_by_pause(struct item *item)
+{
+	bgtoken_pause(item->t->token);
+	bgtoken_resume(item->t->token);
+}
+
+/* What takes a work back that a flush waits for. */
+static const struct move_param {
+	const char *name;
+	void (*move)(struct item *item);
+	bool pending;			/* after it */
+} moves[] = {
+	{ "modified", move_by_mod, true },
+	{ "taken back", move_by_cancel },
+	{ "paused", move_by_pause },
+};
+
+static void move_desc(const struct move_param *param, char *desc)
+{
+	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(move, moves, move_desc);
+
 static void flush_then_count(void *arg)
 {
 	struct requeue_test *t = arg;
@@ -1102,6 +1135,32 @@ static void flush_of_a_timer_that_has_fired_runs_it_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, runs(t), 1);
 	let_go(test);
 	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+/*
+ * The pending work is gone then, so the flush may return while the run goes on, but must not
+ * outlast it.
+ */
+static void flush_of_a_work_that_is_moved_meanwhile_returns(struct kunit *test)
+{
+	const struct move_param *param = test->param_value;
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, body_hold);
+
+	t->shared = item;
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
+	KUNIT_EXPECT_TRUE(test, queue(item));		/* behind its run */
+	test_thread_start(test, &t->thread, -1, flush_then_count, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->thread));
+	param->move(item);
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
+	bgtoken_wq_flush(t->wq);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	KUNIT_EXPECT_EQ(test, cancel(item), param->pending);
 	KUNIT_EXPECT_EQ(test, references(item), 1U);
 	put(item);
 }
@@ -1357,6 +1416,27 @@ static void drain_meets_a_timer_that_has_fired(struct kunit *test)
 	t->wq2 = wq;
 	test_thread_start(test, &t->thread, 0, destroy, t);
 	/* It waits for the function that is held, in (3). */
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->thread));
+	test_begun_go();
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void work_that_its_workqueue_has_begun_is_dropped_by_a_drain(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct bgtoken_wq *wq;
+	struct item *item;
+
+	need_begun(test);
+	item = new_begun(test, NULL);
+	wq = t->wq;
+	t->wq = t->wq2;
+	t->wq2 = wq;
+	test_thread_start(test, &t->thread, 0, destroy, t);
+	/* It waits for the run that is held, in (3) or (4). */
 	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->thread));
 	test_begun_go();
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
@@ -1693,6 +1773,7 @@ static struct kunit_case requeue_test_cases[] = {
 	KUNIT_CASE(flush_runs_a_delayed_work_now),
 	KUNIT_CASE(flush_of_a_workqueue_does_not_wait_for_a_timer),
 	KUNIT_CASE(flush_of_a_timer_that_has_fired_runs_it_once),
+	KUNIT_CASE_PARAM(flush_of_a_work_that_is_moved_meanwhile_returns, move_gen_params),
 	KUNIT_CASE(pause_drops_what_is_pending),
 	KUNIT_CASE(work_dropped_by_a_pause_may_be_queued_before_it_has_left),
 	KUNIT_CASE(work_queued_after_a_pause_takes_its_turn),
@@ -1704,6 +1785,7 @@ static struct kunit_case requeue_test_cases[] = {
 	BEGUN_CASE(work_that_comes_to_the_lock_is_dropped_by_a_cancel),
 	KUNIT_CASE(work_that_is_being_armed_is_taken_off_by_a_cancel),
 	KUNIT_CASE(drain_meets_a_timer_that_has_fired),
+	BEGUN_CASE(work_that_its_workqueue_has_begun_is_dropped_by_a_drain),
 	TEST_CASE_PARAM_SLOW(work_survives_all_moves_at_once, mover_wq_gen_params),
 	TEST_CASE_PARAM_SLOW(drain_meets_all_moves_at_once, drain_wq_gen_params),
 	{}

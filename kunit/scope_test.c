@@ -517,6 +517,29 @@ static void scope_may_end_on_another_cpu(struct kunit *test)
 	}
 }
 
+static void expect_same_words(struct kunit *test, const struct bgtoken *a,
+			      const struct bgtoken *b)
+{
+	KUNIT_EXPECT_EQ(test, atomic_read(&a->scopes), atomic_read(&b->scopes));
+	KUNIT_EXPECT_EQ(test, atomic_read(&a->marks), atomic_read(&b->marks));
+	KUNIT_EXPECT_EQ(test, kref_read(&a->kref), kref_read(&b->kref));
+	KUNIT_EXPECT_PTR_EQ(test, a->owner, b->owner);
+}
+
+/* Those that scopes on other CPUs read. */
+static void percpu_scope_writes_no_word_of_the_token(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	struct bgtoken before, inside;
+
+	memcpy(&before, t->token, sizeof(before));
+	KUNIT_ASSERT_NOT_NULL(test, bgtoken_enter(t->token));
+	memcpy(&inside, t->token, sizeof(inside));
+	bgtoken_exit(t->token);
+	expect_same_words(test, &before, &inside);
+	expect_same_words(test, &before, t->token);
+}
+
 static void scope_waits_for_the_one_before_it(struct kunit *test)
 {
 	struct scope_test *t = test->priv;
@@ -1334,6 +1357,7 @@ static struct kunit_case scope_test_cases[] = {
 	KUNIT_CASE_PARAM(scopes_on_a_shared_token_overlap, shared_gen_params),
 	KUNIT_CASE_PARAM(scope_may_end_on_another_cpu, sleeping_kind_gen_params),
 	KUNIT_CASE_PARAM(percpu_scope_refused_as_it_begins_is_not_counted, percpu_gen_params),
+	KUNIT_CASE_PARAM(percpu_scope_writes_no_word_of_the_token, percpu_gen_params),
 	KUNIT_CASE_PARAM(scope_in_parallel_may_begin_under_a_lock_that_it_takes,
 			 parallel_kind_gen_params),
 	KIND_CASE(scope_may_begin_and_be_waited_for_under_a_lock),

@@ -84,6 +84,10 @@ MODULE_PARM_DESC(patience, "how long anything may hang on this machine, in s");
  */
 #define TEST_HOLD		msecs_to_jiffies(test_patience * 8000 / 9)
 
+/* A time that is not to pass: who was woken before it has most of it left, on any machine. */
+#define AN_HOUR			(3600L * HZ)
+#define HALF_AN_HOUR		(1800L * HZ)
+
 /* A wait of this module came to its limit. */
 static bool test_timed_out __maybe_unused;
 

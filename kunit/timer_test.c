@@ -10,7 +10,6 @@
 #include "test_begun.h"
 #include "test_movers.h"
 
-#define AN_HOUR		(3600UL * HZ)
 
 struct timer_test {
 	enum bgtoken_kind kind;

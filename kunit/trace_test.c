@@ -12,7 +12,6 @@
 
 #include "compile_mock.h"
 
-#define AN_HOUR		(3600UL * HZ)
 #define MOST_RECORDS	64
 
 /* What the probes have seen, in this order; begun anew for each case. */

@@ -13,11 +13,10 @@
 #include "test_gate.h"
 
 #define WAITERS		3
-#define AN_HOUR		(3600L * HZ)
-#define NEARLY_AN_HOUR	(AN_HOUR - 600 * HZ)
 
 struct wait_test;
 struct order;
+struct form;
 
 /* One who waits, and how it ended. */
 struct waiter {
@@ -36,6 +35,7 @@ struct wait_test {
 	struct waiter waiters[WAITERS];
 	int started;
 	bool ready;			/* the condition */
+	const struct form *form;	/* of wait_freezable() */
 	struct test_gate hold;		/* holds the first of works in order */
 	struct test_thread unbinder;
 	struct device *dev;		/* that it unbinds */
@@ -163,7 +163,7 @@ KUNIT_ARRAY_PARAM(form, forms, form_desc);
 static void expect_success(struct kunit *test, const struct form *form, long result)
 {
 	if (form->timeout)
-		KUNIT_EXPECT_GT(test, result, NEARLY_AN_HOUR);
+		KUNIT_EXPECT_GT(test, result, HALF_AN_HOUR);
 	else
 		KUNIT_EXPECT_EQ(test, result, 0L);
 }
@@ -349,7 +349,7 @@ static void wait_that_finds_it_true_at_last_tells_what_was_left(struct kunit *te
 		test_gate_init(&t->looked);
 		test_thread_start(test, &waiter->thread, -1, late_waiter, waiter);
 		KUNIT_EXPECT_TRUE(test, test_thread_join(&waiter->thread));
-		KUNIT_EXPECT_GT(test, waiter->result, NEARLY_AN_HOUR);
+		KUNIT_EXPECT_GT(test, waiter->result, HALF_AN_HOUR);
 	}
 }
 
@@ -367,7 +367,7 @@ static void wait_with_a_timeout_that_is_over_does_not_sleep(struct kunit *test)
 static long wait_freezable(struct wait_test *t)
 {
 	set_freezable();
-	return bgtoken_wait_event(t->token, ready(t));
+	return t->form->wait(t);
 }
 
 static void ready_at_last(void *t)
@@ -377,14 +377,16 @@ static void ready_at_last(void *t)
 
 static void waiter_that_is_frozen_returns_after_the_thaw(struct kunit *test)
 {
+	const struct form *form = test->param_value;
 	struct wait_test *t = test->priv;
 	struct waiter *waiter;
 
 	test_need_freezer(test);
+	t->form = form;
 	waiter = start_waiter(test, wait_freezable);
 	test_thread_frozen_while(test, &waiter->thread, ready_at_last, t);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&waiter->thread));
-	KUNIT_EXPECT_EQ(test, waiter->result, 0L);
+	expect_success(test, form, waiter->result);
 }
 
 static void waiters_are_all_woken(struct kunit *test)
@@ -1178,7 +1180,7 @@ static struct kunit_case wait_test_cases[] = {
 	KUNIT_CASE(wait_is_over_when_its_time_is),
 	KUNIT_CASE(wait_that_finds_it_true_at_last_tells_what_was_left),
 	KUNIT_CASE(wait_with_a_timeout_that_is_over_does_not_sleep),
-	KUNIT_CASE(waiter_that_is_frozen_returns_after_the_thaw),
+	FORM_CASE(waiter_that_is_frozen_returns_after_the_thaw),
 	KUNIT_CASE(waiters_are_all_woken),
 	KUNIT_CASE_PARAM(waiter_may_be_woken_in_any_context, context_gen_params),
 	KUNIT_CASE(waiters_of_another_token_sleep_on),

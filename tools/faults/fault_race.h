@@ -8,6 +8,8 @@
 #include <linux/sched.h>
 #include <linux/string.h>
 
+#include "test_gate.h"
+
 static bool fault_race_seen;
 
 static void fault_race_look(struct console *console, const char *text, unsigned int len)
@@ -16,7 +18,7 @@ static void fault_race_look(struct console *console, const char *text, unsigned 
 		WRITE_ONCE(fault_race_seen, true);
 }
 
-/* Until it has told, or as long as no machine needs. */
+/* Until it has told, or for as long as anything may hang on this machine. */
 static inline void fault_race_wait(void)
 {
 	static struct console console = {
@@ -25,7 +27,7 @@ static inline void fault_race_wait(void)
 		.flags = CON_ENABLED,
 		.index = -1,
 	};
-	unsigned long end = jiffies + 200 * HZ;
+	unsigned long end = jiffies + test_patience * HZ;
 
 	register_console(&console);
 	while (!READ_ONCE(fault_race_seen) && time_before(jiffies, end))
