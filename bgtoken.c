@@ -1034,8 +1034,8 @@ EXPORT_SYMBOL_GPL(bgtoken_resume);
  * bgtoken_refuse() - the first half of a cancel
  * @token:	the caller holds a reference
  *
- * No new scope begins after it; who sleeps in bgtoken_sleep() or waits in
- * bgtoken_wait_event() is woken, and delayed works and timers are taken off.  The
+ * No new scope begins after it; who sleeps in bgtoken_sleep(), waits in
+ * bgtoken_wait_event() or polls is woken, and delayed works and timers are taken off.  The
  * owner stays where it is, as scopes may be live, and still calls bgtoken_cancel()
  * before it is freed.  Between the two it ends what scopes may be waiting for: kills
  * URBs, completes fences, wakes readers of its own.

@@ -468,10 +468,10 @@ void bgtoken_refuse(struct bgtoken *token);
  * bgtoken_cancel() - end all access to the owner
  * @token:	the caller holds a reference
  *
- * Refuses new scopes without waiting, wakes what sleeps in bgtoken_sleep(),
- * deletes pending timers, including those of delayed works, and then waits for
- * the live scopes to end.  Permanent.  From inside a scope of the same token it is
- * a deadlock, which lockdep names; see bgtoken_refuse().
+ * Refuses new scopes without waiting, wakes who sleeps in bgtoken_sleep(), waits in
+ * bgtoken_wait_event() or polls, deletes pending timers, including those of delayed
+ * works, and then waits for the live scopes to end.  Permanent.  From inside a scope of
+ * the same token it is a deadlock, which lockdep names; see bgtoken_refuse().
  *
  * Context: Process context; may sleep.  For BGTOKEN_SPIN any that may take a
  * spinlock_t.

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* All that differs between the kernels of tools/kernels. */
+/*
+ * All that differs between the kernels of tools/kernels; but for the macros of KUnit in
+ * kunit/test_gate.h, the name of a kworker in kunit/work_test.c, and what bench/Kbuild looks for.
+ */
 #ifndef _BGTOKEN_COMPAT_H
 #define _BGTOKEN_COMPAT_H
 

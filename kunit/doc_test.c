@@ -295,9 +295,8 @@ static struct gauge *new_gauge(struct kunit *test)
 	struct doc_test *t = test->priv;
 
 	KUNIT_ASSERT_NOT_NULL(test, gauge);
-	gauge->token = bgtoken_create(gauge, BGTOKEN_MUTEX, GFP_KERNEL);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(gauge->token));
-	t->file.private_data = bgtoken_get(gauge->token);
+	KUNIT_ASSERT_EQ(test, gauge_add(gauge), 0);
+	gauge_open(gauge, &t->file);
 	test_thread_start(test, &t->thread, -1, read_gauge, t);
 	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->thread));
 	return gauge;
@@ -323,13 +322,11 @@ static void gauge_read_ends_with_a_value(struct kunit *test)
 		gauge_measured(alive, 43);
 	KUNIT_EXPECT_EQ(test, poll_gauge(t), (__force u32)(EPOLLIN | EPOLLRDNORM));
 	KUNIT_EXPECT_EQ(test, gauge_reset(&t->file), 0);
-	bgtoken_cancel(gauge->token);
+	gauge_remove(gauge);
 	KUNIT_EXPECT_EQ(test, poll_gauge(t), (__force u32)(EPOLLHUP | EPOLLERR));
 	KUNIT_EXPECT_EQ(test, gauge_read(&t->file), -ENODEV);
 	KUNIT_EXPECT_EQ(test, gauge_reset(&t->file), -ENODEV);
-	bgtoken_put(gauge->token);
-	kfree(gauge);
-	bgtoken_put(t->file.private_data);
+	gauge_release(&t->file);
 }
 
 static void gauge_may_go_while_it_is_read(struct kunit *test)
@@ -337,34 +334,34 @@ static void gauge_may_go_while_it_is_read(struct kunit *test)
 	struct gauge *gauge = new_gauge(test);
 	struct doc_test *t = test->priv;
 
-	bgtoken_cancel(gauge->token);
-	bgtoken_put(gauge->token);
-	kfree(gauge);
+	gauge_remove(gauge);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
 	KUNIT_EXPECT_EQ(test, t->result, (long)-ENODEV);
-	bgtoken_put(t->file.private_data);
+	gauge_release(&t->file);
 }
 
-/* One that polls for the first time in @delay. */
-static struct device *start_pump(struct kunit *test, struct pump *pump, unsigned long delay)
+/* Returns when its first poll filters. */
+static struct device *bind_pump(struct kunit *test)
 {
 	struct device *dev = test_device(test);
 
-	pump->token = bgtoken_create(pump, BGTOKEN_MUTEX, GFP_KERNEL);
-	pump->poll = kzalloc(sizeof(*pump->poll), GFP_KERNEL);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(pump->token));
-	KUNIT_ASSERT_NOT_NULL(test, pump->poll);
-	bgtoken_delayed_work_init(&pump->poll->dwork, pump->token, pump_poll_run, NULL);
-	dev_set_drvdata(dev, pump);
-	bgtoken_queue_delayed_work(pump_wq, &pump->poll->dwork, delay);
+	KUNIT_ASSERT_NOT_NULL(test, devres_open_group(dev, NULL, GFP_KERNEL));
+	KUNIT_ASSERT_EQ(test, pump_probe(dev), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&filtering, 1));
 	return dev;
 }
 
-static void stop_pump(struct pump *pump)
+static void unbind_pump(struct kunit *test, struct device *dev)
 {
-	bgtoken_cancel(pump->token);
-	bgtoken_work_put(&pump->poll->dwork.work);
-	bgtoken_put(pump->token);
+	pump_remove(dev);
+	unbind(test->priv);
+}
+
+/* Its poll runs to the end. */
+static void let_filter(struct pump *pump)
+{
+	test_gate_open(&filtering);
+	bgtoken_flush_work(&pump->poll->dwork.work);
 }
 
 static bool pump_is_armed(struct pump *pump)
@@ -374,55 +371,61 @@ static bool pump_is_armed(struct pump *pump)
 
 static void pump_is_left_alone_while_suspended(struct kunit *test)
 {
-	struct pump pump = {};
-	struct device *dev = start_pump(test, &pump, PUMP_PERIOD);
+	struct device *dev = bind_pump(test);
+	struct pump *pump = dev_get_drvdata(dev);
 
-	test_gate_open(&filtering);
+	let_filter(pump);
+	KUNIT_EXPECT_EQ(test, pump->level, 1);
+	KUNIT_EXPECT_TRUE(test, pump_is_armed(pump));
 	KUNIT_EXPECT_EQ(test, pump_suspend(dev), 0);
-	KUNIT_EXPECT_FALSE(test, pump_is_armed(&pump));
-	scoped_bgtoken(pump.token, struct pump *, alive)
+	KUNIT_EXPECT_FALSE(test, pump_is_armed(pump));
+	scoped_bgtoken(pump->token, struct pump *, alive)
 		KUNIT_FAIL(test, "a scope while suspended");
 	KUNIT_EXPECT_EQ(test, pump_resume(dev), 0);
-	bgtoken_flush_work(&pump.poll->dwork.work);
-	KUNIT_EXPECT_EQ(test, pump.level, 1);
-	KUNIT_EXPECT_TRUE(test, pump_is_armed(&pump));
-	stop_pump(&pump);
+	bgtoken_flush_work(&pump->poll->dwork.work);
+	KUNIT_EXPECT_EQ(test, pump->level, 2);
+	KUNIT_EXPECT_TRUE(test, pump_is_armed(pump));
+	unbind_pump(test, dev);
 }
 
 static void pump_is_given_after_a_pause_what_its_poll_has_kept(struct kunit *test)
 {
-	struct pump pump = {};
-	struct device *dev = start_pump(test, &pump, 0);
+	struct device *dev = bind_pump(test);
+	struct pump *pump = dev_get_drvdata(dev);
 
-	KUNIT_EXPECT_TRUE(test, test_gate_wait(&filtering, 1));
 	KUNIT_EXPECT_EQ(test, pump_suspend(dev), 0);
-	test_gate_open(&filtering);
-	bgtoken_flush_work(&pump.poll->dwork.work);
-	KUNIT_EXPECT_EQ(test, pump.level, 0);
-	KUNIT_EXPECT_FALSE(test, pump_is_armed(&pump));
+	let_filter(pump);
+	KUNIT_EXPECT_EQ(test, pump->level, 0);
+	KUNIT_EXPECT_FALSE(test, pump_is_armed(pump));
 	KUNIT_EXPECT_EQ(test, pump_resume(dev), 0);
-	bgtoken_flush_work(&pump.poll->dwork.work);
-	KUNIT_EXPECT_EQ(test, pump.level, 1);
+	bgtoken_flush_work(&pump->poll->dwork.work);
+	KUNIT_EXPECT_EQ(test, pump->level, 1);
 	KUNIT_EXPECT_EQ(test, samples, 1);
-	KUNIT_EXPECT_TRUE(test, pump_is_armed(&pump));
-	stop_pump(&pump);
+	KUNIT_EXPECT_TRUE(test, pump_is_armed(pump));
+	unbind_pump(test, dev);
 }
 
 static void pump_that_is_resumed_during_a_poll_goes_on_polling(struct kunit *test)
 {
-	struct pump pump = {};
-	struct device *dev = start_pump(test, &pump, 0);
+	struct device *dev = bind_pump(test);
+	struct pump *pump = dev_get_drvdata(dev);
 
-	KUNIT_EXPECT_TRUE(test, test_gate_wait(&filtering, 1));
 	KUNIT_EXPECT_EQ(test, pump_suspend(dev), 0);
 	KUNIT_EXPECT_EQ(test, pump_resume(dev), 0);
-	test_gate_open(&filtering);
-	bgtoken_flush_work(&pump.poll->dwork.work);
+	let_filter(pump);
 	/* The first was handed over, or the second would not have been taken. */
-	KUNIT_EXPECT_EQ(test, pump.level, 2);
+	KUNIT_EXPECT_EQ(test, pump->level, 2);
 	KUNIT_EXPECT_EQ(test, samples, 2);
-	KUNIT_EXPECT_TRUE(test, pump_is_armed(&pump));
-	stop_pump(&pump);
+	KUNIT_EXPECT_TRUE(test, pump_is_armed(pump));
+	unbind_pump(test, dev);
+}
+
+static void pump_may_go_while_it_polls(struct kunit *test)
+{
+	struct device *dev = bind_pump(test);
+
+	unbind_pump(test, dev);		/* the poll has a reference of its own */
+	test_gate_open(&filtering);
 }
 
 static void press_button(void *button)
@@ -476,10 +479,8 @@ static void port_may_go_before_the_card_whose_interrupt_it_handles(struct kunit 
 	KUNIT_ASSERT_NOT_NULL(test, devres_open_group(card, NULL, GFP_KERNEL));
 	port = kzalloc(sizeof(*port), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, port);
-	token = bgtoken_create(port, BGTOKEN_SPIN, GFP_KERNEL);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
-	port->token = token;
-	KUNIT_EXPECT_EQ(test, port_request_irq(port, card, 1), 0);
+	KUNIT_ASSERT_EQ(test, port_add(port, card, 1), 0);
+	token = port->token;
 	KUNIT_EXPECT_EQ(test, raise_line(), IRQ_HANDLED);
 	KUNIT_EXPECT_EQ(test, port->events, 1);
 	port_remove(port);
@@ -496,10 +497,7 @@ static void session_is_found_until_it_is_closed(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, session);
 	session->id = 7;
-	session->token = bgtoken_create(session, BGTOKEN_SHARED, GFP_KERNEL);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(session->token));
-	KUNIT_ASSERT_FALSE(test, xa_is_err(xa_store(&sessions, 7, session->token,
-						    GFP_KERNEL)));
+	KUNIT_ASSERT_EQ(test, session_add(session), 0);
 	found = session_find(7);
 	KUNIT_EXPECT_PTR_EQ(test, found, session->token);
 	KUNIT_EXPECT_NULL(test, session_find(8));
@@ -702,6 +700,7 @@ static struct kunit_case doc_test_cases[] = {
 	KUNIT_CASE(pump_is_left_alone_while_suspended),
 	KUNIT_CASE(pump_is_given_after_a_pause_what_its_poll_has_kept),
 	KUNIT_CASE(pump_that_is_resumed_during_a_poll_goes_on_polling),
+	KUNIT_CASE(pump_may_go_while_it_polls),
 	KUNIT_CASE(button_counts_what_comes_in_interrupts),
 	KUNIT_CASE(relay_goes_after_its_interrupt),
 	KUNIT_CASE(port_may_go_before_the_card_whose_interrupt_it_handles),
