@@ -223,7 +223,7 @@ static long bgedu_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 
 static int bgedu_mmap(struct file *filp, struct vm_area_struct *vma)
 {
-	pr_info_once("bgedu: no mmap(): mapped registers cannot be taken back when the device goes; use read(), write() and ioctl()\n");
+	pr_info_ratelimited("bgedu: no mmap(): mapped registers cannot be taken back when the device goes; use read(), write() and ioctl()\n");
 	return -ENODEV;
 }
 
@@ -231,7 +231,7 @@ static const struct file_operations bgedu_fops = {
 	.owner		= THIS_MODULE,
 	.open		= bgedu_open,
 	.release	= bgedu_release,
-	.read		= bgedu_read_counted,
+	.read		= bgedu_read_counted,	/* bgedu_file_read(): see usual.c */
 	.write		= bgedu_file_write,
 	.poll		= bgedu_poll,
 	.unlocked_ioctl	= bgedu_ioctl,

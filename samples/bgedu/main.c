@@ -15,7 +15,7 @@
  *  - What a work needs outside of scopes, it pins: here struct device, so that it can
  *    give back its reference for runtime PM when the driver is gone.
  *  - What is compared with it is in usual.c, and not to be copied; for its sake bgedu_gone()
- *    stands where a driver says bgtoken_cancelled().
+ *    stands where a driver says bgtoken_cancelled(), and .remove and .read have other names.
  *
  * Who holds which reference, and who drops it:
  *
@@ -326,7 +326,7 @@ static struct pci_driver bgedu_driver = {
 	.name		= "bgedu",
 	.id_table	= bgedu_devices,
 	.probe		= bgedu_probe,
-	.remove		= bgedu_remove_timed,
+	.remove		= bgedu_remove_timed,	/* bgedu_remove(): see usual.c */
 	.driver.pm	= pm_ptr(&bgedu_pm),
 };
 

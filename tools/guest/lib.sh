@@ -67,7 +67,7 @@ progress() {
 
 # Suspend and resume the devices, which the debug kernels can test: ask can_suspend first. Others
 # are not suspended: QEMU's tcg was seen to come back from memory with broken flags, and the
-# kernel to trip over them.
+# kernel to trip over them; from "freeze" it did not come back.
 can_suspend() { [ -w /sys/power/pm_test ]; }
 suspend_once() {
 	can_suspend || { echo "this kernel cannot test a suspend"; return 1; }

@@ -95,6 +95,26 @@ by_hand() (
 	echo 10 >&3 && read -r result <&3 && [ "$result" = 3628800 ]
 )
 
+# What a program without mmap() does not say: why.
+refusals() { dmesg | grep -c 'bgedu: no mmap(): mapped registers cannot be taken back'; }
+refuses_mmap() { [ "$(refusals)" -gt "$had_refusals" ]; }
+
+# The check of its firmware queues itself again for as long as there is something to compute: one
+# that takes some seconds, and is not given up meanwhile.
+checked_again() { checks=$(did checks) && [ "${checks:-0}" -ge $((had_checks + 2)) ]; }
+checks_go_on() (
+	timeout=/sys/module/bgedu/parameters/timeout_ms
+	read -r timeout_ms <$timeout
+	echo $((patience * 1000)) >$timeout
+	had_checks=$(did checks)
+	exec 3<>/dev/edu0
+	echo 4294967295 >&3
+	until_so checked_again
+	status=$?
+	echo "$timeout_ms" >$timeout
+	exit $status
+)
+
 # did WHAT: how often, since it was plugged in; nothing while it is not there.
 did() { bgedu-load -S 2>/dev/null | sed -n "s/.*$1 \([0-9]*\).*/\1/p"; }
 
@@ -153,17 +173,20 @@ way() {
 	echo
 	check "the driver can be inserted, $2" insmod /modules/bgedu.ko usual="$1" patience=$patience
 	check "a file can be written and read by a shell" until_so by_hand
+	check "its firmware is checked again and again while it computes, $2" checks_go_on
 	check "a device that nobody uses is suspended, $2" rests
 	if can_suspend; then
 		check "a device that was idle is set up again after a suspend" idle_suspend
 	else
 		echo "# the machine is not suspended: see can_suspend in lib.sh"
 	fi
+	had_refusals=$(refusals)
 	# shellcheck disable=SC2086 # options
 	bgedu-load -n "$USERS" -s 500 -g $LOAD &
 	load=$!
 	check "unplugged and plugged in $ROUNDS times under load, $2" rounds
 	check "the firmware of the device that is left is found unchanged while it is in use, $2" checked
+	check "mmap() is refused in words, $2" refuses_mmap
 	check "every answer was right, and every file that outlived its device was told, $2" load_ended
 	check "no set-up and no health check failed, $2" never_gave_up
 	check "$ROUNDS removes or more were timed, $2" timed "$2"

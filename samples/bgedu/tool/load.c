@@ -58,8 +58,8 @@ static void usage(FILE *to)
 	      "\n"
 	      "  -n USERS    processes at a time (16; at most 256)\n"
 	      "  -s N        one factorial in N is of a number that the device is stuck on\n"
-	      "              (default 0: none). If none was given up in the end, one more is\n"
-	      "              asked for, and has to be\n"
+	      "              (default 0: none). One more is asked for in the end, and has to\n"
+	      "              be given up\n"
 	      "  -g          the device goes at times, and some file has to outlive it\n"
 	      "  -r MS       sleep up to MS ms after each call, and 16 times as long as it kept a\n"
 	      "              CPU busy (default 0: they take all CPUs of a slow machine)\n"
@@ -365,34 +365,67 @@ static void await(const _Atomic uint32_t *count, const char *what)
 		broken(what, 0);
 }
 
+static uint32_t setups_of(const struct user *user)
+{
+	struct bgedu_stats stats = { 0 };
+
+	if (ioctl(user->fd, BGEDU_IOC_STATS, &stats) < 0)
+		broken("BGEDU_IOC_STATS", -1);
+	return stats.setups;
+}
+
+/* A device that was stuck has been reset, and computes again what it can. */
+static void check_after_stuck(struct user *user, uint32_t setups)
+{
+	struct pollfd poll_fd = { .fd = user->fd, .events = POLLIN };
+
+	user->number = 10;
+	user->asked = write(user->fd, "10", 2) == 2;
+	if (!user->asked || poll(&poll_fd, 1, 1000 * patience()) != 1)
+		broken("10! after what was given up", poll_fd.revents);
+	answer(user);
+	if (setups_of(user) == setups)
+		broken("set-ups after what was given up", setups);
+}
+
 /*
  * Users ask for the number that the device is stuck on by chance, and it may be unplugged
- * before it is given up.  If so, this process asks for it, now that the device stays.
+ * before it is given up.  So this process asks for it, now that the device stays.  True if
+ * it was given up.
  */
-static void get_stuck(void)
+static bool get_stuck(void)
 {
-	struct user user = { .fd = open(path, O_RDWR) };
-	struct pollfd poll_fd = { .fd = user.fd, .events = POLLIN };
+	struct user user = { .fd = open(path, O_RDWR), .number = UINT32_MAX };
+	uint32_t setups;
+	bool mine = false;
+	char text[16];
 
 	if (user.fd < 0) {
 		usleep(100000);
-		return;
+		return false;
 	}
-	slow_one_in = 1;
-	if (!ask(&user) && poll(&poll_fd, 1, 1000 * patience()) == 1)
-		answer(&user);
+	setups = setups_of(&user);
+	user.asked = dprintf(user.fd, "%" PRIu32, user.number) > 0;
+	if (user.asked && read(user.fd, text, sizeof(text)) < 0 && errno == ETIMEDOUT) {
+		counts->stuck++;
+		check_after_stuck(&user, setups);
+		mine = true;
+	}
 	close(user.fd);
+	return mine;
 }
 
 /* Beside a busy host, the device may be done before its driver looks: then once more. */
 static void await_stuck(void)
 {
 	time_t end = time(NULL) + patience();
+	bool stuck;
 
-	while (!counts->stuck && time(NULL) < end)
-		get_stuck();
+	do {
+		stuck = get_stuck();
+	} while (!stuck && time(NULL) < end);
 	errno = 0;
-	if (!counts->stuck)
+	if (!stuck)
 		broken("factorials given up", 0);
 }
 

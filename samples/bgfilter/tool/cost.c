@@ -31,6 +31,11 @@ static const char help[] =
 "  -c, --count=N       the first N of its packets (100)\n"
 "  -F, --filters=FILE  a file of expressions, one a line; # starts a comment; -\n"
 "                      is stdin\n"
+"  -O, --no-optimize   leave out libpcap's optimizer, which may take long\n"
+"  -n                  ignored: names are never looked up\n"
+"      --netmask=MASK  for \"ip broadcast\", such as 255.255.255.0 (0.0.0.0)\n"
+"      --skip-bad      go on without the expressions that libpcap cannot compile, or\n"
+"                      the kernel cannot run\n"
 "      --turns=N       turns of each packet (9)\n"
 "      --tsv           print rows of case, variant, param, value and unit instead\n"
 "      --progress      show how far things are, on stderr\n"
@@ -354,12 +359,15 @@ static bool arguments_fit(const struct cost *cost, const char *words)
 	return false;
 }
 
-enum { OPT_TURNS = 256, OPT_TSV, OPT_PROGRESS, OPT_DEVICE };
+enum { OPT_NETMASK = 256, OPT_SKIP_BAD, OPT_TURNS, OPT_TSV, OPT_PROGRESS, OPT_DEVICE };
 
 static const struct option options[] = {
 	{ "read", required_argument, NULL, 'r' },
 	{ "count", required_argument, NULL, 'c' },
 	{ "filters", required_argument, NULL, 'F' },
+	{ "no-optimize", no_argument, NULL, 'O' },
+	{ "netmask", required_argument, NULL, OPT_NETMASK },
+	{ "skip-bad", no_argument, NULL, OPT_SKIP_BAD },
 	{ "turns", required_argument, NULL, OPT_TURNS },
 	{ "tsv", no_argument, NULL, OPT_TSV },
 	{ "progress", no_argument, NULL, OPT_PROGRESS },
@@ -377,7 +385,7 @@ int cmd_cost(int argc, char **argv)
 	};
 	int c, ret;
 
-	while ((c = getopt_long(argc, argv, "r:c:F:h", options, NULL)) >= 0)
+	while ((c = getopt_long(argc, argv, "r:c:F:Onh", options, NULL)) >= 0)
 		switch (c) {
 		case 'r':
 			cost.read_path = optarg;
@@ -388,6 +396,18 @@ int cmd_cost(int argc, char **argv)
 			break;
 		case 'F':
 			cost.source.path = optarg;
+			break;
+		case 'O':
+			cost.source.no_optimizer = true;
+			break;
+		case 'n':
+			break;
+		case OPT_NETMASK:
+			if (!parse_netmask(optarg, &cost.source.netmask))
+				return bad_option("cost");
+			break;
+		case OPT_SKIP_BAD:
+			cost.source.skip_bad = true;
 			break;
 		case OPT_TURNS:
 			if (!parse_number("--turns", optarg, 1, 1000000, &cost.turns))

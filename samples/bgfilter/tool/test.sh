@@ -253,6 +253,10 @@ result "-r - takes the packets from standard input" "$(head -n 1 err)"
 # fragment; ARP; TCP, DNS and a neighbour solicitation over IPv6; HTTP in a VLAN.
 says "cost has every verdict as bpf_filter() has it" 0 '^baseline .* [0-9]' \
 	"$BGFILTER" cost -r "$INPUTS/kinds.pcap" --turns=1 'tcp port 80 or vlan'
+says "cost knows a netmask, and leaves the optimizer out" 0 '^baseline .* [0-9]' \
+	"$BGFILTER" cost -r "$INPUTS/kinds.pcap" --turns=1 -On --netmask=255.0.0.0 ip broadcast
+says "cost --skip-bad goes on with the rest" 0 '^baseline .* [0-9]' \
+	"$BGFILTER" cost -r good.pcap --turns=1 --skip-bad -F mixed.txt
 says "cost without a packet says so" 2 'empty.pcap: there is no packet' \
 	"$BGFILTER" cost -r empty.pcap tcp
 says "cost takes no packet that the kernel would not" 2 'packet 1 is longer' \
