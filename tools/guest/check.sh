@@ -7,14 +7,16 @@
 #
 #	SUITES		modules, each with its parameters after commas:
 #			bgtoken_stress_test,stress_ms=3000
-#	SAMPLES		of bgfilter_badinput, bgfilter_bulk, bgfilter_cancel, bgedu_unplug: run
-#			those too
+#	SAMPLES		of bgfilter_badinput, bgfilter_bulk, bgfilter_cancel, bgedu_unplug,
+#			bgtoken_failures: run those too
+#	MOST		allocations that fail in each command of the last, at most
 
 set -u
+export MOST
 # shellcheck source=tools/guest/lib.sh
 . ./lib.sh
 
-: "${SUITES:=}" "${SAMPLES:=}"
+: "${SUITES:=}" "${SAMPLES:=}" "${MOST:=}"
 status=0
 
 mark() { echo "bgtoken-check: $*" >/dev/kmsg; }
@@ -112,17 +114,26 @@ sample() {
 	echo "$1, $(($(seconds) - begin)) s"
 }
 
+# numbered: the lines "ok" and "not ok" of a script in the guest, as TAP has them.
+# shellcheck disable=SC2317 # the same
+numbered() {
+	awk '
+	/^(not )?ok - / { sub(/ok/, "ok " ++n) }
+	/^all of it held$/ { all = 1 }
+	{ print; fflush() }
+	END { print "1.." n; exit !all }'
+}
+
+# shellcheck disable=SC2317 # the same
+failures() { sh failures.sh | numbered; }
+
 # What QEMU is asked for is no result: it goes where the host reads it. Users rest here, as
 # on four debug machines at once under load a device took minutes to come back; check-demo
 # has them without rest.
 exec 4>&1
 # shellcheck disable=SC2317 # sample calls it
 unplug() {
-	ROUNDS=4 USERS=4 LOAD='-r 20 -k 200' QMP=4 sh unplug.sh | awk '
-	/^(not )?ok - / { sub(/ok/, "ok " ++n) }
-	/^all of it held$/ { all = 1 }
-	{ print; fflush() }
-	END { print "1.." n; exit !all }'
+	ROUNDS=4 USERS=4 LOAD='-r 20 -k 200' QMP=4 sh unplug.sh | numbered
 }
 
 for name in $SAMPLES; do
