@@ -77,6 +77,7 @@ help:
 	@echo '  torture   threads that use tokens in many ways at once, and look at what is promised'
 	@echo '  check-all     every check there is, on every kernel that it is for: one table'
 	@echo '  check-harness   plant one fault at a time: does "check" catch it?'
+	@echo '  mutants   change one thing in the library at a time: does a test notice? Takes hours'
 	@echo '  kunit     the suites on User-Mode Linux, by kunit.py: the inner loop'
 	@echo '  find      places in a kernel tree, TREE=, that look like some of the bugs in patterns/'
 	@echo '  litmus    the barriers, each as it is and weaker, under the kernel'"'"'s memory model'
@@ -94,7 +95,7 @@ help:
 	@echo '  clean     remove build/ (the kernels stay in the cache folder)'
 	@echo 'Variables:'
 	@echo '  KERNEL=   $(shell bash -c '. tools/lib.sh; echo "$$BG_STOCK_KERNELS"'): Debian'"'"'s'
-	@echo '            (check, check-kcsan and kunit take these, too, without -rt)'
+	@echo '            (the checks take those that tools/check --help and the like name)'
 	@echo '  FILTER=   check, check-kcsan, kunit: the suites that match, as kunit.py has it'
 	@echo '  REPEAT= LOAD=   check, check-...: so many runs, beside so many busy loops'
 	@echo '  AT_ONCE=  check, check-... with REPEAT=; patterns, conversions: machines at a time'
@@ -150,7 +151,7 @@ conversions:
 	@+tools/conversions --rounds $(or $(ROUNDS),200)
 
 # These build what they need themselves, against kernels of their own.
-.PHONY: check check-kcsan check-arm64 check-rt check-demo check-cpus torture check-all check-harness kunit
+.PHONY: check check-kcsan check-arm64 check-rt check-demo check-cpus torture check-all check-harness mutants kunit
 check:
 	@+tools/check debug
 check-kcsan check-arm64:
@@ -170,6 +171,8 @@ check-all:
 	@+tools/check-all
 check-harness:
 	@+tools/check-harness
+mutants:
+	@+tools/mutants
 kunit:
 	@+tools/kunit
 

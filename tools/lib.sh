@@ -237,7 +237,7 @@ emulator_failed() {
 # Who looks on from outside gives half as long again, so that the kernel, which can
 # name who hangs, comes first; or ten times the longest silence so far, if that is more.
 # shellcheck disable=SC2034
-BG_PATIENCE=180
+BG_PATIENCE=${BG_PATIENCE:-180}
 
 # outlast PID SILENCE MOST FILE...: wait until a child of this shell has ended. Fail,
 # and say why in $why, if before that the files have not grown for too long, and for
@@ -312,8 +312,12 @@ in_order() {
 			begun=$((begun + 1))
 			continue
 		fi
-		status=0
+		status=0 pid=''
 		wait -n -p pid "${!item_of[@]}" || status=$?
+		# One that a signal has ended may be forgotten already: then each is looked at.
+		[ -n "$pid" ] || for pid in "${!item_of[@]}"; do
+			kill -0 "$pid" 2>/dev/null || break
+		done
 		status_of[${item_of[$pid]}]=$status
 		unset "item_of[$pid]"
 		while [ -n "${status_of[$told]:-}" ]; do
@@ -326,10 +330,40 @@ in_order() {
 
 # shellcheck disable=SC2317 # a trap calls it
 end_jobs() {
-	local jobs
+	local pids
 
-	mapfile -t jobs < <(jobs -p)
-	[ ${#jobs[@]} = 0 ] || kill -- "${jobs[@]/#/-}" 2>/dev/null || true
+	mapfile -t pids < <(jobs -p)
+	[ ${#pids[@]} = 0 ] || kill -- "${pids[@]/#/-}" 2>/dev/null || true
+}
+
+# same FILE COPY: make it so, and leave the time of a file that is.
+same() {
+	cmp -s -- "$1" "$2" && return
+	mkdir -p -- "${2%/*}"
+	cp -p -- "$1" "$2"
+	touch -- "$2"
+}
+
+# mirror FROM TO FOLDER-OR-FILE...: no less and no more, save what was built.
+mirror() {
+	local from=$1 to=$2 file
+	shift 2
+
+	mkdir -p -- "$to"
+	(cd -- "$from" && find "$@" -type f) | while read -r file; do
+		same "$from/$file" "$to/$file"
+	done
+	(cd -- "$to" && find . -path ./build -prune -o -type f -print) | while read -r file; do
+		[ -f "$from/$file" ] || rm -- "$to/$file"
+	done
+}
+
+# take_sources FOLDER: a copy of the sources as they are now; others may go on editing.
+take_sources() {
+	rm -rf -- "$1"
+	mkdir -p -- "$1"
+	(cd -- "$BG_ROOT" && cp -rp --parents Kbuild Kconfig Makefile ./*.[ch] Documentation bench kunit samples \
+		tools torture "$1")
 }
 
 # A slot for a device that can be unplugged, as tools/vm takes it. On the older board a driver

@@ -66,13 +66,14 @@ sync_sources() {
 
 # uml_tree SERIES: make it, or bring it up to date, and keep everybody else from it until this
 # script ends: descriptor 9 has the lock. Sets $source, the kernel's own, and $home, with tree/.
+# It is another for each value of BG_UML.
 uml_tree() {
 	local facts version=''
 
 	source=''
 	facts=$(tools/kernel uml --kernel "$1") || return
 	eval "$facts"
-	home=$BG_CACHE/kernels/uml-$version
+	home=$BG_CACHE/kernels/uml-$version${BG_UML:+-$BG_UML}
 	mkdir -p -- "$home"
 	# What a calling make may have exported is not for the kernel's make.
 	unset MAKEFLAGS MFLAGS GNUMAKEFLAGS MAKEOVERRIDES MAKELEVEL M O V C W KERNEL KDIR
