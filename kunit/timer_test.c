@@ -10,7 +10,6 @@
 #include "test_begun.h"
 #include "test_movers.h"
 
-
 struct timer_test {
 	enum bgtoken_kind kind;
 	struct test_owner *owner;	/* freed by whoever cancels */
