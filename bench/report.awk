@@ -2,7 +2,8 @@
 #
 # Tables for people, and where the library must stand: from bench.tsv and
 # rates.tsv, in this order, of a machine with -v cpus=N; with -v icount=1 a ns is an
-# instruction, and with -v native=1 no CPU was emulated. Nothing here makes a run fail.
+# instruction, and with -v native=1 no CPU was emulated. Only the targets for text make a
+# run fail.
 
 FNR == 1 { file++; next }
 file == 1 { median[$1, $2, $3] = $5; p99[$1, $2, $3] = $6 }
@@ -149,7 +150,7 @@ function kind_targets(v) {
 	# A cancel of BGTOKEN_PERCPU reads a counter of each CPU.
 	target(v ": cancel at 10 ms units, of the limit case", \
 	       ratio(cancel(v, 10), cancel("limit", 10)), "<=", v ~ /percpu/ ? 4 : 3)
-	# A grace period takes ten times as long in User-Mode Linux.
+	# In User-Mode Linux a grace period waits for a tick of 10 ms.
 	if (!native)
 		target(v ": times faster than SRCU, at 10 ms", \
 		       ratio(cancel("srcu", 10), cancel(v, 10)), ">=", 30)

@@ -1404,18 +1404,14 @@ static void work_that_is_being_armed_is_taken_off_by_a_cancel(struct kunit *test
 	test_begun_need_met(test);
 }
 
-static void drain_meets_a_timer_that_has_fired(struct kunit *test)
+/* @item is held on its way to a run that the drain is to drop. */
+static void drain_drops(struct kunit *test, struct item *item)
 {
 	struct requeue_test *t = test->priv;
-	struct bgtoken_wq *wq = t->wq;
-	struct item *item;
 
-	test_begun_need(test);
-	item = new_fired(test);
-	t->wq = t->wq2;
-	t->wq2 = wq;
+	swap(t->wq, t->wq2);
 	test_thread_start(test, &t->thread, 0, destroy, t);
-	/* It waits for the function that is held, in (3). */
+	/* It waits for what is held, in (3) or (4). */
 	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->thread));
 	test_begun_go();
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
@@ -1424,25 +1420,16 @@ static void drain_meets_a_timer_that_has_fired(struct kunit *test)
 	put(item);
 }
 
+static void drain_meets_a_timer_that_has_fired(struct kunit *test)
+{
+	test_begun_need(test);
+	drain_drops(test, new_fired(test));
+}
+
 static void work_that_its_workqueue_has_begun_is_dropped_by_a_drain(struct kunit *test)
 {
-	struct requeue_test *t = test->priv;
-	struct bgtoken_wq *wq;
-	struct item *item;
-
 	need_begun(test);
-	item = new_begun(test, NULL);
-	wq = t->wq;
-	t->wq = t->wq2;
-	t->wq2 = wq;
-	test_thread_start(test, &t->thread, 0, destroy, t);
-	/* It waits for the run that is held, in (3) or (4). */
-	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->thread));
-	test_begun_go();
-	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
-	KUNIT_EXPECT_EQ(test, runs(t), 0);
-	KUNIT_EXPECT_EQ(test, references(item), 1U);
-	put(item);
+	drain_drops(test, new_begun(test, NULL));
 }
 
 /* All at once */

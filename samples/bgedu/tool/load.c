@@ -396,6 +396,7 @@ static void check_after_stuck(struct user *user, uint32_t setups)
 static bool get_stuck(void)
 {
 	struct user user = { .fd = open(path, O_RDWR), .number = UINT32_MAX };
+	struct pollfd poll_fd = { .fd = user.fd, .events = POLLIN };
 	uint32_t setups;
 	bool mine = false;
 	char text[16];
@@ -406,7 +407,8 @@ static bool get_stuck(void)
 	}
 	setups = setups_of(&user);
 	user.asked = dprintf(user.fd, "%" PRIu32, user.number) > 0;
-	if (user.asked && read(user.fd, text, sizeof(text)) < 0 && errno == ETIMEDOUT) {
+	if (user.asked && poll(&poll_fd, 1, 1000 * patience()) == 1 &&
+	    read(user.fd, text, sizeof(text)) < 0 && errno == ETIMEDOUT) {
 		counts->stuck++;
 		check_after_stuck(&user, setups);
 		mine = true;
