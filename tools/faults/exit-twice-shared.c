@@ -4,6 +4,7 @@
  * caught by: the case, which says in the end that it was warned of, and taken back
  * text: the token works after one exit too many
  * run: debug --suite fault_exit_twice_shared
+ * run: rt --suite fault_exit_twice_shared
  */
 #include <linux/module.h>
 

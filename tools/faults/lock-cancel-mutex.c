@@ -4,6 +4,7 @@
  * caught by: lockdep
  * text: possible circular locking dependency detected
  * run: debug --suite fault_lock_cancel_mutex
+ * run: rt --suite fault_lock_cancel_mutex
  */
 #include <linux/module.h>
 

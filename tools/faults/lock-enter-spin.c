@@ -4,6 +4,7 @@
  * caught by: lockdep
  * text: possible circular locking dependency detected
  * run: debug --suite fault_lock_enter_spin
+ * run: rt --suite fault_lock_enter_spin
  */
 #include <kunit/test.h>
 #include <linux/module.h>

@@ -4,6 +4,7 @@
  * caught by: the case, which says in the end that it was warned of
  * text: the spin token works after an exit by another name
  * run: debug --suite fault_misnamed_exit_spin
+ * run: rt --suite fault_misnamed_exit_spin
  */
 #include <linux/module.h>
 

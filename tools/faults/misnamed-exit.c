@@ -4,6 +4,7 @@
  * caught by: the case, which says in the end that it was warned of
  * text: the token works after an exit by another name
  * run: debug --suite fault_misnamed_exit
+ * run: rt --suite fault_misnamed_exit
  */
 #include <linux/module.h>
 

@@ -4,6 +4,7 @@
  * caught by: the case, which says in the end that all were refused
  * text: four scopes were refused, and the tokens work
  * run: debug --suite fault_misnamed_shared
+ * run: rt --suite fault_misnamed_shared
  */
 #include <linux/module.h>
 

@@ -4,6 +4,7 @@
  * caught by: the case, which says in the end that both were refused
  * text: two scopes were refused, and both tokens work
  * run: debug --suite fault_misnamed
+ * run: rt --suite fault_misnamed
  */
 #include <linux/module.h>
 

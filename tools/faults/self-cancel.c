@@ -4,6 +4,7 @@
  * caught by: lockdep, before it is a hang
  * text: possible recursive locking detected
  * run: debug --suite fault_self_cancel
+ * run: rt --suite fault_self_cancel
  */
 #include <kunit/test.h>
 #include <linux/module.h>
