@@ -75,6 +75,8 @@ help:
 	@echo '  check-demo    the demo, bad input, and a device that is unplugged, on a stock kernel'
 	@echo '  check-cpus    tokens under load on machines of 16 and 64 CPUs, for the counts'
 	@echo '  torture   threads that use tokens in many ways at once, and look at what is promised'
+	@echo '  fuzz      a million random calls to each device of the samples; takes hours'
+	@echo '  reload    insert and remove the modules a thousand times, in the middle of their work'
 	@echo '  check-all     every check there is, on every kernel that it is for: one table'
 	@echo '  check-harness   plant one fault at a time: does "check" catch it?'
 	@echo '  mutants   change one thing in the library at a time: does a test notice? Takes hours'
@@ -99,7 +101,8 @@ help:
 	@echo '  FILTER=   check, check-kcsan, kunit: the suites that match, as kunit.py has it'
 	@echo '  REPEAT= LOAD=   check, check-...: so many runs, beside so many busy loops'
 	@echo '  AT_ONCE=  check, check-... with REPEAT=; patterns, conversions: machines at a time'
-	@echo '  ROUNDS=   demo-unplug, patterns, conversions: how often'
+	@echo '  ROUNDS=   demo-unplug, patterns, conversions, reload: how often'
+	@echo '  CALLS=    fuzz: how many (default 1000000)'
 	@echo '  DEBUG=1   demo-unplug: on a kernel with KASAN, lockdep, kmemleak, which must find nothing'
 	@echo '  MINUTES=  torture: how long (default 1)'
 	@echo '  QUICK=1   model: the smaller sizes only'
@@ -151,7 +154,7 @@ conversions:
 	@+tools/conversions --rounds $(or $(ROUNDS),200)
 
 # These build what they need themselves, against kernels of their own.
-.PHONY: check check-kcsan check-arm64 check-rt check-demo check-cpus torture check-all check-harness mutants kunit
+.PHONY: check check-kcsan check-arm64 check-rt check-demo check-cpus torture fuzz reload check-all check-harness mutants kunit
 check:
 	@+tools/check debug
 check-kcsan check-arm64:
@@ -167,6 +170,10 @@ check-cpus:
 	@+tools/check-stock cpus
 torture:
 	@+tools/torture
+fuzz:
+	@+tools/check debug --suite '*_fuzz' --calls $(or $(CALLS),1000000)
+reload:
+	@+tools/check debug --suite bgfilter_reload --reloads $(or $(ROUNDS),1000)
 check-all:
 	@+tools/check-all
 check-harness:

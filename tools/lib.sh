@@ -372,10 +372,10 @@ take_sources() {
 # shellcheck disable=SC2034
 BG_SLOT=(--qmp --machine q35 --device "pcie-root-port,id=slot0")
 
-# For tools/guest/unplug.sh: QEMU's edu device in it.
+# QEMU's edu device in it, and the scripts that use it.
 # shellcheck disable=SC2034
 BG_EDU=("${BG_SLOT[@]}" --device "edu,id=edu0,bus=slot0" --append log_buf_len=4M
-	--add tools/guest/unplug.sh)
+	--add tools/guest/edu.sh --add tools/guest/unplug.sh --add tools/guest/fuzz.sh)
 
 # For kernels that run the suites: only WQ_CPU_INTENSIVE is to make a work CPU-intensive, see
 # kunit/work_test.c. So it is more than TEST_TIMEOUT_MS in kunit/test_gate.h. KUnit gives a case

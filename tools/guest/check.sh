@@ -8,15 +8,17 @@
 #	SUITES		modules, each with its parameters after commas:
 #			bgtoken_stress_test,stress_ms=3000
 #	SAMPLES		of bgfilter_badinput, bgfilter_bulk, bgfilter_cancel, bgedu_unplug,
-#			bgtoken_failures: run those too
+#			bgedu_fuzz, bgfilter_fuzz, bgfilter_reload, bgfilter_failures: run those too
 #	MOST		allocations that fail in each command of the last, at most
+#	CALLS SEED	random calls to each device, and of which numbers
+#	RELOADS		how often the modules are inserted and removed
 
 set -u
 export MOST
 # shellcheck source=tools/guest/lib.sh
 . ./lib.sh
 
-: "${SUITES:=}" "${SAMPLES:=}" "${MOST:=}"
+: "${SUITES:=}" "${SAMPLES:=}" "${MOST:=}" "${CALLS:=1000}" "${RELOADS:=3}" "${SEED:=}"
 status=0
 
 mark() { echo "bgtoken-check: $*" >/dev/kmsg; }
@@ -33,9 +35,18 @@ if [ -d $failslab ]; then
 	echo 0 >$failslab/verbose
 fi
 
-for module in bgtoken bgcompile bgfilter; do
-	insmod /modules/$module.ko || complain "cannot insert $module"
-done
+insert() {
+	for module in bgtoken bgcompile bgfilter; do
+		insmod /modules/$module.ko || complain "cannot insert $module"
+	done
+}
+remove() {
+	for module in bgfilter bgcompile bgtoken; do
+		rmmod $module || complain "cannot remove $module"
+	done
+}
+
+insert
 
 for suite in $SUITES; do
 	module=${suite%%,*}
@@ -136,11 +147,34 @@ unplug() {
 	ROUNDS=4 USERS=4 LOAD='-r 20 -k 200' QMP=4 sh unplug.sh | numbered
 }
 
+# shellcheck disable=SC2317 # the same
+reload() {
+	remove >&2
+	ROUNDS=$RELOADS sh reload.sh | numbered
+	ended=$?
+	if [ "$ended" != 0 ]; then
+		for module in bgedu bgfilter bgcompile bgtoken; do
+			rmmod "$module"
+		done 2>/dev/null
+	fi
+	insert >&2
+	return "$ended"
+}
+
+# shellcheck disable=SC2317 # the same
+fuzz() { DEVICE=$1 CALLS=$CALLS SEED=$SEED QMP=4 sh fuzz.sh | numbered; }
+# shellcheck disable=SC2317 # the same
+fuzz_filter() { fuzz filter; }
+# shellcheck disable=SC2317 # the same
+fuzz_edu() { fuzz edu; }
+
 for name in $SAMPLES; do
-	sample "$name" "${name#*_}"
+	case $name in
+	bgfilter_fuzz)	sample "$name" fuzz_filter ;;
+	bgedu_fuzz)	sample "$name" fuzz_edu ;;
+	*)		sample "$name" "${name#*_}" ;;
+	esac
 done
 
-for module in bgfilter bgcompile bgtoken; do
-	rmmod $module || complain "cannot remove $module"
-done
+remove
 exit $status

@@ -14,26 +14,10 @@
 set -u
 # shellcheck source=tools/guest/lib.sh
 . ./lib.sh
+# shellcheck source=tools/guest/edu.sh
+. ./edu.sh
 
 : "${ROUNDS:=200}" "${USERS:=16}" "${LOAD:=}"
-
-# The users keep all CPUs busy. On a debug kernel beside other machines a device was found
-# four minutes after it was plugged in.
-VM_PATIENCE=$((VM_PATIENCE * 2))
-# The driver has as long: what the device is stuck on takes a busy host a multiple of five seconds.
-patience=$VM_PATIENCE
-
-# In $edu, the device that is plugged in.
-plugged() {
-	for edu in /sys/bus/pci/devices/*; do
-		read -r id <"$edu/device" && [ "$id" = 0x11e8 ] && return
-	done 2>/dev/null
-	return 1
-}
-unplugged() { ! plugged; }
-# When it is idle, by itself. One that was just plugged in may not.
-may_sleep() { plugged && echo auto >"$edu/power/control"; }
-bound() { [ -c /dev/edu0 ]; }
 
 # Up to a second: at times in the middle of the set-up; in two rounds of four when it has computed,
 # however long that takes.
@@ -43,20 +27,6 @@ use_it() {
 		until_so has_computed || { echo "nobody has got a factorial"; return 1; }
 	fi
 	usleep $(($(random) * 4000))
-}
-
-by_qemu() {
-	qmp 'device_del {"id": "edu0"}'
-	until_so unplugged || return
-	[ $(($(random) % 2)) = 0 ] || sleep 0.05
-	qmp 'device_add {"driver": "edu", "id": "edu0", "bus": "slot0"}'
-	until_so plugged
-}
-
-by_sysfs() {
-	plugged && echo 1 >"$edu/remove" && unplugged || return
-	echo 1 >/sys/bus/pci/rescan
-	until_so plugged
 }
 
 # A round, of which there are so many. What it does goes by its number.
