@@ -22,6 +22,9 @@
  *			which is the flag as well
  *	added-shared	the same by an addition, which never has to be retried: whoever
  *			finds itself refused takes itself back
+ *	looked-shared	the same after a look, so that only a caller that races with a
+ *			cancel has to take itself back
+ *	patient-shared	biased-shared with exponential back-off
  *	rwlock-shared	SHARED as a rwlock_t: no scope may sleep
  *	counted-shared	SHARED as a count that a spinlock guards
  *	split-percpu	PERCPU as SRCU counts: enters and exits apart, on each CPU, with
@@ -259,6 +262,42 @@ static noinline void *added_shared_enter(void *object)
 }
 
 BENCH_SCOPE_LOOPS(added_shared, void, added_shared_enter(o),
+		  biased_shared_exit(o))
+
+static noinline void *looked_shared_enter(void *object)
+{
+	struct design *d = object;
+
+	if (unlikely(atomic_read(&d->active) < 0))
+		return NULL;
+	if (likely(atomic_inc_return(&d->active) > 0))
+		return d->owner;
+	biased_shared_exit(d);
+	return NULL;
+}
+
+BENCH_SCOPE_LOOPS(looked_shared, void, looked_shared_enter(o),
+		  biased_shared_exit(o))
+
+#define MOST_PATIENCE	64U
+
+static noinline void *patient_shared_enter(void *object)
+{
+	struct design *d = object;
+	int active = atomic_read(&d->active);
+	unsigned int patience, i;
+
+	for (patience = 1; active >= 0; patience = min(2 * patience, MOST_PATIENCE)) {
+		if (likely(atomic_try_cmpxchg(&d->active, &active, active + 1)))
+			return d->owner;
+		for (i = 0; i < patience; i++)
+			cpu_relax();
+		active = atomic_read(&d->active);
+	}
+	return NULL;
+}
+
+BENCH_SCOPE_LOOPS(patient_shared, void, patient_shared_enter(o),
 		  biased_shared_exit(o))
 
 static noinline void *active_mutex_enter(void *object)
@@ -643,6 +682,14 @@ BENCH_SCOPE_LOOPS(table_percpu, void, table_percpu_enter(o), table_percpu_exit(o
 	  .destroy = design_destroy, .loop = _name##_loop,		\
 	  .loop_work = _name##_loop_work }
 
+/* Other ways into biased-shared, out of which there is one. */
+#define ACTIVE(_string, _name)						\
+	{ .name = _string, .bytes = token_with(sizeof(atomic_t)),	\
+	  .design = true, .tail = true, .create = design_create,	\
+	  .destroy = design_destroy, .loop = _name##_loop,		\
+	  .loop_work = _name##_loop_work, .enter = _name##_enter,	\
+	  .exit = biased_shared_exit, .cancel = active_cancel }
+
 #define LINE(_string, _create, _loops)					\
 	{ .name = _string, .bytes = sizeof(struct bgtoken),		\
 	  .design = true, .create = _create,				\
@@ -662,10 +709,9 @@ const struct bench_lock bench_designs[] = {
 	DESIGN("rwsem-shared", rwsem_shared, rwsem_cancel,
 	       sizeof(struct rw_semaphore)),
 	DESIGN("biased-shared", biased_shared, active_cancel, sizeof(atomic_t)),
-	{ .name = "added-shared", .bytes = token_with(sizeof(atomic_t)), .design = true,
-	  .tail = true, .create = design_create, .destroy = design_destroy,
-	  .loop = added_shared_loop, .loop_work = added_shared_loop_work,
-	  .enter = added_shared_enter, .exit = biased_shared_exit, .cancel = active_cancel },
+	ACTIVE("added-shared", added_shared),
+	ACTIVE("looked-shared", looked_shared),
+	ACTIVE("patient-shared", patient_shared),
 	DESIGN("rwlock-shared", rwlock_shared, rwlock_cancel, sizeof(rwlock_t)),
 	DESIGN("counted-shared", counted_shared, counted_cancel,
 	       sizeof(unsigned int)),	/* token->lock is there anyway */
