@@ -3,7 +3,8 @@
  * What the driver is compared with, and how: with the parameter "usual" its remove waits
  * first, as remove functions do, for those who read, and for works.  A driver that was
  * written with bgtoken has nothing of what is in this file, and says bgtoken_cancelled(),
- * bgedu_remove() and bgedu_file_read() where it is called.
+ * bgedu_remove() and bgedu_file_read() where it is called.  Once it has waited, the usual
+ * way runs the same code, which cancels out.
  */
 #include <linux/ktime.h>
 #include <linux/moduleparam.h>
