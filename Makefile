@@ -74,6 +74,7 @@ help:
 	@echo '                load/unload, tokens under load'
 	@echo '  check-demo    the demo, bad input, and a device that is unplugged, on a stock kernel'
 	@echo '  check-cpus    tokens under load on machines of 16 and 64 CPUs, for the counts'
+	@echo '  check-install what is installed serves a module from outside, on a stock kernel'
 	@echo '  torture   threads that use tokens in many ways at once, and look at what is promised'
 	@echo '  fuzz      a million random calls to each device of the samples; takes hours'
 	@echo '  reload    insert and remove the modules a thousand times, in the middle of their work'
@@ -92,6 +93,7 @@ help:
 	@echo '  bench-quick   once through the benchmark, to see that it runs'
 	@echo '  shell     a root shell in the virtual machine, everything loaded'
 	@echo '  modules   bgtoken.ko, bgcompile.ko and the samples, in build/KERNEL/'
+	@echo '  install, uninstall   the modules for the running kernel, and headers; as root'
 	@echo '  tool      the user tools of the samples, in build/tool/'
 	@echo '  setup     install what is missing, get the kernel; the others do it too'
 	@echo '  clean     remove build/ (the kernels stay in the cache folder)'
@@ -107,6 +109,7 @@ help:
 	@echo '  MINUTES=  torture: how long (default 1)'
 	@echo '  QUICK=1   model: the smaller sizes only'
 	@echo '  TREE=     find: folders or files (default: drivers, net, sound of KERNEL'"'"'s source)'
+	@echo '  DESTDIR=  install, uninstall: below this folder'
 	@echo '  KDIR=     build modules against this folder, with no set-up'
 	@echo '  ACCEL=    kvm or tcg: do not try which of them works'
 	@echo '  V=1 W=1 C=1   as kbuild has them'
@@ -154,7 +157,7 @@ conversions:
 	@+tools/conversions --rounds $(or $(ROUNDS),200)
 
 # These build what they need themselves, against kernels of their own.
-.PHONY: check check-kcsan check-arm64 check-rt check-demo check-cpus torture fuzz reload check-all check-harness mutants kunit
+.PHONY: check check-kcsan check-arm64 check-rt check-demo check-cpus check-install torture fuzz reload check-all check-harness mutants kunit
 check:
 	@+tools/check debug
 check-kcsan check-arm64:
@@ -168,6 +171,8 @@ check-demo:
 	@+tools/check-stock demo
 check-cpus:
 	@+tools/check-stock cpus
+check-install:
+	@+tools/check-install
 torture:
 	@+tools/torture
 fuzz:
@@ -210,6 +215,13 @@ bench-native:
 .PHONY: shell
 shell: all
 	@tools/vm --shell
+
+# Into the system, as root: DESTDIR= has it elsewhere.
+.PHONY: install uninstall
+install:
+	@+tools/install
+uninstall:
+	@tools/install --remove
 
 .PHONY: clean
 clean:
