@@ -93,6 +93,7 @@ help:
 	@echo '  bench-quick   once through the benchmark, to see that it runs'
 	@echo '  shell     a root shell in the virtual machine, everything loaded'
 	@echo '  modules   bgtoken.ko, bgcompile.ko and the samples, in build/KERNEL/'
+	@echo '  deb       Debian packages, in build/deb/: DKMS, headers, and the tool of the sample'
 	@echo '  install, uninstall   the modules for the running kernel, and headers; as root'
 	@echo '  tool      the user tools of the samples, in build/tool/'
 	@echo '  setup     install what is missing, get the kernel; the others do it too'
@@ -222,6 +223,10 @@ install:
 	@+tools/install
 uninstall:
 	@tools/install --remove
+
+.PHONY: deb
+deb:
+	@tools/deb
 
 .PHONY: clean
 clean:
