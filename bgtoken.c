@@ -454,7 +454,7 @@ static bool bgtoken_over(const struct bgtoken *token, int shut)
 	return !(word & BGTOKEN_LIVE) || word & shut;
 }
 
-/* Where one may not sleep.  Acquire, as bgtoken_over(). */
+/* Where one may not sleep.  Acquire, as bgtoken_over() (scope-before-cancel). */
 static void bgtoken_wait_spinning(struct bgtoken *token, int shut)
 {
 	compat_contention_begin(token, LCB_F_SPIN);
@@ -517,7 +517,7 @@ static void bgtoken_line_unlock(struct bgtoken *token)
 	}
 }
 
-/* Step (1), as __bgtoken_try_enter(), if the word is @word. */
+/* Step (1), as __bgtoken_try_enter() (next-in-line), if the word is @word. */
 static bool bgtoken_take(struct bgtoken *token, int word, int idle)
 {
 	return atomic_read(&token->scopes) == word &&
@@ -568,6 +568,7 @@ static bool bgtoken_share(struct bgtoken *token)
 		 */
 		if (word & BGTOKEN_SHUT || !(word & BGTOKEN_NONE))
 			return false;
+		/* Acquire: what was done in a pause comes before (resume-before-enter). */
 	} while (!atomic_try_cmpxchg_acquire(&token->scopes, &word, word + 1));
 	return true;
 }
@@ -696,7 +697,7 @@ static bool bgtoken_exit_slow(struct bgtoken *token, int before, int irqs)
 	int word = before - 1;
 	bool ended = word & BGTOKEN_NONE;
 
-	if (!ended)
+	if (!ended)	/* taken back, before the wake-up (exit-wakes-cancel) */
 		word = atomic_inc_return(&token->scopes);
 	if (!(word & BGTOKEN_LIVE) && !bgtoken_irqs_off(token))
 		wake_up_var(&token->scopes);
@@ -757,7 +758,7 @@ void bgtoken_exit(struct bgtoken *token)
 		bgtoken_uncount(token, raw_cpu_ptr(token->live));
 		return;
 	}
-	before = atomic_fetch_dec(&token->scopes);
+	before = atomic_fetch_dec(&token->scopes);	/* (scope-against-free, exit-wakes-cancel) */
 	if (!__bgtoken_quiet(before) && !bgtoken_exit_slow(token, before, 0))
 		return;
 	bgtoken_line_unlock(token);	/* bgtoken_stand_in_line() */
@@ -816,7 +817,7 @@ static __always_inline void bgtoken_exit_irqs(struct bgtoken *token, unsigned lo
 {
 	int before;
 
-	/* Pairs with the acquire of the next (next-in-line), and a cancel's; who waits spins. */
+	/* For the next (next-in-line) and for a cancel (scope-before-cancel); who waits spins. */
 	before = IS_ENABLED(CONFIG_PREEMPT_RT) ? atomic_fetch_dec(&token->scopes) :
 						 atomic_fetch_dec_release(&token->scopes);
 	if (likely(before == (BGTOKEN_NONE | BGTOKEN_IRQS) + 1))
@@ -920,8 +921,8 @@ static noinline void bgtoken_notify(struct bgtoken *token)
 
 /*
  * Steps (a) and (b) (token.pml: notify).  What the word was is returned.  A full barrier:
- * before the wake-ups, and before the look at who watches, where it pairs with
- * __bgtoken_watch() (watch).
+ * before the wake-ups (wake-against-wait), and before the look at who watches, where it pairs
+ * with __bgtoken_watch() (watch).
  */
 static int bgtoken_close(struct bgtoken *token, int flags)
 {
@@ -1002,7 +1003,8 @@ EXPORT_SYMBOL_GPL(bgtoken_cancel_nested);
  */
 void bgtoken_pause_nested(struct bgtoken *token, unsigned int subclass)
 {
-	int word = atomic_fetch_or(BGTOKEN_PAUSED, &token->scopes);	/* (token.pml: pause) */
+	/* As in bgtoken_close() (percpu-against-cancel, scope-against-free; token.pml: pause). */
+	int word = atomic_fetch_or(BGTOKEN_PAUSED, &token->scopes);
 
 	trace_bgtoken_pause(token);
 	bgtoken_drop_pending(token);
@@ -1174,7 +1176,7 @@ long __bgtoken_wait_sleep(struct bgtoken *token, struct bgtoken_waiter *waiter,
 {
 	long err = 0;
 
-	/* A full barrier (woken-against-sleep); pairs with that of a cancel, too. */
+	/* A full barrier (woken-against-sleep), also for a cancel (wake-against-wait). */
 	set_current_state(state | TASK_FREEZABLE);
 	if (bgtoken_cancelled(token))
 		err = -ECANCELED;
@@ -1183,7 +1185,7 @@ long __bgtoken_wait_sleep(struct bgtoken *token, struct bgtoken_waiter *waiter,
 	else if (!READ_ONCE(waiter->woken))
 		*left = schedule_timeout(*left);
 	__set_current_state(TASK_RUNNING);
-	smp_store_mb(waiter->woken, false);	/* before the condition */
+	smp_store_mb(waiter->woken, false);	/* before the condition (wake-against-wait) */
 	return err;
 }
 EXPORT_SYMBOL_GPL(__bgtoken_wait_sleep);

@@ -90,8 +90,8 @@
  *
  * (1) closing is set: no new work is queued by whoever looks from now on.
  * (2) What is TIMER is queued.
- * (3) synchronize_rcu(): whoever looked before (1) has queued by now, and a timer's
- *     function or a cancel that moved a work has queued it.
+ * (3) synchronize_rcu(): whoever looked before (1) has queued by now (closing), and a
+ *     timer's function or a cancel that moved a work has queued it.
  * (4) destroy_workqueue(): what is queued is dropped without its function
  *     being called, what runs is waited for.  Nothing can be queued any more.
  * (5) bgtoken_barrier(): what was put in atomic context meanwhile is released, also by the
@@ -137,6 +137,7 @@ static void bgtoken_work_free(struct kref *kref)
 	live_dec(works);
 }
 
+/* The count is a full barrier: after what the release did (release-against-barrier). */
 static void bgtoken_release_workfn(struct work_struct *ws)
 {
 	bgtoken_work_free(&container_of(ws, struct bgtoken_work, work)->kref);
@@ -384,7 +385,7 @@ static bool bgtoken_work_pending(const struct bgtoken_work *work)
 	return work->state != BGTOKEN_IDLE && work->pauses == bgtoken_pauses(work->token);
 }
 
-/* What is to become of a work whose run, or timer, is due (work.pml: due). */
+/* What is to become of a work whose run, or timer, is due (pending; work.pml: due). */
 static enum bgtoken_fate bgtoken_due(const struct bgtoken_work *work)
 {
 	int word = atomic_read(&work->token->scopes);
@@ -1045,7 +1046,7 @@ static void bgtoken_wq_expedite(struct bgtoken_wq *wq)
  */
 void bgtoken_barrier(void)
 {
-	synchronize_rcu();	/* the functions of timers have put theirs */
+	synchronize_rcu();	/* the functions of timers have put theirs (closing) */
 	bgtoken_wait_releases();
 }
 EXPORT_SYMBOL_GPL(bgtoken_barrier);
@@ -1073,7 +1074,7 @@ void bgtoken_wq_destroy(struct bgtoken_wq *wq)
 		return;
 	trace_bgtoken_wq_drain(wq, false);	/* (work.pml: drain) */
 	bgtoken_wq_expedite(wq);	/* (1), (2) */
-	synchronize_rcu();		/* (3) */
+	synchronize_rcu();		/* (3), see closing.litmus */
 	destroy_workqueue(wq->wq);	/* (4) */
 	bgtoken_barrier();		/* (5) */
 	trace_bgtoken_wq_drain(wq, true);
