@@ -980,7 +980,7 @@ static void bgtoken_wait_scopes(struct bgtoken *token, int word, unsigned int su
  */
 bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass)
 {
-	/* One cancel is told that it was the one (token.pml: cancel). */
+	/* One cancel is told that it was the one (token.pml: cancel) (work.pml: cancel). */
 	int word = bgtoken_close(token, BGTOKEN_CANCELLED | BGTOKEN_CLAIMED);
 
 	bgtoken_wait_scopes(token, word, subclass);
@@ -1003,7 +1003,7 @@ EXPORT_SYMBOL_GPL(bgtoken_cancel_nested);
  */
 void bgtoken_pause_nested(struct bgtoken *token, unsigned int subclass)
 {
-	/* As in bgtoken_close() (percpu-against-cancel, scope-against-free; token.pml: pause). */
+	/* As in bgtoken_close() (percpu-against-cancel, scope-against-free) (token.pml: pause). */
 	int word = atomic_fetch_or(BGTOKEN_PAUSED, &token->scopes);
 
 	trace_bgtoken_pause(token);
@@ -1099,7 +1099,8 @@ EXPORT_SYMBOL_GPL(bgtoken_sleep);
  */
 void bgtoken_wake(struct bgtoken *token)
 {
-	smp_mb();	/* the condition before the look at who waits (wake-against-wait) */
+	/* The condition before the look at who waits (wake-against-wait) (token.pml: producer). */
+	smp_mb();
 	wake_up_var(&token->owner);
 	bgtoken_wake_pollers(token);
 }

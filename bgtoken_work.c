@@ -137,7 +137,7 @@ static void bgtoken_work_free(struct kref *kref)
 	live_dec(works);
 }
 
-/* The count is a full barrier: after what the release did (release-against-barrier). */
+/* The count comes after what the release did (release-against-barrier) (work.pml: releaser). */
 static void bgtoken_release_workfn(struct work_struct *ws)
 {
 	bgtoken_work_free(&container_of(ws, struct bgtoken_work, work)->kref);
@@ -385,7 +385,7 @@ static bool bgtoken_work_pending(const struct bgtoken_work *work)
 	return work->state != BGTOKEN_IDLE && work->pauses == bgtoken_pauses(work->token);
 }
 
-/* What is to become of a work whose run, or timer, is due (pending; work.pml: due). */
+/* What is to become of a work whose run, or timer, is due (pending) (work.pml: due). */
 static enum bgtoken_fate bgtoken_due(const struct bgtoken_work *work)
 {
 	int word = atomic_read(&work->token->scopes);
@@ -416,7 +416,7 @@ static bool bgtoken_list(struct bgtoken_wq *wq, struct bgtoken_delayed_work *dwo
 	return !closing;
 }
 
-/* From TIMER. */
+/* From TIMER (work.pml: unlist). */
 static void bgtoken_unlist(struct bgtoken_delayed_work *dwork)
 {
 	struct bgtoken_wq *wq = dwork->work.wq;
@@ -1046,7 +1046,8 @@ static void bgtoken_wq_expedite(struct bgtoken_wq *wq)
  */
 void bgtoken_barrier(void)
 {
-	synchronize_rcu();	/* the functions of timers have put theirs (closing) */
+	/* The functions of timers have put theirs (closing) (work.pml: barrier). */
+	synchronize_rcu();
 	bgtoken_wait_releases();
 }
 EXPORT_SYMBOL_GPL(bgtoken_barrier);
