@@ -79,14 +79,15 @@ static struct torture_thread *threads;
 static unsigned int nr_threads;
 static struct task_struct **preempting;
 static struct task_struct *main_task;
-static atomic_t failures;
+static atomic_t failures, told;
 
 void __torture_fail(const char *fmt, ...)
 {
 	struct va_format vaf = { .fmt = fmt };
 	va_list args;
 
-	if (atomic_inc_return(&failures) > FAILURES_TOLD)
+	atomic_inc(&failures);
+	if (atomic_inc_return(&told) > FAILURES_TOLD)
 		return;
 	va_start(args, fmt);
 	vaf.va = &args;
@@ -151,14 +152,17 @@ static int thread_run(void *data)
 	return 0;
 }
 
-/* Preempts whatever is on its CPU for a moment, at any. */
-static int preempt_run(void *unused)
+/* Preempts whatever is on its CPU for a moment, at any; back there once it was off. */
+static int preempt_run(void *data)
 {
+	int cpu = (uintptr_t)data;
 	struct rnd_state rnd;
 
 	prandom_seed_state(&rnd, get_random_u64());
 	sched_set_fifo_low(current);
 	while (!kthread_should_stop()) {
+		if (raw_smp_processor_id() != cpu && cpu_online(cpu))
+			set_cpus_allowed_ptr(current, cpumask_of(cpu));
 		usleep_range(100, 100 + prandom_u32_state(&rnd) % 5000);
 		udelay(prandom_u32_state(&rnd) % 50);
 	}
@@ -193,8 +197,10 @@ static int threads_start(void)
 	}
 	for (i = 0; i < nr_threads; i++)
 		wake_up_process(threads[i].task);
-	for (i = 0; i < num_online_cpus() * torture_preempts; i++) {
-		struct task_struct *task = kthread_run(preempt_run, NULL, "torture_preempt");
+	for (i = 0; i < num_possible_cpus() * torture_preempts; i++) {
+		struct task_struct *task = kthread_run(preempt_run,
+						       (void *)(uintptr_t)(i / torture_preempts),
+						       "torture_preempt");
 
 		if (IS_ERR(task))
 			return PTR_ERR(task);
@@ -254,10 +260,10 @@ static void tell(const char *when)
 	pr_info("%s: scopes %lu, refused %lu; cancels %lu, first %lu, refuses %lu, pauses %lu; owners %lu/%lu\n",
 		when, sum(SCOPES), sum(REFUSED), sum(CANCELS), sum(CANCELLED_FIRST),
 		sum(REFUSES), sum(PAUSES), sum(OWNERS_FREED), sum(OWNERS_MADE));
-	pr_info("%s: works %lu/%lu, queued %lu, not %lu, modified %lu, taken back %lu, flushed %lu, runs %lu, requeued %lu, dropped %lu; workqueues flushed %lu, destroyed %lu\n",
+	pr_info("%s: works %lu/%lu, queued %lu, not %lu, modified %lu, taken back %lu, flushed %lu, runs %lu, requeued %lu, dropped %lu, pending at a cancel %lu; workqueues flushed %lu, destroyed %lu\n",
 		when, sum(WORKS_RELEASED), sum(WORKS_MADE), sum(QUEUED), sum(NOT_QUEUED),
 		sum(MODIFIED), sum(TAKEN_BACK), sum(FLUSHED), sum(RUNS), sum(REQUEUED),
-		sum(DROPPED), sum(WQS_FLUSHED), sum(WQS_DESTROYED));
+		sum(DROPPED), sum(DOOMED), sum(WQS_FLUSHED), sum(WQS_DESTROYED));
 	pr_info("%s: timers %lu/%lu, fired %lu; waits %lu, events %lu, killed %lu; states %lu, units %lu/%lu, published %lu; no memory %lu; failures %d\n",
 		when, sum(TIMERS_RELEASED), sum(TIMERS_MADE), sum(FIRED), sum(WAITS),
 		sum(EVENTS), sum(KILLS), sum(STATES), sum(UNITS_FREED), sum(UNITS_ADDED),
@@ -279,7 +285,10 @@ static void look_for_idle(void)
 	} must[] = {
 		{ &torture_scopes, SCOPES }, { &torture_cancels, CANCELLED_FIRST },
 		{ &torture_pauses, PAUSES }, { &torture_works, RUNS },
-		{ &torture_works, TAKEN_BACK }, { &torture_queues, WQS_DESTROYED },
+		{ &torture_works, TAKEN_BACK }, { &torture_works, MODIFIED },
+		{ &torture_works, FLUSHED }, { &torture_works, REQUEUED },
+		{ &torture_works, DROPPED }, { &torture_works, DOOMED },
+		{ &torture_queues, WQS_DESTROYED }, { &torture_queues, WQS_FLUSHED },
 		{ &torture_waits, WAITS }, { &torture_wakes, EVENTS },
 		{ &torture_units, UNITS_PUBLISHED },
 	};
@@ -298,6 +307,7 @@ static void look_for_idle(void)
 
 static void verdict(void)
 {
+	atomic_set(&told, 0);	/* what was lost is told in any case */
 	compare("owners freed", OWNERS_FREED, OWNERS_MADE);
 	compare("tokens whose cancel was the first", CANCELLED_FIRST, TARGETS_MADE);
 	compare("targets freed", TARGETS_FREED, TARGETS_MADE);

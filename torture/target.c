@@ -33,7 +33,6 @@ static void target_free(struct kref *kref)
 	struct torture_target *target = container_of(kref, struct torture_target, kref);
 
 	bgtoken_put(target->token);
-	mutex_destroy(&target->pausing);
 	kfree_rcu(target, rcu);
 	torture_count(TARGETS_FREED);
 }
@@ -78,7 +77,6 @@ static struct torture_target *target_create(struct torture_thread *me)
 	target->token = token;
 	target->owner = owner;
 	target->kind = kind;
-	mutex_init(&target->pausing);
 	torture_count(TARGETS_MADE);
 	torture_count(OWNERS_MADE);
 	return target;
@@ -265,29 +263,43 @@ const struct torture_role torture_cancel_role = {
 
 /* Pauses, which their callers order among themselves */
 
-static void pause_move(struct torture_thread *me)
+void torture_pause(struct torture_target *target, struct torture_thread *me,
+		   void (*meanwhile)(struct torture_thread *me, struct bgtoken *token))
 {
-	struct torture_target *target = torture_find_target(me);
 	int live;
 
-	torture_delay(&me->rnd, true);
-	if (!target)
+	if (test_and_set_bit_lock(0, &target->pausing))
 		return;
-	mutex_lock(&target->pausing);
 	bgtoken_pause(target->token);
 	live = atomic_read(&target->live);
 	if (live)
 		torture_fail("kind %d: %d scopes are live in a pause", target->kind, live);
 	WRITE_ONCE(target->paused, true);
-	torture_delay(&me->rnd, true);
-	torture_expect_refusal(me, target->token);
+	if (meanwhile)
+		meanwhile(me, target->token);
 	live = atomic_read(&target->live);
 	if (live)
 		torture_fail("kind %d: %d scopes began in a pause", target->kind, live);
 	WRITE_ONCE(target->paused, false);
 	bgtoken_resume(target->token);
-	mutex_unlock(&target->pausing);
+	clear_bit_unlock(0, &target->pausing);
 	torture_count(PAUSES);
+}
+
+static void wait_and_queue(struct torture_thread *me, struct bgtoken *token)
+{
+	torture_delay(&me->rnd, true);
+	torture_expect_refusal(me, token);
+}
+
+static void pause_move(struct torture_thread *me)
+{
+	struct torture_target *target = torture_find_target(me);
+
+	torture_delay(&me->rnd, true);
+	if (!target)
+		return;
+	torture_pause(target, me, wait_and_queue);
 	torture_target_put(target);
 }
 

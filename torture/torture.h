@@ -16,8 +16,8 @@
  *  - a cancel or a pause that has returned, at how many scopes are live; the latter, at
  *    whether something can be queued;
  *  - a work's function, at whether it runs twice at once, or another beside it where
- *    that is ordered, or its workqueue is gone; whoever has flushed it, at whether it
- *    still runs;
+ *    that is ordered, or its workqueue is gone, or it was pending when a cancel had returned;
+ *    whoever has flushed it, at whether it still runs;
  *  - a release, at what became of the work against how often its function was called;
  *  - whoever waited, at why the wait ended;
  *  - who is told an event of a compile state, at what was told before; and whoever waited
@@ -31,7 +31,6 @@
 #define _BGTOKEN_TORTURE_H
 
 #include <linux/kref.h>
-#include <linux/mutex.h>
 #include <linux/prandom.h>
 #include <linux/rcupdate.h>
 
@@ -44,7 +43,7 @@ enum torture_count {
 	SCOPES, REFUSED, CANCELS, CANCELLED_FIRST, PAUSES, REFUSES,
 	OWNERS_MADE, OWNERS_FREED, TARGETS_MADE, TARGETS_FREED,
 	WORKS_MADE, WORKS_RELEASED, QUEUED, NOT_QUEUED, MODIFIED, TAKEN_BACK, FLUSHED,
-	RUNS, DROPPED, REQUEUED, WQS_DESTROYED, WQS_FLUSHED,
+	RUNS, DROPPED, DOOMED, REQUEUED, WQS_DESTROYED, WQS_FLUSHED,
 	TIMERS_MADE, TIMERS_RELEASED, FIRED,
 	WAITS, EVENTS, KILLS,
 	STATES, UNITS_ADDED, UNITS_FREED, UNITS_PUBLISHED,
@@ -99,8 +98,8 @@ struct torture_target {
 	struct torture_owner *owner;	/* to be freed by whose cancel is first */
 	enum bgtoken_kind kind;
 	atomic_t live;			/* scopes, as they count themselves */
-	struct mutex pausing;		/* pauses are not counted: one at a time */
-	bool paused;			/* pausing */
+	unsigned long pausing;		/* bit 0: pauses are not counted, so one at a time */
+	bool paused;			/* by whom that is set */
 	bool over;			/* a cancel has returned */
 	atomic_t events;		/* for those who wait */
 };
@@ -122,6 +121,12 @@ void torture_look_around(void *owner, struct bgtoken *token, struct rnd_state *r
 			 bool may_sleep);
 /* As bgtoken_cancel(), and frees the owner. */
 void torture_cancel(struct torture_target *target);
+/*
+ * Pauses and resumes, and looks around in between, for @meanwhile if that is not NULL.  Does
+ * nothing if somebody else has paused it.
+ */
+void torture_pause(struct torture_target *target, struct torture_thread *me,
+		   void (*meanwhile)(struct torture_thread *me, struct bgtoken *token));
 
 /* works.c */
 

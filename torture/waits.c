@@ -12,6 +12,12 @@ static bool event_since(struct torture_target *target, int before)
 	return atomic_read(&target->events) != before;
 }
 
+/* As a condition may: it is looked at in a scope, and is false in a pause. */
+static bool event_in_scope(struct torture_thread *me, struct torture_target *target, int before)
+{
+	return torture_visit(target->token, &me->rnd, true) && event_since(target, before);
+}
+
 /*
  * A cancel is permanent, and so is an event: both can be looked at afterwards.  And a
  * signal stays until this thread flushes it.  @signalled: what the wait returns for one,
@@ -45,7 +51,7 @@ static void wait_move(struct torture_thread *me)
 		return;
 	}
 	before = atomic_read(&target->events);
-	switch (torture_below(me, 5)) {
+	switch (torture_below(me, 8)) {
 	case 0:
 		ret = bgtoken_wait_event(target->token, event_since(target, before));
 		wait_check(target, before, ret, false, 0);
@@ -66,6 +72,22 @@ static void wait_move(struct torture_thread *me)
 		wait_check(target, before, ret, true, -ERESTARTSYS);
 		break;
 	case 4:
+		ret = bgtoken_wait_event_timeout(target->token, event_since(target, before),
+						 torture_below(me, 5));
+		wait_check(target, before, ret, true, 0);
+		break;
+	case 5:
+		ret = bgtoken_wait_event_killable_timeout(target->token,
+							  event_in_scope(me, target, before),
+							  torture_below(me, 5));
+		wait_check(target, before, ret, true, -EINTR);
+		break;
+	case 6:
+		ret = bgtoken_wait_event_killable(target->token,
+						  event_in_scope(me, target, before));
+		wait_check(target, before, ret, false, -EINTR);
+		break;
+	case 7:
 		ret = bgtoken_sleep(target->token, 2);
 		if (ret && !bgtoken_cancelled(target->token))
 			torture_fail("a sleep ended early by %ld, and there was no cancel", ret);

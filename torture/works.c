@@ -7,16 +7,19 @@
  * some are queued while it closes.  References on a torture_wq: its slot's, and each
  * work's, which is queued there and nowhere else.
  *
- * References on a work: the thread's that has made it, for a few moves, and the queue's.
+ * References on a work: the thread's that has made it, for a few moves, and the queue's; or its
+ * slot's, instead of the thread's, where others find it whose moves are made under slot->sem.
  */
 #include <linux/delay.h>
 #include <linux/random.h>
+#include <linux/rwsem.h>
 #include <linux/slab.h>
 #include <linux/timer.h>
 
 #include "torture.h"
 
 #define WQS	3	/* per CPU, unbound, ordered */
+#define SHARED_WORKS	4
 #define NEVER	(3600 * HZ)	/* for a test: only a cancel, a pause or a drain ends that */
 
 struct torture_wq {
@@ -31,12 +34,14 @@ struct torture_wq {
 struct torture_work {
 	struct bgtoken_delayed_work dwork;
 	struct torture_wq *wq;
+	struct torture_target *target;	/* a reference, until the release */
 	atomic_t queued;		/* newly, as the library says */
 	atomic_t perhaps;		/* so, or refused: a mod does not say which */
 	atomic_t runs;
 	atomic_t running;
 	bool taken_back;		/* somebody has tried */
-	bool requeues;			/* itself */
+	bool requeues;			/* itself, or others queue it, too */
+	bool doomed;			/* token->lock: was pending after a cancel */
 	unsigned int again;		/* how often still; the function's */
 };
 
@@ -45,6 +50,12 @@ struct torture_timer {
 	unsigned int again;		/* the function's */
 };
 
+struct torture_slot {
+	struct rw_semaphore sem;	/* read: for moves; write: to replace it */
+	struct torture_work *work;	/* or NULL */
+};
+
+static struct torture_slot shared_works[SHARED_WORKS];
 static struct torture_wq __rcu *wqs[WQS];
 static DEFINE_MUTEX(wqs_lock);		/* to write to them */
 
@@ -176,6 +187,8 @@ static void work_run(struct bgtoken_work *bgwork)
 		torture_fail("two works run at once on an ordered workqueue");
 	if (atomic_inc_return(&work->running) != 1)
 		torture_fail("a work runs twice at once");
+	if (READ_ONCE(work->doomed))
+		torture_fail("a work runs that was pending at a cancel");
 	if (READ_ONCE(wq->gone))
 		torture_fail("a work begins on a workqueue that is destroyed");
 	atomic_inc(&work->runs);
@@ -228,6 +241,7 @@ static void work_release(struct bgtoken_work *bgwork)
 		torture_count(DROPPED);
 	torture_count(WORKS_RELEASED);
 	wq_put(work->wq);
+	torture_target_put(work->target);
 	kfree(work);
 }
 
@@ -236,7 +250,7 @@ static unsigned long some_delay(struct torture_thread *me)
 	return torture_one_in(me, 8) ? NEVER : torture_below(me, 3);
 }
 
-/* Nobody queues it but this thread; and its function, or not. */
+/* Where nobody queues it but this thread, it has ended. */
 static void work_flush(struct torture_thread *me, struct torture_work *work)
 {
 	torture_count(FLUSHED);
@@ -249,6 +263,22 @@ static void work_flush(struct torture_thread *me, struct torture_work *work)
 		torture_fail("a work runs after its flush");
 }
 
+/* What is pending when a cancel has returned was so before, and must not run. */
+static void work_look_for_doom(struct torture_work *work)
+{
+	struct bgtoken_work *bgwork = &work->dwork.work;
+	unsigned long flags;
+
+	if (!READ_ONCE(work->target->over))
+		return;
+	spin_lock_irqsave(&bgwork->token->lock, flags);
+	if (bgwork->state && !work->doomed) {	/* not idle */
+		work->doomed = true;
+		torture_count(DOOMED);
+	}
+	spin_unlock_irqrestore(&bgwork->token->lock, flags);
+}
+
 static void work_moves(struct torture_thread *me, struct torture_work *work)
 {
 	struct bgtoken_work *bgwork = &work->dwork.work;
@@ -257,6 +287,7 @@ static void work_moves(struct torture_thread *me, struct torture_work *work)
 	queue(work, torture_one_in(me, 4), some_delay(me));
 	while (moves--) {
 		torture_delay(&me->rnd, true);
+		work_look_for_doom(work);
 		switch (torture_below(me, 6)) {
 		case 0:
 			queue(work, false, 0);
@@ -278,27 +309,67 @@ static void work_moves(struct torture_thread *me, struct torture_work *work)
 	}
 }
 
-static void work_move(struct torture_thread *me)
+/* Return: one with the caller's reference, or NULL. */
+static struct torture_work *work_create(struct torture_thread *me)
 {
-	struct bgtoken *token = torture_find_token(me);
+	struct torture_target *target = torture_find_target(me);
 	struct torture_wq *wq = find_wq(me);
 	struct torture_work *work;
 
-	work = token && wq ? kzalloc(sizeof(*work), GFP_KERNEL) : NULL;
+	work = target && wq ? kzalloc(sizeof(*work), GFP_KERNEL) : NULL;
+	if (!work) {
+		if (target)
+			torture_target_put(target);
+		if (wq)
+			wq_put(wq);
+		return NULL;
+	}
+	work->wq = wq;			/* with their references */
+	work->target = target;
+	if (torture_one_in(me, 4))
+		work->again = torture_below(me, 4);
+	work->requeues = work->again;
+	bgtoken_delayed_work_init(&work->dwork, target->token, work_run, work_release);
+	torture_count(WORKS_MADE);
+	return work;
+}
+
+/* Makes one, and leaves it to others, too; or uses theirs. */
+static void shared_work_move(struct torture_thread *me)
+{
+	struct torture_slot *slot = &shared_works[torture_below(me, SHARED_WORKS)];
+	struct torture_work *work;
+
+	if (torture_one_in(me, 8)) {
+		work = work_create(me);
+		if (work)
+			work->requeues = true;
+		down_write(&slot->sem);
+		swap(slot->work, work);
+		up_write(&slot->sem);
+		if (work)
+			bgtoken_work_put(&work->dwork.work);
+		return;
+	}
+	down_read(&slot->sem);
+	if (slot->work)
+		work_moves(me, slot->work);
+	up_read(&slot->sem);
+}
+
+static void work_move(struct torture_thread *me)
+{
+	struct torture_work *work;
+
+	if (torture_one_in(me, 2)) {
+		shared_work_move(me);
+		return;
+	}
+	work = work_create(me);
 	if (work) {
-		work->wq = wq;		/* with its reference */
-		if (torture_one_in(me, 4))
-			work->again = torture_below(me, 4);
-		work->requeues = work->again;
-		bgtoken_delayed_work_init(&work->dwork, token, work_run, work_release);
-		torture_count(WORKS_MADE);
 		work_moves(me, work);
 		bgtoken_work_put(&work->dwork.work);
-	} else if (wq) {
-		wq_put(wq);
 	}
-	if (token)
-		bgtoken_put(token);
 	torture_delay(&me->rnd, true);
 }
 
@@ -405,16 +476,39 @@ struct torture_tick {
 
 static DEFINE_PER_CPU(struct torture_tick, ticks);
 
+/* What may be done there to a token of that kind. */
+static void tick_on(struct torture_target *target, struct torture_thread *me)
+{
+	bool spin = target->kind == BGTOKEN_SPIN;
+
+	switch (torture_below(me, 128)) {
+	case 0:
+		bgtoken_refuse(target->token);
+		torture_count(REFUSES);
+		break;
+	case 1:
+	case 2:
+		if (spin)
+			torture_cancel(target);
+		break;
+	case 3:
+	case 4:
+		if (spin)
+			torture_pause(target, me, NULL);
+		break;
+	default:
+		if (target->kind != BGTOKEN_MUTEX)
+			torture_visit(target->token, &me->rnd, false);
+	}
+}
+
 static void tick(struct timer_list *timer)
 {
 	struct torture_tick *tick = container_of(timer, struct torture_tick, timer);
 	struct torture_target *target = torture_find_target(&tick->me);
 
 	if (target) {
-		if (target->kind == BGTOKEN_SPIN && torture_one_in(&tick->me, 64))
-			torture_cancel(target);
-		else if (target->kind != BGTOKEN_MUTEX)
-			torture_visit(target->token, &tick->me.rnd, false);
+		tick_on(target, &tick->me);
 		torture_target_put(target);
 	}
 	/* Neither does anything once it is shut down. */
@@ -430,6 +524,8 @@ int torture_works_init(void)
 	struct torture_wq *wq;
 	int i, cpu;
 
+	for (i = 0; i < SHARED_WORKS; i++)
+		init_rwsem(&shared_works[i].sem);
 	for (i = 0; i < WQS; i++) {
 		wq = wq_create(i);
 		if (!wq)
@@ -437,13 +533,13 @@ int torture_works_init(void)
 		rcu_assign_pointer(wqs[i], wq);
 	}
 	for_each_online_cpu(cpu) {
-		struct torture_tick *tick_on = per_cpu_ptr(&ticks, cpu);
+		struct torture_tick *its = per_cpu_ptr(&ticks, cpu);
 
-		tick_on->cpu = cpu;
-		prandom_seed_state(&tick_on->me.rnd, get_random_u64());
-		timer_setup(&tick_on->timer, tick, TIMER_PINNED);
-		tick_on->timer.expires = jiffies + 1;
-		add_timer_on(&tick_on->timer, cpu);
+		its->cpu = cpu;
+		prandom_seed_state(&its->me.rnd, get_random_u64());
+		timer_setup(&its->timer, tick, TIMER_PINNED);
+		its->timer.expires = jiffies + 1;
+		add_timer_on(&its->timer, cpu);
 	}
 	return 0;
 }
@@ -457,6 +553,9 @@ void torture_works_exit(void)
 	for_each_possible_cpu(cpu)
 		if (per_cpu_ptr(&ticks, cpu)->timer.function)
 			timer_shutdown_sync(&per_cpu_ptr(&ticks, cpu)->timer);
+	for (i = 0; i < SHARED_WORKS; i++)
+		if (shared_works[i].work)
+			bgtoken_work_put(&shared_works[i].work->dwork.work);
 	for (i = 0; i < WQS; i++) {
 		wq = rcu_replace_pointer(wqs[i], NULL, true);
 		if (wq)
