@@ -758,7 +758,8 @@ void bgtoken_exit(struct bgtoken *token)
 		bgtoken_uncount(token, raw_cpu_ptr(token->live));
 		return;
 	}
-	before = atomic_fetch_dec(&token->scopes);	/* (scope-against-free, exit-wakes-cancel) */
+	/* As the inline one (scope-against-free, exit-wakes-cancel). */
+	before = atomic_fetch_dec(&token->scopes);
 	if (!__bgtoken_quiet(before) && !bgtoken_exit_slow(token, before, 0))
 		return;
 	bgtoken_line_unlock(token);	/* bgtoken_stand_in_line() */

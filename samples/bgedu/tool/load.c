@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "bgedu_uapi.h"
+#include "user.h"
 
 #define MAX_USERS	256
 #define REST		16	/* times as long as a call kept a CPU busy */
@@ -345,14 +346,6 @@ static void end_user(pid_t pid)
 		broken("a user that ended by itself", status);
 }
 
-/* Longer than any call takes, in seconds. */
-static unsigned int patience(void)
-{
-	const char *seconds = getenv("VM_PATIENCE");
-
-	return seconds ? strtoul(seconds, NULL, 10) : 180;
-}
-
 /* On a slow machine the device may just have come back, or a user not know that it went. */
 static void await(const _Atomic uint32_t *count, const char *what)
 {
@@ -475,18 +468,6 @@ static unsigned int run_all(unsigned int users, unsigned int seconds)
 	return killed;
 }
 
-static unsigned int parse(const char *text, unsigned int least, unsigned int most)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	if (*text == '\0' || *end || value < least || value > most) {
-		fprintf(stderr, "bgedu-load: not a number from %u to %u: %s\n", least, most, text);
-		exit(2);
-	}
-	return value;
-}
-
 static int print_stats(void)
 {
 	int fd = open(path, O_RDWR);
@@ -511,22 +492,22 @@ int main(int argc, char **argv)
 	while ((opt = getopt(argc, argv, "n:s:gr:k:t:Sh")) != -1) {
 		switch (opt) {
 		case 'n':
-			users = parse(optarg, 1, MAX_USERS);
+			users = number_or_exit(optarg, 1, MAX_USERS);
 			break;
 		case 's':
-			slow_one_in = parse(optarg, 0, INT32_MAX);
+			slow_one_in = number_or_exit(optarg, 0, INT32_MAX);
 			break;
 		case 'g':
 			goes = true;
 			break;
 		case 'r':
-			most_rest_ms = parse(optarg, 0, 10000);
+			most_rest_ms = number_or_exit(optarg, 0, 10000);
 			break;
 		case 'k':
-			kill_ms = parse(optarg, 1, 1000);
+			kill_ms = number_or_exit(optarg, 1, 1000);
 			break;
 		case 't':
-			seconds = parse(optarg, 1, INT32_MAX);
+			seconds = number_or_exit(optarg, 1, INT32_MAX);
 			break;
 		case 'S':
 			stats = true;

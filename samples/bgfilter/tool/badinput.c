@@ -17,6 +17,7 @@
 
 #include "badinput.h"
 #include "gen.h"
+#include "user.h"
 
 static const char *device = "/dev/bgfilter";
 static char reason[400];
@@ -202,9 +203,7 @@ int count_sets(void)
 
 unsigned int deadline_ms(void)
 {
-	const char *seconds = getenv("VM_PATIENCE");
-
-	return 1000 * (seconds ? strtoul(seconds, NULL, 10) : 180);
+	return 1000 * patience();
 }
 
 bool sets_become(int want)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bgfuzz.h"
+#include "user.h"
 
 #define MOST_PROCESSES	64
 #define MOST_THREADS	16
@@ -190,14 +191,6 @@ static pid_t start_process(bool calm)
 	return pid;
 }
 
-/* Longer than any call takes, in seconds. */
-static unsigned int patience(void)
-{
-	const char *seconds = getenv("VM_PATIENCE");
-
-	return seconds ? strtoul(seconds, NULL, 10) : 180;
-}
-
 /* It comes back from whatever calls it is in. */
 static bool end_process(pid_t pid)
 {
@@ -340,21 +333,6 @@ static void tell(int killed)
 		fprintf(stderr, "bgfuzz: none succeeded: %s\n", missing());
 }
 
-static uint64_t parse(const char *text, uint64_t least, uint64_t most)
-{
-	char *end;
-	unsigned long long value;
-
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (*text == '\0' || *end || errno || value < least || value > most) {
-		fprintf(stderr, "bgfuzz: not a number from %llu to %llu: %s\n",
-			(unsigned long long)least, (unsigned long long)most, text);
-		exit(2);
-	}
-	return value;
-}
-
 static bool choose_device(int argc, char **argv)
 {
 	if (argc < 1 || argc > 2)
@@ -380,22 +358,22 @@ int main(int argc, char **argv)
 	while ((opt = getopt(argc, argv, "n:p:t:s:k:r:h")) != -1) {
 		switch (opt) {
 		case 'n':
-			calls = parse(optarg, 1, UINT64_MAX);
+			calls = number_or_exit(optarg, 1, UINT64_MAX);
 			break;
 		case 'p':
-			processes = parse(optarg, 2, MOST_PROCESSES);
+			processes = number_or_exit(optarg, 2, MOST_PROCESSES);
 			break;
 		case 't':
-			threads = parse(optarg, 1, MOST_THREADS);
+			threads = number_or_exit(optarg, 1, MOST_THREADS);
 			break;
 		case 's':
-			seed = parse(optarg, 0, UINT64_MAX);
+			seed = number_or_exit(optarg, 0, UINT64_MAX);
 			break;
 		case 'k':
-			kill_calls = parse(optarg, 1, 1000000000);
+			kill_calls = number_or_exit(optarg, 1, 1000000000);
 			break;
 		case 'r':
-			most_rest_ms = parse(optarg, 0, 10000);
+			most_rest_ms = number_or_exit(optarg, 0, 10000);
 			break;
 		case 'h':
 			usage(stdout);
