@@ -5,6 +5,7 @@
 #
 #	SECONDS_	how long
 #	PARAMETERS	more of bgtoken_torture's
+#	CPUS		how many there should be
 #	HOTPLUG		1: take CPUs off and bring them back meanwhile
 
 set -u
@@ -23,6 +24,7 @@ hotplug() {
 	echo 0 >"$cpu" && sleep 1 && echo 1 >"$cpu" && plugged=$((plugged + 1))
 }
 
+check "there are $CPUS CPUs" [ "$(nproc)" = "$CPUS" ]
 insmod /modules/bgtoken.ko && insmod /modules/bgcompile.ko &&
 	eval "insmod /modules/bgtoken_torture.ko seconds=$SECONDS_ ${PARAMETERS:-}" || exit 1
 # A machine that is stuck says nothing, and tools/vm ends it.
