@@ -263,7 +263,10 @@ static void work_flush(struct torture_thread *me, struct torture_work *work)
 		torture_fail("a work runs after its flush");
 }
 
-/* What is pending when a cancel has returned was so before, and must not run. */
+/*
+ * What is pending when a cancel has returned was so before, and must not run.  Not while it is
+ * running: that may have begun before the cancel, and be about to call its function.
+ */
 static void work_look_for_doom(struct torture_work *work)
 {
 	struct bgtoken_work *bgwork = &work->dwork.work;
@@ -272,7 +275,8 @@ static void work_look_for_doom(struct torture_work *work)
 	if (!READ_ONCE(work->target->over))
 		return;
 	spin_lock_irqsave(&bgwork->token->lock, flags);
-	if (bgwork->state && !work->doomed) {	/* not idle */
+	if (bgwork->state && !work->doomed &&	/* not idle */
+	    !(work_busy(&bgwork->work) & WORK_BUSY_RUNNING)) {
 		work->doomed = true;
 		torture_count(DOOMED);
 	}

@@ -92,8 +92,8 @@ bulk() {
 	[ "$failed" = 0 ]
 }
 MORE_WORKERS=16
-# shellcheck disable=SC2317 # bulk calls it
-workers() { pgrep kworker | wc -l; }
+# shellcheck disable=SC2317,SC2009 # bulk calls it; this busybox has no pgrep
+workers() { ps | grep -c '[k]worker'; }
 # shellcheck disable=SC2317 # the same
 none_left() {
 	workers=$(workers)
