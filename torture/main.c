@@ -15,7 +15,8 @@
 #include "torture.h"
 
 #define FAILURES_TOLD	20
-#define RUNS_TO_EXPECT	3000	/* with some 40 works pending at a cancel: of fewer there may be none */
+/* With some 40 works pending at a cancel; of fewer runs, there may be none. */
+#define RUNS_TO_EXPECT	3000
 
 #define THREADS(_what, _default, _desc)					\
 unsigned int torture_##_what = _default;				\
