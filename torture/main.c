@@ -32,6 +32,10 @@ THREADS(timers, 2, "make timers, arm them and take them off");
 THREADS(waits, 3, "wait for events");
 THREADS(wakes, 1, "wake those, and kill them");
 THREADS(units, 2, "make compile states, and cancel them");
+unsigned int torture_steps = IS_ENABLED(CONFIG_KPROBES);
+module_param_named(steps, torture_steps, uint, 0444);
+MODULE_PARM_DESC(steps, "threads that delay steps of the library, by kprobes (default 1, if there are some)");
+
 static unsigned int torture_preempts = 1;
 module_param_named(preempts, torture_preempts, uint, 0444);
 MODULE_PARM_DESC(preempts, "SCHED_FIFO threads for each CPU, which preempt the others at any moment (default 1)");
@@ -74,7 +78,7 @@ DEFINE_PER_CPU(unsigned long[TORTURE_COUNTS], torture_counts);
 static const struct torture_role *const roles[] = {
 	&torture_wait_role, &torture_scope_role, &torture_work_role, &torture_timer_role,
 	&torture_pause_role, &torture_unit_role, &torture_queue_role, &torture_wake_role,
-	&torture_cancel_role,
+	&torture_cancel_role, &torture_step_role,
 };
 
 static struct torture_thread *threads;
@@ -266,10 +270,10 @@ static void tell(const char *when)
 		when, sum(WORKS_RELEASED), sum(WORKS_MADE), sum(QUEUED), sum(NOT_QUEUED),
 		sum(MODIFIED), sum(TAKEN_BACK), sum(FLUSHED), sum(RUNS), sum(REQUEUED),
 		sum(DROPPED), sum(DOOMED), sum(WQS_FLUSHED), sum(WQS_DESTROYED));
-	pr_info("%s: timers %lu/%lu, fired %lu; waits %lu, events %lu, killed %lu; states %lu, units %lu/%lu, published %lu; no memory %lu; failures %d\n",
+	pr_info("%s: timers %lu/%lu, fired %lu; waits %lu, events %lu, killed %lu; states %lu, units %lu/%lu, published %lu; steps %lu; no memory %lu; failures %d\n",
 		when, sum(TIMERS_RELEASED), sum(TIMERS_MADE), sum(FIRED), sum(WAITS),
 		sum(EVENTS), sum(KILLS), sum(STATES), sum(UNITS_FREED), sum(UNITS_ADDED),
-		sum(UNITS_PUBLISHED), sum(NO_MEMORY), atomic_read(&failures));
+		sum(UNITS_PUBLISHED), sum(STEPS), sum(NO_MEMORY), atomic_read(&failures));
 }
 
 static void compare(const char *what, enum torture_count is, enum torture_count should_be)
@@ -291,7 +295,7 @@ static void look_for_idle(void)
 		{ &torture_works, FLUSHED }, { &torture_works, REQUEUED },
 		{ &torture_works, DROPPED }, { &torture_queues, WQS_DESTROYED },
 		{ &torture_waits, WAITS }, { &torture_wakes, EVENTS },
-		{ &torture_units, UNITS_PUBLISHED },
+		{ &torture_units, UNITS_PUBLISHED }, { &torture_steps, STEPS },
 	};
 	bool timers = torture_kinds[BGTOKEN_SHARED] || torture_kinds[BGTOKEN_SPIN] ||
 		      torture_kinds[BGTOKEN_PERCPU];
@@ -363,6 +367,7 @@ static int __init torture_init(void)
 		pr_err("stat_interval and cancels cannot be 0\n");
 		return -EINVAL;
 	}
+	torture_steps_init();
 	err = torture_targets_init();
 	if (!err)
 		err = torture_units_init();

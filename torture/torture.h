@@ -8,6 +8,7 @@
  *	works.c		works, delayed works and timers, and the workqueues under them
  *	waits.c		who waits for an event, and is woken or killed
  *	units.c		compile states
+ *	steps.c		delays in the middle of the library's functions
  *
  * What is looked at, and who looks:
  *
@@ -47,7 +48,7 @@ enum torture_count {
 	TIMERS_MADE, TIMERS_RELEASED, FIRED,
 	WAITS, EVENTS, KILLS,
 	STATES, UNITS_ADDED, UNITS_FREED, UNITS_PUBLISHED,
-	NO_MEMORY,
+	STEPS, NO_MEMORY,
 	TORTURE_COUNTS
 };
 
@@ -75,9 +76,9 @@ struct torture_role {
 
 extern const struct torture_role torture_scope_role, torture_cancel_role,
 	torture_pause_role, torture_work_role, torture_queue_role, torture_timer_role,
-	torture_wait_role, torture_wake_role, torture_unit_role;
+	torture_wait_role, torture_wake_role, torture_unit_role, torture_step_role;
 extern unsigned int torture_scopes, torture_cancels, torture_pauses, torture_works,
-	torture_queues, torture_timers, torture_waits, torture_units, torture_wakes;
+	torture_queues, torture_timers, torture_waits, torture_units, torture_wakes, torture_steps;
 
 u32 torture_below(struct torture_thread *me, u32 n);
 /* Once in @n times. */
@@ -140,5 +141,9 @@ void torture_expect_refusal(struct torture_thread *me, struct bgtoken *token);
 
 int torture_units_init(void);
 void torture_units_exit(void);
+
+/* steps.c */
+
+void torture_steps_init(void);
 
 #endif /* _BGTOKEN_TORTURE_H */
