@@ -832,7 +832,7 @@ static struct bgtoken *bgcompile_get_token(struct bgcompile *state)
 int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 		     const struct bgcompile_ops *ops,
 		     const struct bgcompile_params *params,
-		     const struct bgtoken_site *site)
+		     struct bgtoken_site *site)
 {
 	const unsigned int all_tiers = BIT(BGCOMPILE_TIERS) - 1;
 	struct bgcompile_queue *queue;

@@ -218,7 +218,7 @@ struct bgcompile {
 int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 		     const struct bgcompile_ops *ops,
 		     const struct bgcompile_params *params,
-		     const struct bgtoken_site *site);
+		     struct bgtoken_site *site);
 
 /**
  * bgcompile_init() - make a compile state ready

@@ -34,16 +34,16 @@ TRACE_EVENT(bgcompile_units_add,
 	TP_PROTO(struct bgtoken *token, unsigned int baseline, unsigned int top),
 	TP_ARGS(token, baseline, top),
 	TP_STRUCT__entry(
-		__field(void *,		token)
+		__field(u64,		token)
 		__field(unsigned int,	baseline)
 		__field(unsigned int,	top)
 	),
 	TP_fast_assign(
-		__entry->token = token;
+		__entry->token = token->id;
 		__entry->baseline = baseline;
 		__entry->top = top;
 	),
-	TP_printk("token=%p baseline=%u top=%u", __entry->token,
+	TP_printk("token=%llu baseline=%u top=%u", __entry->token,
 		  __entry->baseline, __entry->top)
 );
 
@@ -51,18 +51,18 @@ DECLARE_EVENT_CLASS(bgcompile_unit,
 	TP_PROTO(struct bgtoken *token, struct bgcompile_unit *unit, int error),
 	TP_ARGS(token, unit, error),
 	TP_STRUCT__entry(
-		__field(void *,	token)
+		__field(u64,	token)
 		__field(void *,	unit)
 		__field(int,	tier)
 		__field(int,	error)
 	),
 	TP_fast_assign(
-		__entry->token = token;
+		__entry->token = token->id;
 		__entry->unit = unit;
 		__entry->tier = unit->tier;
 		__entry->error = error;
 	),
-	TP_printk("token=%p unit=%p tier=%s error=%d", __entry->token,
+	TP_printk("token=%llu unit=%p tier=%s error=%d", __entry->token,
 		  __entry->unit, bgcompile_show_tier(__entry->tier),
 		  __entry->error)
 );
@@ -136,28 +136,28 @@ TRACE_EVENT(bgcompile_task_begin,
 	TP_PROTO(struct bgtoken *token, void *compile),
 	TP_ARGS(token, compile),
 	TP_STRUCT__entry(
-		__field(void *,	token)
+		__field(u64,	token)
 		__field(void *,	compile)
 	),
 	TP_fast_assign(
-		__entry->token = token;
+		__entry->token = token->id;
 		__entry->compile = compile;
 	),
-	TP_printk("token=%p compile=%ps", __entry->token, __entry->compile)
+	TP_printk("token=%llu compile=%ps", __entry->token, __entry->compile)
 );
 
 DECLARE_EVENT_CLASS(bgcompile_task,
 	TP_PROTO(struct bgtoken *token, unsigned int tasks),
 	TP_ARGS(token, tasks),
 	TP_STRUCT__entry(
-		__field(void *,		token)
+		__field(u64,		token)
 		__field(unsigned int,	tasks)
 	),
 	TP_fast_assign(
-		__entry->token = token;
+		__entry->token = token->id;
 		__entry->tasks = tasks;
 	),
-	TP_printk("token=%p tasks=%u", __entry->token, __entry->tasks)
+	TP_printk("token=%llu tasks=%u", __entry->token, __entry->tasks)
 );
 
 /**
@@ -188,16 +188,16 @@ TRACE_EVENT(bgcompile_event,
 	TP_PROTO(struct bgtoken *token, int event, int error),
 	TP_ARGS(token, event, error),
 	TP_STRUCT__entry(
-		__field(void *,	token)
+		__field(u64,	token)
 		__field(int,	event)
 		__field(int,	error)
 	),
 	TP_fast_assign(
-		__entry->token = token;
+		__entry->token = token->id;
 		__entry->event = event;
 		__entry->error = error;
 	),
-	TP_printk("token=%p event=%s error=%d", __entry->token,
+	TP_printk("token=%llu event=%s error=%d", __entry->token,
 		  __print_symbolic(__entry->event,
 			{ BGCOMPILE_BASELINE_FINISHED,	"baseline-finished" },
 			{ BGCOMPILE_TOP_FINISHED,	"top-finished" },

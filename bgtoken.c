@@ -4,7 +4,8 @@
  *
  * The contract is in bgtoken.h; here is why it holds.  This file is about tokens and
  * their scopes; it includes bgtoken_work.c, which is about works, timers and background
- * workqueues, as one module cannot be made of an object of its own name and another.
+ * workqueues, and bgtoken_state.c, which is about who created tokens and which are alive, as
+ * one module cannot be made of an object of its own name and others.
  *
  * Tokens
  * ======
@@ -130,7 +131,7 @@
  *    when it has waited for them.
  * T: token->lock.
  * W: wq->lock, taken inside T.
- * K: bgtoken_classes_lock to find or add one; it is only read afterwards.
+ * P, S: see bgtoken_state.c.
  *
  * sparse cannot follow a scope that is there if a pointer is not NULL, so it
  * ignores __cond_acquires(), nor one that __cleanup ends: with __releases() on
@@ -161,6 +162,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/stringhash.h>
+#include <linux/timekeeping.h>
 #include <linux/wait_bit.h>
 #include <trace/events/lock.h>
 
@@ -169,15 +171,12 @@
 #define LIVE_PREFIX	bgtoken
 #include "live.h"
 
-#define CREATE_TRACE_POINTS
-#include "bgtoken_trace.h"
-
 #define SPINS	200	/* of each wait for scopes, before it changes its manner */
 
 /* What is promised of a kernel that debugs no locks. */
 #if defined(CONFIG_64BIT) && !defined(CONFIG_PREEMPT_RT) && !defined(CONFIG_LOCKDEP) && \
 	!defined(CONFIG_DEBUG_SPINLOCK) && !defined(CONFIG_DEBUG_MUTEXES)
-static_assert(sizeof(struct bgtoken) <= 64);
+static_assert(sizeof(struct bgtoken) <= 96);
 static_assert(sizeof(struct bgtoken_work) <= 96);
 static_assert(sizeof(struct bgtoken_delayed_work) <= 160);
 static_assert(sizeof(struct bgtoken_timer) <= 160);
@@ -186,111 +185,12 @@ static_assert(sizeof(struct bgtoken_timer) <= 160);
 LIVE_COUNTER(tokens, "how many tokens are alive");
 LIVE_COUNTER(works, "how many works are alive");
 
-/* Lockdep */
+static int bgtoken_sum(const struct bgtoken *token);
 
-#ifdef CONFIG_LOCKDEP
-/*
- * What lockdep knows of the tokens of one creation site.  A token may outlive the
- * module that created it, so neither keys nor names may be that module's.  A site is
- * found again by what it says of itself, also when its module was removed and
- * inserted anew.  All of it lies in this module's own memory, as lockdep forgets that
- * as a whole when the module goes; of a key that is registered by
- * lockdep_register_key() it would not forget what nested scopes made of it.
- */
-struct bgtoken_class {
-	struct lock_class_key scope[BGTOKEN_KINDS];
-	struct lock_class_key line[BGTOKEN_KINDS];
-	struct lock_class_key works;
-	struct lockdep_map works_map;
-	unsigned int file_hash;
-	char file[40];
-	int line_number;
-	char name[40];
-	char works_name[48];
-};
+#include "bgtoken_state.c"
 
-#define BGTOKEN_CLASSES	256	/* sites after these go unchecked */
-
-static struct bgtoken_class bgtoken_classes[BGTOKEN_CLASSES + 1];	/* K */
-static unsigned int bgtoken_nr_classes;					/* K */
-static DEFINE_SPINLOCK(bgtoken_classes_lock);
-
-static void bgtoken_class_init(struct bgtoken_class *class,
-			       const struct bgtoken_site *site,
-			       unsigned int file_hash)
-{
-	bool unchecked = class == &bgtoken_classes[BGTOKEN_CLASSES];
-
-	if (unchecked && class->name[0])
-		return;		/* in use */
-	if (unchecked)
-		pr_warn_once("bgtoken: lockdep checks the first %d creation sites only\n",
-			     BGTOKEN_CLASSES);
-	strscpy(class->name, unchecked ? "bgtoken" : site->name, sizeof(class->name));
-	snprintf(class->works_name, sizeof(class->works_name), "%s works", class->name);
-	class->file_hash = file_hash;
-	strscpy(class->file, unchecked ? "(unknown)" : kbasename(site->file),
-		sizeof(class->file));
-	class->line_number = unchecked ? 0 : site->line;
-	lockdep_init_map(&class->works_map, class->works_name,
-			 unchecked ? &__lockdep_no_validate__ : &class->works, 0);
-}
-
-static struct bgtoken_class *bgtoken_class_of(const struct bgtoken_site *site)
-{
-	unsigned int hash = full_name_hash(NULL, site->file, strlen(site->file));
-	struct bgtoken_class *class = bgtoken_classes;
-	unsigned long flags;
-
-	spin_lock_irqsave(&bgtoken_classes_lock, flags);
-	for (; class < &bgtoken_classes[bgtoken_nr_classes]; class++)
-		if (class->line_number == site->line && class->file_hash == hash &&
-		    !strncmp(class->name, site->name, sizeof(class->name) - 1))
-			break;
-	if (class == &bgtoken_classes[bgtoken_nr_classes]) {
-		bgtoken_class_init(class, site, hash);
-		if (bgtoken_nr_classes < BGTOKEN_CLASSES)
-			bgtoken_nr_classes++;
-	}
-	spin_unlock_irqrestore(&bgtoken_classes_lock, flags);
-	return class;
-}
-
-static void bgtoken_set_class(struct bgtoken *token, const struct bgtoken_site *site)
-{
-	struct bgtoken_class *class = bgtoken_class_of(site);
-	enum bgtoken_kind kind = bgtoken_kind(token);
-	struct lock_class_key *scope = &class->scope[kind];
-	struct lock_class_key *line = &class->line[kind];
-
-	if (class == &bgtoken_classes[BGTOKEN_CLASSES]) {
-		scope = &__lockdep_no_validate__;
-		line = &__lockdep_no_validate__;
-	}
-	token->class = class;
-	lockdep_init_map_wait(&token->dep_map, class->name, scope, 0,
-			      kind == BGTOKEN_SPIN ? LD_WAIT_CONFIG :
-							    LD_WAIT_SLEEP);
-	if (kind == BGTOKEN_MUTEX)
-		lockdep_set_class_and_name(&token->mutex, line, "bgtoken_line");
-	else if (kind == BGTOKEN_SPIN)
-		lockdep_set_class_and_name(&token->spin, line, "bgtoken_line");
-}
-
-/*
- * What those works of the token hold while they run that others wait for, and who
- * waits for them takes.  It is one for all tokens of a class.
- */
-struct lockdep_map *__bgtoken_works_map(struct bgtoken *token)
-{
-	return &token->class->works_map;
-}
-EXPORT_SYMBOL_GPL(__bgtoken_works_map);
-#else
-static void bgtoken_set_class(struct bgtoken *token, const struct bgtoken_site *site)
-{
-}
-#endif /* CONFIG_LOCKDEP */
+#define CREATE_TRACE_POINTS
+#include "bgtoken_trace.h"
 
 /* Tokens */
 
@@ -298,8 +198,9 @@ static void bgtoken_expedite_token(struct bgtoken *token);
 static void bgtoken_drop_pending(struct bgtoken *token);
 
 struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
-				 const struct bgtoken_site *site)
+				 struct bgtoken_site *site)
 {
+	const struct bgtoken_place *place;
 	struct bgtoken *token;
 
 	if (!owner || kind >= BGTOKEN_KINDS)
@@ -326,9 +227,13 @@ struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
 		mutex_init(&token->mutex);
 	else if (kind == BGTOKEN_SPIN)
 		spin_lock_init(&token->spin);
-	bgtoken_set_class(token, site);
+	token->id = bgtoken_next_id();
+	token->place = bgtoken_place_of(site);
+	bgtoken_set_class(token);
 	live_inc(tokens);
-	trace_bgtoken_create(token, owner, kind);
+	place = bgtoken_place(token);
+	trace_bgtoken_create(token, owner, place->name, place->file, place->line);
+	bgtoken_shelve(token);
 	return token;
 }
 EXPORT_SYMBOL_GPL(__bgtoken_create);
@@ -341,7 +246,7 @@ static void bgtoken_cancel_and_put(void *token)
 
 struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
 				      enum bgtoken_kind kind,
-				      const struct bgtoken_site *site)
+				      struct bgtoken_site *site)
 {
 	struct bgtoken *token;
 	int err;
@@ -370,11 +275,12 @@ static void bgtoken_free(struct kref *kref)
 	struct bgtoken *token = container_of(kref, struct bgtoken, kref);
 
 	trace_bgtoken_free(token);
+	bgtoken_unshelve(token);
 	if (bgtoken_kind(token) == BGTOKEN_MUTEX)
 		mutex_destroy(&token->mutex);
 	if (bgtoken_kind(token) == BGTOKEN_PERCPU) {
 		/* Whoever is in a scope holds a reference. */
-		WARN_ONCE(bgtoken_sum(token), "bgtoken: enters and exits do not add up\n");
+		BGTOKEN_WARN_ONCE(bgtoken_sum(token), token, "enters and exits do not add up");
 		free_percpu(token->live);	/* its place is the rcu_head's, too */
 	}
 	debug_check_no_locks_freed(token, sizeof(*token));	/* in its own scope? */
@@ -394,8 +300,10 @@ static void bgtoken_free(struct kref *kref)
  */
 void bgtoken_put(struct bgtoken *token)
 {
-	if (!IS_ERR_OR_NULL(token))
-		kref_put(&token->kref, bgtoken_free);
+	if (IS_ERR_OR_NULL(token))
+		return;
+	BGTOKEN_WARN_ONCE(!kref_read(&token->kref), token, "one put too many");
+	kref_put(&token->kref, bgtoken_free);
 }
 EXPORT_SYMBOL_GPL(bgtoken_put);
 
@@ -579,28 +487,39 @@ static bool bgtoken_misnamed(const struct bgtoken *token, int irqs)
 	bool misnamed = (bgtoken_kind(token) == BGTOKEN_SPIN) != !!irqs;
 	const char *right = irqs ? "bgtoken_enter()" : "bgtoken_enter_irqsave()";
 
-#ifdef CONFIG_LOCKDEP
-	WARN_ONCE(misnamed, "bgtoken: %s, created at %s:%d, is for %s\n", token->class->name,
-		  token->class->file, token->class->line_number, right);
-#else
-	/* A token has no room for more. */
-	WARN_ONCE(misnamed, "bgtoken: this token is for %s\n", right);
-#endif
+	WARN_ONCE(misnamed, "bgtoken: %s, created at %s:%d, is for %s\n",
+		  bgtoken_place(token)->name, bgtoken_place(token)->file,
+		  bgtoken_place(token)->line, right);
 	return misnamed;
+}
+
+/* Said of a scope that does not begin.  Why is looked at anew, so a resume may have come between. */
+static void *bgtoken_no_scope(struct bgtoken *token, bool misnamed)
+{
+	if (trace_bgtoken_enter_refuse_enabled()) {
+		int word = atomic_read(&token->scopes);
+
+		trace_bgtoken_enter_refuse(token, misnamed ? BGTOKEN_REFUSED_MISNAMED :
+					   word < 0 ? BGTOKEN_REFUSED_CANCELLED :
+						      BGTOKEN_REFUSED_PAUSED);
+	}
+	return NULL;
 }
 
 /* When somebody is in a scope, or the token is shut, or it is of another kind. */
 static void *bgtoken_enter_line(struct bgtoken *token, unsigned int subclass, int irqs,
 				unsigned long ip)
 {
-	if (bgtoken_shut(token) || bgtoken_misnamed(token, irqs))
-		return NULL;
+	if (bgtoken_shut(token))
+		return bgtoken_no_scope(token, false);
+	if (bgtoken_misnamed(token, irqs))
+		return bgtoken_no_scope(token, true);
 	mutex_acquire(&token->dep_map, subclass, 0, ip);
 	if (atomic_read(&token->scopes) & BGTOKEN_LIVE)
 		lock_contended(&token->dep_map, ip);
 	if (!bgtoken_stand_in_line(token, subclass)) {
 		lock_release(&token->dep_map, ip);
-		return NULL;
+		return bgtoken_no_scope(token, false);
 	}
 	lock_acquired(&token->dep_map, ip);
 	trace_bgtoken_enter(token);
@@ -614,7 +533,7 @@ static void *bgtoken_enter_share(struct bgtoken *token, unsigned int subclass,
 	rwsem_acquire_read(&token->dep_map, subclass, 1, ip);
 	if (!bgtoken_share(token)) {
 		lock_release(&token->dep_map, ip);
-		return NULL;
+		return bgtoken_no_scope(token, false);
 	}
 	trace_bgtoken_enter(token);
 	return token->owner;
@@ -640,7 +559,7 @@ static noinline void *bgtoken_refused(struct bgtoken *token, atomic_t *live, uns
 	/* In the counter that it raised, wherever it runs by now (percpu-refused). */
 	bgtoken_uncount(token, live);
 	lock_release(&token->dep_map, ip);
-	return NULL;
+	return bgtoken_no_scope(token, false);
 }
 
 /*
@@ -671,8 +590,8 @@ static noinline void *bgtoken_enter_other(struct bgtoken *token, unsigned int su
 {
 	if (bgtoken_kind(token) == BGTOKEN_SHARED)
 		return bgtoken_enter_share(token, subclass, ip);
-	if (bgtoken_kind(token) == BGTOKEN_PERCPU)
-		return NULL;		/* it was shut, or an exit by the wrong name is at it */
+	if (bgtoken_kind(token) == BGTOKEN_PERCPU)	/* or an exit by the wrong name is at it */
+		return bgtoken_no_scope(token, false);
 	/* With PREEMPT_RT only the line lets in: the exit drops its lock. */
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT) && trace_bgtoken_enter_enabled() &&
 	    __bgtoken_try_enter(token, subclass, BGTOKEN_NONE))
@@ -701,7 +620,7 @@ static bool bgtoken_exit_slow(struct bgtoken *token, int before, int irqs)
 		word = atomic_inc_return(&token->scopes);
 	if (!(word & BGTOKEN_LIVE) && !bgtoken_irqs_off(token))
 		wake_up_var(&token->scopes);
-	WARN_ONCE(!ended, "bgtoken: one exit too many\n");
+	BGTOKEN_WARN_ONCE(!ended, token, "one exit too many");
 	bgtoken_misnamed(token, irqs);
 	return ended;
 }
@@ -943,17 +862,23 @@ static bool bgtoken_live(struct bgtoken *token, int word)
 
 	if (word & BGTOKEN_SPREAD) {
 		live = bgtoken_sum(token);
-		WARN_ONCE(live < 0, "bgtoken: one exit too many\n");
+		BGTOKEN_WARN_ONCE(live < 0, token, "one exit too many");
 	}
 	return live > 0;
 }
 
-/* Step (c), if the word was @word at (a) (token.pml: wait_scopes). */
-static void bgtoken_wait_scopes(struct bgtoken *token, int word, unsigned int subclass)
+/*
+ * Step (c), if the word was @word at (a) (token.pml: wait_scopes).  Returns for how many ns it
+ * waited if the trace events want to know.
+ */
+static u64 bgtoken_wait_scopes(struct bgtoken *token, int word, unsigned int subclass)
 {
 	bool held = bgtoken_begin_wait(token, subclass);
+	u64 begin = 0;
 
 	if (unlikely(word & (BGTOKEN_LIVE | BGTOKEN_SPREAD)) && bgtoken_live(token, word)) {
+		if (trace_bgtoken_cancel_done_enabled() || trace_bgtoken_pause_done_enabled())
+			begin = ktime_get_ns();
 		if (held)
 			lock_contended(&token->dep_map, _RET_IP_);
 		if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
@@ -966,6 +891,7 @@ static void bgtoken_wait_scopes(struct bgtoken *token, int word, unsigned int su
 	}
 	if (held)
 		lock_release(&token->dep_map, _RET_IP_);
+	return begin ? ktime_get_ns() - begin : 0;
 }
 
 /**
@@ -983,9 +909,10 @@ bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass)
 {
 	/* One cancel is told that it was the one (token.pml: cancel) (work.pml: cancel). */
 	int word = bgtoken_close(token, BGTOKEN_CANCELLED | BGTOKEN_CLAIMED);
+	u64 waited;
 
-	bgtoken_wait_scopes(token, word, subclass);
-	trace_bgtoken_cancel_done(token);
+	waited = bgtoken_wait_scopes(token, word, subclass);
+	trace_bgtoken_cancel_done(token, waited);
 	if (word & BGTOKEN_CLAIMED)
 		return false;
 	token->owner = NULL;	/* so that what uses it after this faults */
@@ -1006,11 +933,12 @@ void bgtoken_pause_nested(struct bgtoken *token, unsigned int subclass)
 {
 	/* As in bgtoken_close() (percpu-against-cancel, scope-against-free) (token.pml: pause). */
 	int word = atomic_fetch_or(BGTOKEN_PAUSED, &token->scopes);
+	u64 waited;
 
 	trace_bgtoken_pause(token);
 	bgtoken_drop_pending(token);
-	bgtoken_wait_scopes(token, word, subclass);
-	trace_bgtoken_pause_done(token);
+	waited = bgtoken_wait_scopes(token, word, subclass);
+	trace_bgtoken_pause_done(token, waited);
 }
 EXPORT_SYMBOL_GPL(bgtoken_pause_nested);
 
@@ -1199,6 +1127,7 @@ EXPORT_SYMBOL_GPL(__bgtoken_wait_sleep);
 static void __exit bgtoken_module_exit(void)
 {
 	bgtoken_own_wq_exit();
+	bgtoken_state_exit();
 	live_check_none(tokens);
 	live_check_none(works);
 }
@@ -1206,11 +1135,14 @@ module_exit(bgtoken_module_exit);
 
 static int __init bgtoken_module_init(void)
 {
-	int i;
+	int i, err;
 
 	for (i = 0; i < ARRAY_SIZE(bgtoken_pollers); i++)
 		init_waitqueue_head(&bgtoken_pollers[i]);
-	return bgtoken_own_wq_init();
+	err = bgtoken_own_wq_init();
+	if (!err)
+		bgtoken_state_init();
+	return err;
 }
 core_initcall(bgtoken_module_init);	/* before those who use it, if all are built in */
 

@@ -101,23 +101,24 @@ enum bgtoken_kind {
 
 #define BGTOKEN_KINDS	(BGTOKEN_PERCPU + 1)
 
-/* A place in the source that creates tokens: what lockdep tells them apart by. */
+#define BGTOKEN_SITE_LEN	32	/* longer names are cut off in what is told of a token */
+
+/* A place in the source that creates tokens: what tells them apart to people and lockdep. */
 struct bgtoken_site {
 	const char *name;
-	const char *file;
+	const char *file;	/* MODULE:PATH */
 	int line;
+	unsigned int place;	/* its number in bgtoken_places, or 0 if it is not known */
 };
 
 #define BGTOKEN_SITE(_name)						\
 ({									\
-	static const struct bgtoken_site __site = {			\
+	static struct bgtoken_site __site = {				\
 		_name, KBUILD_MODNAME ":" __FILE__, __LINE__		\
 	};								\
 									\
 	&__site;							\
 })
-
-struct bgtoken_class;
 
 context_lock_struct(bgtoken);
 
@@ -140,12 +141,15 @@ struct bgtoken {
 		struct rcu_head rcu;	/* after the last put */
 	};
 	struct lockdep_map dep_map;	/* of a scope; no bytes without lockdep */
-#ifdef CONFIG_LOCKDEP
-	struct bgtoken_class *class;	/* I */
-#endif
 	struct hlist_head timers;	/* T: works and timers that are armed */
 	spinlock_t lock;
 	struct kref kref;
+	u64 id;				/* I: never used again */
+	unsigned int place;		/* I: where it was created, as in bgtoken_site */
+	unsigned int pending;		/* T: works and timers that are queued or armed */
+#ifdef CONFIG_DEBUG_FS
+	struct hlist_node shelf_node;	/* S */
+#endif
 };
 
 /*
@@ -173,10 +177,10 @@ struct bgtoken {
 #define BGTOKEN_PAUSE		0x8		/* one of them */
 
 struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
-				 const struct bgtoken_site *site);
+				 struct bgtoken_site *site);
 struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
 				      enum bgtoken_kind kind,
-				      const struct bgtoken_site *site);
+				      struct bgtoken_site *site);
 
 #ifdef CONFIG_LOCKDEP
 struct lockdep_map *__bgtoken_works_map(struct bgtoken *token);

@@ -18,12 +18,13 @@ struct bgtoken_wq;
 
 #ifndef _BGTOKEN_TRACE_ENUM
 #define _BGTOKEN_TRACE_ENUM
-/* Why a work was not queued. */
+/* Why a scope did not begin, or a work was not queued. */
 enum bgtoken_refusal {
 	BGTOKEN_REFUSED_CANCELLED,
 	BGTOKEN_REFUSED_CLOSING,
 	BGTOKEN_REFUSED_PENDING,
 	BGTOKEN_REFUSED_PAUSED,
+	BGTOKEN_REFUSED_MISNAMED,
 	BGTOKEN_REFUSALS,
 };
 #endif
@@ -36,32 +37,52 @@ TRACE_DEFINE_ENUM(BGTOKEN_REFUSED_CANCELLED);
 TRACE_DEFINE_ENUM(BGTOKEN_REFUSED_CLOSING);
 TRACE_DEFINE_ENUM(BGTOKEN_REFUSED_PENDING);
 TRACE_DEFINE_ENUM(BGTOKEN_REFUSED_PAUSED);
+TRACE_DEFINE_ENUM(BGTOKEN_REFUSED_MISNAMED);
+
+#define bgtoken_show_reason(reason)					\
+	__print_symbolic(reason,					\
+			 { BGTOKEN_REFUSED_CANCELLED,	"cancelled" },	\
+			 { BGTOKEN_REFUSED_CLOSING,	"closing" },	\
+			 { BGTOKEN_REFUSED_PENDING,	"pending" },	\
+			 { BGTOKEN_REFUSED_PAUSED,	"paused" },	\
+			 { BGTOKEN_REFUSED_MISNAMED,	"misnamed" })
 
 /**
  * bgtoken_create - a token was made
- * @token:	the token
+ * @token:	the token; reported by its id, which is never used again, with its kind
  * @owner:	what it guards
- * @kind:	what its scopes may do
+ * @name:	how the source calls the owner
+ * @file:	where in the source, MODULE:FILE
+ * @line:	and the line there
  */
 TRACE_EVENT(bgtoken_create,
-	TP_PROTO(struct bgtoken *token, void *owner, int kind),
-	TP_ARGS(token, owner, kind),
+	TP_PROTO(struct bgtoken *token, void *owner, const char *name, const char *file,
+		 int line),
+	TP_ARGS(token, owner, name, file, line),
 	TP_STRUCT__entry(
-		__field(void *,	token)
+		__field(u64,	token)
 		__field(void *,	owner)
 		__field(int,	kind)
+		__field(int,	line)
+		__array(char,	name, BGTOKEN_SITE_LEN)
+		__array(char,	file, BGTOKEN_SITE_LEN)
 	),
 	TP_fast_assign(
-		__entry->token = token;
+		__entry->token = token->id;
 		__entry->owner = owner;
-		__entry->kind = kind;
+		__entry->kind = bgtoken_kind(token);
+		__entry->line = line;
+		strscpy(__entry->name, name, BGTOKEN_SITE_LEN);
+		strscpy(__entry->file, file, BGTOKEN_SITE_LEN);
 	),
-	TP_printk("token=%p owner=%p kind=%s", __entry->token, __entry->owner,
+	TP_printk("token=%llu owner=%p kind=%s name=%s site=%s:%d", __entry->token,
+		  __entry->owner,
 		  __print_symbolic(__entry->kind,
 				   { BGTOKEN_MUTEX,	"mutex" },
 				   { BGTOKEN_SHARED,	"shared" },
 				   { BGTOKEN_SPIN,	"spin" },
-				   { BGTOKEN_PERCPU,	"percpu" }))
+				   { BGTOKEN_PERCPU,	"percpu" }),
+		  __entry->name, __entry->file, __entry->line)
 );
 
 /**
@@ -75,26 +96,26 @@ TRACE_EVENT(bgtoken_cancel,
 	TP_PROTO(struct bgtoken *token, bool first),
 	TP_ARGS(token, first),
 	TP_STRUCT__entry(
-		__field(void *,	token)
+		__field(u64,	token)
 		__field(bool,	first)
 	),
 	TP_fast_assign(
-		__entry->token = token;
+		__entry->token = token->id;
 		__entry->first = first;
 	),
-	TP_printk("token=%p first=%d", __entry->token, __entry->first)
+	TP_printk("token=%llu first=%d", __entry->token, __entry->first)
 );
 
 DECLARE_EVENT_CLASS(bgtoken_token,
 	TP_PROTO(struct bgtoken *token),
 	TP_ARGS(token),
 	TP_STRUCT__entry(
-		__field(void *,	token)
+		__field(u64,	token)
 	),
 	TP_fast_assign(
-		__entry->token = token;
+		__entry->token = token->id;
 	),
-	TP_printk("token=%p", __entry->token)
+	TP_printk("token=%llu", __entry->token)
 );
 
 /**
@@ -107,18 +128,53 @@ DEFINE_EVENT(bgtoken_token, bgtoken_enter,
 	TP_PROTO(struct bgtoken *token), TP_ARGS(token));
 
 /**
+ * bgtoken_enter_refuse - a scope does not begin
+ * @token:	the token
+ * @reason:	it is cancelled, paused, or entered by the name for another kind
+ */
+TRACE_EVENT(bgtoken_enter_refuse,
+	TP_PROTO(struct bgtoken *token, int reason),
+	TP_ARGS(token, reason),
+	TP_STRUCT__entry(
+		__field(u64,	token)
+		__field(int,	reason)
+	),
+	TP_fast_assign(
+		__entry->token = token->id;
+		__entry->reason = reason;
+	),
+	TP_printk("token=%llu reason=%s", __entry->token,
+		  bgtoken_show_reason(__entry->reason))
+);
+
+/**
  * bgtoken_exit - a scope ends
  * @token:	the token
  */
 DEFINE_EVENT(bgtoken_token, bgtoken_exit,
 	TP_PROTO(struct bgtoken *token), TP_ARGS(token));
 
+DECLARE_EVENT_CLASS(bgtoken_waited,
+	TP_PROTO(struct bgtoken *token, u64 waited),
+	TP_ARGS(token, waited),
+	TP_STRUCT__entry(
+		__field(u64,	token)
+		__field(u64,	waited)
+	),
+	TP_fast_assign(
+		__entry->token = token->id;
+		__entry->waited = waited;
+	),
+	TP_printk("token=%llu waited=%llu", __entry->token, __entry->waited)
+);
+
 /**
  * bgtoken_cancel_done - a cancel has waited out the live scopes
  * @token:	the token; its owner may now be freed
+ * @waited:	for how long it waited, in ns; 0 if it did not
  */
-DEFINE_EVENT(bgtoken_token, bgtoken_cancel_done,
-	TP_PROTO(struct bgtoken *token), TP_ARGS(token));
+DEFINE_EVENT(bgtoken_waited, bgtoken_cancel_done,
+	TP_PROTO(struct bgtoken *token, u64 waited), TP_ARGS(token, waited));
 
 /**
  * bgtoken_pause - the token refuses scopes and works from here on, for a while
@@ -130,9 +186,10 @@ DEFINE_EVENT(bgtoken_token, bgtoken_pause,
 /**
  * bgtoken_pause_done - a pause has waited out the live scopes
  * @token:	the token
+ * @waited:	for how long it waited, in ns; 0 if it did not
  */
-DEFINE_EVENT(bgtoken_token, bgtoken_pause_done,
-	TP_PROTO(struct bgtoken *token), TP_ARGS(token));
+DEFINE_EVENT(bgtoken_waited, bgtoken_pause_done,
+	TP_PROTO(struct bgtoken *token, u64 waited), TP_ARGS(token, waited));
 
 /**
  * bgtoken_resume - a pause is over
@@ -161,16 +218,16 @@ TRACE_EVENT(bgtoken_work_queue,
 	TP_STRUCT__entry(
 		__field(void *,		work)
 		__field(void *,		function)
-		__field(void *,		token)
+		__field(u64,		token)
 		__field(unsigned long,	delay)
 	),
 	TP_fast_assign(
 		__entry->work = work;
 		__entry->function = work->fn;
-		__entry->token = token;
+		__entry->token = token->id;
 		__entry->delay = delay;
 	),
-	TP_printk("work=%p function=%ps token=%p delay=%lu", __entry->work,
+	TP_printk("work=%p function=%ps token=%llu delay=%lu", __entry->work,
 		  __entry->function, __entry->token, __entry->delay)
 );
 
@@ -186,22 +243,17 @@ TRACE_EVENT(bgtoken_work_refuse,
 	TP_STRUCT__entry(
 		__field(void *,	work)
 		__field(void *,	function)
-		__field(void *,	token)
+		__field(u64,	token)
 		__field(int,	reason)
 	),
 	TP_fast_assign(
 		__entry->work = work;
 		__entry->function = work->fn;
-		__entry->token = token;
+		__entry->token = token->id;
 		__entry->reason = reason;
 	),
-	TP_printk("work=%p function=%ps token=%p reason=%s", __entry->work,
-		  __entry->function, __entry->token,
-		  __print_symbolic(__entry->reason,
-				   { BGTOKEN_REFUSED_CANCELLED,	"cancelled" },
-				   { BGTOKEN_REFUSED_CLOSING,	"closing" },
-				   { BGTOKEN_REFUSED_PENDING,	"pending" },
-				   { BGTOKEN_REFUSED_PAUSED,	"paused" }))
+	TP_printk("work=%p function=%ps token=%llu reason=%s", __entry->work,
+		  __entry->function, __entry->token, bgtoken_show_reason(__entry->reason))
 );
 
 DECLARE_EVENT_CLASS(bgtoken_work_token,
@@ -210,14 +262,14 @@ DECLARE_EVENT_CLASS(bgtoken_work_token,
 	TP_STRUCT__entry(
 		__field(void *,	work)
 		__field(void *,	function)
-		__field(void *,	token)
+		__field(u64,	token)
 	),
 	TP_fast_assign(
 		__entry->work = work;
 		__entry->function = work->fn;
-		__entry->token = token;
+		__entry->token = token->id;
 	),
-	TP_printk("work=%p function=%ps token=%p", __entry->work,
+	TP_printk("work=%p function=%ps token=%llu", __entry->work,
 		  __entry->function, __entry->token)
 );
 

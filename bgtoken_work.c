@@ -380,6 +380,14 @@ static u32 bgtoken_pauses(const struct bgtoken *token)
 	return (u32)atomic_read(&token->marks) / BGTOKEN_PAUSE;
 }
 
+static void bgtoken_set_state(struct bgtoken_work *work, u8 state)
+{
+	int more = (state != BGTOKEN_IDLE) - (work->state != BGTOKEN_IDLE);
+
+	WRITE_ONCE(work->token->pending, work->token->pending + more);	/* debugfs reads it */
+	work->state = state;
+}
+
 static bool bgtoken_work_pending(const struct bgtoken_work *work)
 {
 	return work->state != BGTOKEN_IDLE && work->pauses == bgtoken_pauses(work->token);
@@ -437,12 +445,12 @@ static bool bgtoken_take_back(struct bgtoken_work *work)
 {
 	if (work->state == BGTOKEN_TIMER) {
 		bgtoken_unlist(to_bgtoken_delayed_work(work));
-		work->state = BGTOKEN_IDLE;
+		bgtoken_set_state(work, BGTOKEN_IDLE);
 		if (timer_delete(&to_bgtoken_delayed_work(work)->timer))
 			return true;
 		work->stale_timer = true;
 	} else {
-		work->state = BGTOKEN_IDLE;
+		bgtoken_set_state(work, BGTOKEN_IDLE);
 		if (cancel_work(&work->work))
 			return true;
 		work->stale_run = true;
@@ -455,7 +463,7 @@ static void bgtoken_expedite(struct bgtoken_work *work)
 {
 	if (!bgtoken_take_back(work))
 		kref_get(&work->kref);	/* put in bgtoken_workfn() */
-	work->state = BGTOKEN_QUEUED;
+	bgtoken_set_state(work, BGTOKEN_QUEUED);
 	queue_work(work->wq->wq, &work->work);
 }
 
@@ -515,7 +523,7 @@ static void bgtoken_workfn(struct work_struct *ws)
 	if (work->stale_run) {
 		work->stale_run = false;
 	} else {
-		work->state = BGTOKEN_IDLE;
+		bgtoken_set_state(work, BGTOKEN_IDLE);
 		fate = bgtoken_due(work);
 		if (work->is_timer && fate == BGTOKEN_RAN)
 			fate = BGTOKEN_DROPPED_PAUSED;	/* and resumed too early */
@@ -591,10 +599,10 @@ static void bgtoken_timerfn(struct timer_list *t)
 		bgtoken_unlist(dwork);
 		run = work->is_timer;
 		if (run) {
-			work->state = BGTOKEN_IDLE;
+			bgtoken_set_state(work, BGTOKEN_IDLE);
 			WRITE_ONCE(work->fate, BGTOKEN_RAN);	/* or bgtoken_timer_dropped() */
 		} else {
-			work->state = BGTOKEN_QUEUED;
+			bgtoken_set_state(work, BGTOKEN_QUEUED);
 			queue_work(work->wq->wq, &work->work);
 		}
 	}
@@ -675,10 +683,10 @@ static int bgtoken_queue_locked(struct bgtoken_wq *wq, struct bgtoken_work *work
 		kref_get(&work->kref);	/* put by the run or timer, or bgtoken_cancel_work() */
 	work->wq = wq;
 	if (when->timed) {
-		work->state = BGTOKEN_TIMER;
+		bgtoken_set_state(work, BGTOKEN_TIMER);
 		mod_timer(&to_bgtoken_delayed_work(work)->timer, when->expires);
 	} else {
-		work->state = BGTOKEN_QUEUED;
+		bgtoken_set_state(work, BGTOKEN_QUEUED);
 		queue_work_on(when->cpu, wq->wq, &work->work);
 	}
 	return outcome;

@@ -497,6 +497,28 @@ static void token_keeps_its_lockdep_class_when_its_creator_is_gone(struct kunit 
 #endif
 }
 
+static void token_has_an_id_that_is_not_used_again(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	u64 last = t->token->id;
+	int i;
+
+	/* One after the other, most often in the memory of the one before. */
+	for (i = 0; i < 100; i++) {
+		struct bgtoken *token = test_token_create(t->owner, t->kind);
+
+		if (IS_ERR(token)) {
+			KUNIT_FAIL(test, "no memory");
+			break;
+		}
+		KUNIT_EXPECT_NE(test, token->id, last);
+		KUNIT_EXPECT_NE(test, token->id, t->token->id);
+		last = token->id;
+		bgtoken_put(token);
+	}
+	KUNIT_EXPECT_EQ(test, i, 100);
+}
+
 /* Cancel */
 
 static void token_cancel_is_true_once_and_false_afterwards(struct kunit *test)
@@ -1412,6 +1434,7 @@ static struct kunit_case token_test_cases[] = {
 	KUNIT_CASE(token_refuses_an_unknown_kind),
 	KIND_CASE(token_create_without_memory_is_enomem),
 	KUNIT_CASE(token_create_without_percpu_memory_is_enomem),
+	KIND_CASE(token_has_an_id_that_is_not_used_again),
 	KIND_CASE(token_keeps_its_lockdep_class_when_its_creator_is_gone),
 	KIND_CASE(token_cancel_is_true_once_and_false_afterwards),
 	KIND_CASE(token_cancel_of_many_callers_is_true_for_one),

@@ -7,6 +7,7 @@
  * event's own header, read once more with other macros: the fields are filled in
  * as there, and printed as there.  Cases compare lines.
  */
+#include <linux/ctype.h>
 #include <linux/module.h>
 #include <linux/tracepoint.h>
 
@@ -17,7 +18,7 @@
 /* What the probes have seen, in this order; begun anew for each case. */
 struct record {
 	const char *name;		/* set last */
-	char text[120];
+	char text[160];
 };
 
 static struct {
@@ -78,6 +79,7 @@ static const char *symbol_of(const struct trace_print_flags *symbols,
 #define TP_printk(fmt, args...)		fmt, args
 #define TRACE_DEFINE_ENUM(a)
 #define __field(type, item)		type item;
+#define __array(type, item, len)	type item[len];
 #define __print_symbolic(value, symbols...)				\
 ({									\
 	static const struct trace_print_flags __symbols[] = {		\
@@ -123,6 +125,7 @@ static struct {
 	EVENT(bgtoken_create),
 	EVENT(bgtoken_cancel),
 	EVENT(bgtoken_enter),
+	EVENT(bgtoken_enter_refuse),
 	EVENT(bgtoken_exit),
 	EVENT(bgtoken_cancel_done),
 	EVENT(bgtoken_pause),
@@ -255,16 +258,27 @@ static struct reader read_of(const char *system, const char *what, const void *w
 	return reader;
 }
 
+/* Of a token, which may be gone. */
+static struct reader read_of_token(const char *system, u64 id)
+{
+	struct reader reader = { .system = system };
+
+	snprintf(reader.key, sizeof(reader.key), "token=%llu", id);
+	return reader;
+}
+
 static struct record *read_next(struct reader *reader)
 {
 	while (reader->next < MOST_RECORDS) {
 		struct record *r = &trace_log.records[reader->next];
 		const char *name = smp_load_acquire(&r->name);	/* of record() */
+		const char *at;
 
 		if (!name)
 			return NULL;
-		if (!strncmp(name, reader->system, strlen(reader->system)) &&
-		    strstr(r->text, reader->key))
+		at = strstr(r->text, reader->key);
+		if (!strncmp(name, reader->system, strlen(reader->system)) && at &&
+		    !isdigit(at[strlen(reader->key)]))	/* an id that begins with this one */
 			return r;
 		reader->next++;
 	}
@@ -318,30 +332,41 @@ static void trace_tells_the_life_of_a_token(struct kunit *test)
 	struct reader reader;
 	struct bgtoken *token;
 	unsigned long flags;
+	int line = 0;
+	u64 id;
 
 	token = test_token_create(test, kind->kind);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	id = token->id;
 	if (test_enter(token, &flags))
 		test_exit(token, flags);
 	bgtoken_pause(token);
+	KUNIT_EXPECT_NULL(test, test_enter(token, &flags));
 	bgtoken_resume(token);
 	bgtoken_cancel(token);
+	KUNIT_EXPECT_NULL(test, test_enter(token, &flags));
 	bgtoken_cancel(token);
 	bgtoken_put(token);
 
-	reader = read_of("bgtoken_", "token", token);
-	expect_event(test, &reader, "bgtoken_create", "token=%p owner=%p kind=%s",
-		     token, test, kind->name);
-	expect_event(test, &reader, "bgtoken_enter", "token=%p", token);
-	expect_event(test, &reader, "bgtoken_exit", "token=%p", token);
-	expect_event(test, &reader, "bgtoken_pause", "token=%p", token);
-	expect_event(test, &reader, "bgtoken_pause_done", "token=%p", token);
-	expect_event(test, &reader, "bgtoken_resume", "token=%p", token);
-	expect_event(test, &reader, "bgtoken_cancel", "token=%p first=1", token);
-	expect_event(test, &reader, "bgtoken_cancel_done", "token=%p", token);
-	expect_event(test, &reader, "bgtoken_cancel", "token=%p first=0", token);
-	expect_event(test, &reader, "bgtoken_cancel_done", "token=%p", token);
-	expect_event(test, &reader, "bgtoken_free", "token=%p", token);
+	reader = read_of_token("bgtoken_", id);
+	if (read_next(&reader))
+		sscanf(strrchr(read_next(&reader)->text, ':') ?: "", ":%d", &line);
+	KUNIT_EXPECT_GT(test, line, 0);
+	expect_event(test, &reader, "bgtoken_create",
+		     "token=%llu owner=%p kind=%s name=bgtoken:owner site=bgtoken_trace_test:test_gate.h:%d",
+		     id, test, kind->name, line);
+	expect_event(test, &reader, "bgtoken_enter", "token=%llu", id);
+	expect_event(test, &reader, "bgtoken_exit", "token=%llu", id);
+	expect_event(test, &reader, "bgtoken_pause", "token=%llu", id);
+	expect_event(test, &reader, "bgtoken_pause_done", "token=%llu waited=0", id);
+	expect_event(test, &reader, "bgtoken_enter_refuse", "token=%llu reason=paused", id);
+	expect_event(test, &reader, "bgtoken_resume", "token=%llu", id);
+	expect_event(test, &reader, "bgtoken_cancel", "token=%llu first=1", id);
+	expect_event(test, &reader, "bgtoken_cancel_done", "token=%llu waited=0", id);
+	expect_event(test, &reader, "bgtoken_enter_refuse", "token=%llu reason=cancelled", id);
+	expect_event(test, &reader, "bgtoken_cancel", "token=%llu first=0", id);
+	expect_event(test, &reader, "bgtoken_cancel_done", "token=%llu waited=0", id);
+	expect_event(test, &reader, "bgtoken_free", "token=%llu", id);
 	expect_no_more(test, &reader);
 }
 
@@ -370,9 +395,11 @@ static void trace_tells_the_way_of_a_work(struct kunit *test)
 	struct bgtoken_work *work;
 	struct trace_work *tw;
 	struct reader reader;
+	u64 id;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
 	KUNIT_ASSERT_FALSE(test, IS_ERR(wq));
+	id = token->id;
 	tw = kunit_kzalloc(test, sizeof(*tw), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, tw);
 	test_gate_init(&tw->hold);
@@ -396,37 +423,32 @@ static void trace_tells_the_way_of_a_work(struct kunit *test)
 	test_gate_open(&tw->hold);
 	reader = read_of("bgtoken_work", "work", work);
 	expect_event(test, &reader, "bgtoken_work_queue",
-		     "work=%p function=%ps token=%p delay=0", work, trace_work_fn,
-		     token);
+		     "work=%p function=%ps token=%llu delay=0", work, trace_work_fn, id);
 	expect_event(test, &reader, "bgtoken_work_start",
-		     "work=%p function=%ps token=%p", work, trace_work_fn,
-		     token);
+		     "work=%p function=%ps token=%llu", work, trace_work_fn, id);
 	expect_event(test, &reader, "bgtoken_work_queue",
-		     "work=%p function=%ps token=%p delay=%lu", work, trace_work_fn,
-		     token, AN_HOUR);
+		     "work=%p function=%ps token=%llu delay=%lu", work, trace_work_fn, id,
+		     AN_HOUR);
 	expect_event(test, &reader, "bgtoken_work_refuse",
-		     "work=%p function=%ps token=%p reason=pending", work,
-		     trace_work_fn, token);
+		     "work=%p function=%ps token=%llu reason=pending", work,
+		     trace_work_fn, id);
 	expect_event(test, &reader, "bgtoken_work_cancel",
-		     "work=%p function=%ps token=%p", work, trace_work_fn,
-		     token);
+		     "work=%p function=%ps token=%llu", work, trace_work_fn, id);
 	expect_event(test, &reader, "bgtoken_work_refuse",
-		     "work=%p function=%ps token=%p reason=paused", work,
-		     trace_work_fn, token);
+		     "work=%p function=%ps token=%llu reason=paused", work, trace_work_fn,
+		     id);
 	expect_event(test, &reader, "bgtoken_work_queue",
-		     "work=%p function=%ps token=%p delay=%lu", work, trace_work_fn,
-		     token, AN_HOUR);
+		     "work=%p function=%ps token=%llu delay=%lu", work, trace_work_fn, id,
+		     AN_HOUR);
 	expect_event(test, &reader, "bgtoken_work_end",
-		     "work=%p function=%ps token=%p", work, trace_work_fn,
-		     token);
+		     "work=%p function=%ps token=%llu", work, trace_work_fn, id);
 	bgtoken_cancel(token);
 	expect_event(test, &reader, "bgtoken_work_drop",
-		     "work=%p function=%ps token=%p", work, trace_work_fn,
-		     token);
+		     "work=%p function=%ps token=%llu", work, trace_work_fn, id);
 	KUNIT_EXPECT_FALSE(test, bgtoken_queue_work(wq, work));
 	expect_event(test, &reader, "bgtoken_work_refuse",
-		     "work=%p function=%ps token=%p reason=cancelled", work,
-		     trace_work_fn, token);
+		     "work=%p function=%ps token=%llu reason=cancelled", work,
+		     trace_work_fn, id);
 	bgtoken_wq_destroy(wq);
 	bgtoken_work_put(work);
 	bgtoken_barrier();		/* tw goes with the case */
@@ -463,8 +485,8 @@ static void expect_armed_for_an_hour(struct kunit *test, struct reader *reader,
 	KUNIT_EXPECT_LE(test, delay, AN_HOUR);
 	KUNIT_EXPECT_GT(test, delay, AN_HOUR / 2);
 	expect_event(test, reader, "bgtoken_work_queue",
-		     "work=%p function=%ps token=%p delay=%lu", &timer->dwork.work,
-		     trace_timer_fn, bgtoken_timer_token(timer), delay);
+		     "work=%p function=%ps token=%llu delay=%lu", &timer->dwork.work,
+		     trace_timer_fn, bgtoken_timer_token(timer)->id, delay);
 }
 
 static void trace_tells_the_way_of_a_timer(struct kunit *test)
@@ -473,6 +495,7 @@ static void trace_tells_the_way_of_a_timer(struct kunit *test)
 	struct bgtoken *token = bgtoken_create(test, BGTOKEN_SPIN, GFP_KERNEL);
 	struct bgtoken_work *work = &timer->dwork.work;
 	struct reader reader;
+	u64 id;
 
 	if (!timer || IS_ERR(token)) {
 		kfree(timer);
@@ -480,32 +503,32 @@ static void trace_tells_the_way_of_a_timer(struct kunit *test)
 		KUNIT_FAIL(test, "no memory");
 		return;
 	}
+	id = token->id;
 	bgtoken_timer_init(timer, token, trace_timer_fn, NULL);
 	reader = read_of("bgtoken_work", "work", work);
 
 	/* Due already; taken off; taken off by a cancel; refused. */
 	KUNIT_EXPECT_FALSE(test, bgtoken_timer_mod(timer, jiffies - 1));
 	expect_event(test, &reader, "bgtoken_work_queue",
-		     "work=%p function=%ps token=%p delay=0", work, trace_timer_fn,
-		     token);
+		     "work=%p function=%ps token=%llu delay=0", work, trace_timer_fn, id);
 	expect_event(test, &reader, "bgtoken_work_start",
-		     "work=%p function=%ps token=%p", work, trace_timer_fn, token);
+		     "work=%p function=%ps token=%llu", work, trace_timer_fn, id);
 	expect_event(test, &reader, "bgtoken_work_end",
-		     "work=%p function=%ps token=%p", work, trace_timer_fn, token);
+		     "work=%p function=%ps token=%llu", work, trace_timer_fn, id);
 	KUNIT_EXPECT_FALSE(test, bgtoken_timer_mod(timer, jiffies + AN_HOUR));
 	expect_armed_for_an_hour(test, &reader, timer);
 	KUNIT_EXPECT_TRUE(test, bgtoken_timer_cancel(timer));
 	expect_event(test, &reader, "bgtoken_work_cancel",
-		     "work=%p function=%ps token=%p", work, trace_timer_fn, token);
+		     "work=%p function=%ps token=%llu", work, trace_timer_fn, id);
 	KUNIT_EXPECT_FALSE(test, bgtoken_timer_mod(timer, jiffies + AN_HOUR));
 	expect_armed_for_an_hour(test, &reader, timer);
 	bgtoken_cancel(token);
 	expect_event(test, &reader, "bgtoken_work_drop",
-		     "work=%p function=%ps token=%p", work, trace_timer_fn, token);
+		     "work=%p function=%ps token=%llu", work, trace_timer_fn, id);
 	KUNIT_EXPECT_FALSE(test, bgtoken_timer_mod(timer, jiffies - 1));
 	expect_event(test, &reader, "bgtoken_work_refuse",
-		     "work=%p function=%ps token=%p reason=cancelled", work,
-		     trace_timer_fn, token);
+		     "work=%p function=%ps token=%llu reason=cancelled", work,
+		     trace_timer_fn, id);
 	bgtoken_barrier();
 	bgtoken_timer_put(timer);
 	bgtoken_put(token);
@@ -658,11 +681,11 @@ static void trace_work_claimed_just_before_a_cancel_is_dropped(struct kunit *tes
 	KUNIT_EXPECT_TRUE(test, w->queued);
 	reader = read_of("bgtoken_work", "work", work);
 	expect_event(test, &reader, "bgtoken_work_queue",
-		     "work=%p function=%ps token=%p delay=%lu", work, trace_work_fn,
-		     w->token, w->delay);
+		     "work=%p function=%ps token=%llu delay=%lu", work, trace_work_fn,
+		     w->token->id, w->delay);
 	expect_event(test, &reader, "bgtoken_work_drop",
-		     "work=%p function=%ps token=%p", work, trace_work_fn,
-		     w->token);
+		     "work=%p function=%ps token=%llu", work, trace_work_fn,
+		     w->token->id);
 	KUNIT_EXPECT_EQ(test, test_gate_count(&w->tw.hold), 0);
 	window_end(test);
 	expect_no_more(test, &reader);
@@ -708,17 +731,17 @@ static void trace_tells_of_a_workqueue_that_closes(struct kunit *test)
 
 	reader = read_of("bgtoken_work", "work", work);
 	expect_event(test, &reader, "bgtoken_work_queue",
-		     "work=%p function=%ps token=%p delay=0", work, trace_work_fn,
-		     w->token);
+		     "work=%p function=%ps token=%llu delay=0", work, trace_work_fn,
+		     w->token->id);
 	expect_event(test, &reader, "bgtoken_work_start",
-		     "work=%p function=%ps token=%p", work, trace_work_fn,
-		     w->token);
+		     "work=%p function=%ps token=%llu", work, trace_work_fn,
+		     w->token->id);
 	expect_event(test, &reader, "bgtoken_work_refuse",
-		     "work=%p function=%ps token=%p reason=closing", work,
-		     trace_work_fn, w->token);
+		     "work=%p function=%ps token=%llu reason=closing", work,
+		     trace_work_fn, w->token->id);
 	expect_event(test, &reader, "bgtoken_work_end",
-		     "work=%p function=%ps token=%p", work, trace_work_fn,
-		     w->token);
+		     "work=%p function=%ps token=%llu", work, trace_work_fn,
+		     w->token->id);
 	expect_no_more(test, &reader);
 	window_end(test);
 }
@@ -735,8 +758,9 @@ static void expect_unit(struct kunit *test, struct reader *reader,
 			const char *event, struct mock *mock,
 			struct bgcompile_unit *unit, const char *tier, int error)
 {
-	expect_event(test, reader, event, "token=%p unit=%p tier=%s error=%d",
-		     mock->token, unit, tier, error);
+	expect_event(test, reader, event,
+		     "token=%llu unit=%p tier=%s error=%d", mock->token->id, unit, tier,
+		     error);
 }
 
 /* A unit that was held at the gate, and comes to an end with an error or 0. */
@@ -754,7 +778,7 @@ static void trace_tells_how_a_state_is_compiled(struct kunit *test)
 	struct mock *mock = mock_create(test, 3, .max_tasks = 1, .slice_ms = MOCK_ENDLESS_MS);
 	struct bgcompile_unit *first, *second, *top;
 	struct bgcompile_queue *queue = mock_state(mock)->queue;
-	struct bgtoken *token = mock->token;
+	u64 id = mock->token->id;
 	struct reader reader;
 	LIST_HEAD(units);
 
@@ -769,22 +793,21 @@ static void trace_tells_how_a_state_is_compiled(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mock_cancel_and_free(mock));
 	mock_drain(mock);
 
-	reader = read_of("bgcompile_", "token", token);
-	expect_event(test, &reader, "bgcompile_units_add",
-		     "token=%p baseline=2 top=1", token);
+	reader = read_of_token("bgcompile_", id);
+	expect_event(test, &reader, "bgcompile_units_add", "token=%llu baseline=2 top=1",
+		     id);
 	expect_event(test, &reader, "bgcompile_task_begin",
-		     "token=%p compile=%ps", token, mock_compile);
+		     "token=%llu compile=%ps", id, mock_compile);
 	expect_whole_unit(test, &reader, mock, first, "baseline", 0);
 	expect_whole_unit(test, &reader, mock, second, "baseline", 0);
 	expect_event(test, &reader, "bgcompile_event",
-		     "token=%p event=baseline-finished error=0", token);
+		     "token=%llu event=baseline-finished error=0", id);
 	expect_unit(test, &reader, "bgcompile_unit_begin", mock, top, "top", 0);
 	expect_unit(test, &reader, "bgcompile_unit_end", mock, top, "top", 0);
 	expect_unit(test, &reader, "bgcompile_unit_publish", mock, top, "top", -EIO);
 	expect_event(test, &reader, "bgcompile_event",
-		     "token=%p event=top-finished error=0", token);
-	expect_event(test, &reader, "bgcompile_task_stop", "token=%p tasks=0",
-		     token);
+		     "token=%llu event=top-finished error=0", id);
+	expect_event(test, &reader, "bgcompile_task_stop", "token=%llu tasks=0", id);
 	expect_no_more(test, &reader);
 	reader = read_of("bgcompile_", "queue", queue);
 	expect_event(test, &reader, "bgcompile_queue_free", "queue=%p dropped=0",
@@ -798,7 +821,7 @@ static void trace_tells_how_a_state_fails(struct kunit *test)
 	struct mock *mock = mock_create(test, 4, .max_tasks = 1, .batch = 3,
 					.slice_ms = MOCK_ENDLESS_MS);
 	struct bgcompile_unit *unit[3];
-	struct bgtoken *token = mock->token;
+	u64 id = mock->token->id;
 	struct reader reader;
 	LIST_HEAD(units);
 	int i;
@@ -812,11 +835,11 @@ static void trace_tells_how_a_state_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
 	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_FAILED));
 
-	reader = read_of("bgcompile_", "token", token);
-	expect_event(test, &reader, "bgcompile_units_add",
-		     "token=%p baseline=4 top=0", token);
+	reader = read_of_token("bgcompile_", id);
+	expect_event(test, &reader, "bgcompile_units_add", "token=%llu baseline=4 top=0",
+		     id);
 	expect_event(test, &reader, "bgcompile_task_begin",
-		     "token=%p compile=%ps", token, mock_compile);
+		     "token=%llu compile=%ps", id, mock_compile);
 	for (i = 0; i < 3; i++) {
 		expect_unit(test, &reader, "bgcompile_unit_begin", mock, unit[i],
 			    "baseline", 0);
@@ -830,9 +853,8 @@ static void trace_tells_how_a_state_fails(struct kunit *test)
 	expect_unit(test, &reader, "bgcompile_unit_drop", mock, unit[2],
 		    "baseline", -ENOSPC);
 	expect_event(test, &reader, "bgcompile_event",
-		     "token=%p event=failed error=%d", token, -ENOSPC);
-	expect_event(test, &reader, "bgcompile_task_stop", "token=%p tasks=0",
-		     token);
+		     "token=%llu event=failed error=%d", id, -ENOSPC);
+	expect_event(test, &reader, "bgcompile_task_stop", "token=%llu tasks=0", id);
 	expect_no_more(test, &reader);
 }
 
@@ -840,7 +862,7 @@ static void trace_tells_how_a_state_is_cancelled(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 6, .max_tasks = 1, .slice_ms = MOCK_ENDLESS_MS);
 	struct bgcompile_queue *queue = mock_state(mock)->queue;
-	struct bgtoken *token = mock->token;
+	u64 id = mock->token->id;
 	struct bgcompile_unit *unit;
 	struct reader reader;
 	LIST_HEAD(units);
@@ -855,11 +877,11 @@ static void trace_tells_how_a_state_is_cancelled(struct kunit *test)
 	test_gate_open(&mock->gate);
 	mock_drain(mock);
 
-	reader = read_of("bgcompile_", "token", token);
-	expect_event(test, &reader, "bgcompile_units_add",
-		     "token=%p baseline=6 top=0", token);
+	reader = read_of_token("bgcompile_", id);
+	expect_event(test, &reader, "bgcompile_units_add", "token=%llu baseline=6 top=0",
+		     id);
 	expect_event(test, &reader, "bgcompile_task_begin",
-		     "token=%p compile=%ps", token, mock_compile);
+		     "token=%llu compile=%ps", id, mock_compile);
 	expect_unit(test, &reader, "bgcompile_unit_begin", mock, unit, "baseline", 0);
 	expect_unit(test, &reader, "bgcompile_unit_end", mock, unit, "baseline",
 		    -EINTR);
@@ -875,7 +897,7 @@ static void trace_tells_how_a_state_is_cancelled(struct kunit *test)
 static void trace_tells_of_a_task_that_yields(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 2, .max_tasks = 1, .slice_ms = 1);
-	struct bgtoken *token = mock->token;
+	u64 id = mock->token->id;
 	struct bgcompile_unit *first, *second;
 	struct reader reader;
 	LIST_HEAD(units);
@@ -887,16 +909,15 @@ static void trace_tells_of_a_task_that_yields(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
 
-	reader = read_of("bgcompile_", "token", token);
-	expect_event(test, &reader, "bgcompile_units_add",
-		     "token=%p baseline=2 top=0", token);
+	reader = read_of_token("bgcompile_", id);
+	expect_event(test, &reader, "bgcompile_units_add", "token=%llu baseline=2 top=0",
+		     id);
 	expect_event(test, &reader, "bgcompile_task_begin",
-		     "token=%p compile=%ps", token, mock_compile);
+		     "token=%llu compile=%ps", id, mock_compile);
 	expect_whole_unit(test, &reader, mock, first, "baseline", 0);
-	expect_event(test, &reader, "bgcompile_task_yield", "token=%p tasks=1",
-		     token);
+	expect_event(test, &reader, "bgcompile_task_yield", "token=%llu tasks=1", id);
 	expect_event(test, &reader, "bgcompile_task_begin",
-		     "token=%p compile=%ps", token, mock_compile);
+		     "token=%llu compile=%ps", id, mock_compile);
 	expect_unit(test, &reader, "bgcompile_unit_begin", mock, second,
 		    "baseline", 0);
 	expect_no_more(test, &reader);
@@ -906,7 +927,7 @@ static void trace_tells_of_a_task_that_yields(struct kunit *test)
 static void trace_tells_how_many_tasks_are_left(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 2, .max_tasks = 2, .slice_ms = MOCK_ENDLESS_MS);
-	struct bgtoken *token = mock->token;
+	u64 id = mock->token->id;
 	struct reader reader;
 	LIST_HEAD(units);
 
@@ -919,15 +940,13 @@ static void trace_tells_how_many_tasks_are_left(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_until(mock_progress(mock).tasks == 1));
 	test_gate_open(&mock->gate);
 	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
-	reader = read_of("bgcompile_task", "token", token);
+	reader = read_of_token("bgcompile_task", id);
 	expect_event(test, &reader, "bgcompile_task_begin",
-		     "token=%p compile=%ps", token, mock_compile);
+		     "token=%llu compile=%ps", id, mock_compile);
 	expect_event(test, &reader, "bgcompile_task_begin",
-		     "token=%p compile=%ps", token, mock_compile);
-	expect_event(test, &reader, "bgcompile_task_stop", "token=%p tasks=1",
-		     token);
-	expect_event(test, &reader, "bgcompile_task_stop", "token=%p tasks=0",
-		     token);
+		     "token=%llu compile=%ps", id, mock_compile);
+	expect_event(test, &reader, "bgcompile_task_stop", "token=%llu tasks=1", id);
+	expect_event(test, &reader, "bgcompile_task_stop", "token=%llu tasks=0", id);
 	expect_no_more(test, &reader);
 }
 

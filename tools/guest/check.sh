@@ -7,8 +7,8 @@
 #
 #	SUITES		modules, each with its parameters after commas:
 #			bgtoken_stress_test,stress_ms=3000
-#	SAMPLES		of bgfilter_badinput, bgfilter_bulk, bgfilter_cancel, bgedu_unplug,
-#			bgedu_fuzz, bgfilter_fuzz, bgfilter_reload, bgfilter_failures: run those too
+#	SAMPLES		of bgtoken_state, bgfilter_badinput, bgfilter_bulk, bgfilter_cancel,
+#			bgedu_unplug, bgedu_fuzz, bgfilter_fuzz, bgfilter_reload, bgfilter_failures: run those too
 #	MOST		allocations that fail in each command of the last, at most
 #	CALLS SEED	random calls to each device, and of which numbers
 #	RELOADS		how often the modules are inserted and removed
@@ -133,6 +133,9 @@ numbered() {
 	{ print; fflush() }
 	END { print "1.." n; exit !all }'
 }
+
+# shellcheck disable=SC2317 # the same
+state() { sh state.sh | numbered; }
 
 # shellcheck disable=SC2317 # the same
 failures() { sh failures.sh | numbered; }

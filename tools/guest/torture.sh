@@ -18,6 +18,7 @@ state() { param bgtoken_torture state; }
 tell() { dmesg -c | sed -n 's/.*bgtoken_torture: /# /p'; }
 
 plugged=0
+seen=0
 # One of the CPUs but the first, off and back.
 hotplug() {
 	cpu=/sys/devices/system/cpu/cpu$(($(random) % ($(nproc --all) - 1) + 1))/online
@@ -31,10 +32,14 @@ insmod /modules/bgtoken.ko && insmod /modules/bgcompile.ko &&
 while [ "$(state)" = running ]; do
 	sleep 2
 	[ "${HOTPLUG:-}" != 1 ] || hotplug
+	cat /sys/kernel/debug/bgtoken/totals >/run/totals || break
+	lines=$(grep -v '^#' /sys/kernel/debug/bgtoken/tokens | wc -l) || break
+	seen=$((seen > lines ? seen : lines))
 	tell
 done
 tell
 [ "${HOTPLUG:-}" != 1 ] || check "CPUs went off and came back ($plugged)" [ "$plugged" -gt 0 ]
+check "the tokens that are alive were read meanwhile (at most $seen)" [ "$seen" -gt 10 ]
 check "what is promised held: $(state)" [ "$(state)" = SUCCESS ]
 rmmod bgtoken_torture
 check "nothing is left" alive_are "0 0"

@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# /sys/kernel/debug/bgtoken/: does it show the tokens that are alive, and while they come and go?
+# Inside the virtual machine; tools/guest/check.sh runs it, with the modules inserted.
+
+set -u
+# shellcheck source=tools/guest/lib.sh
+. ./lib.sh
+
+state=/sys/kernel/debug/bgtoken
+packets=/run/packets
+
+tokens() { grep -v '^#' $state/tokens; }
+total() { sed -n "s/^$1 //p" $state/totals; }
+
+loaded() { [ "$(param bgfilter sets)" = 1 ]; }
+none_loaded() { [ "$(param bgfilter sets)" = 0 ]; }
+
+# A header, and a line for each token, of which one is that of the set that is loaded.
+shown() {
+	head -n 1 $state/tokens | grep -q '^# *id kind *state *refs scopes pending name, created at$' &&
+		[ "$(tokens | wc -l)" = "$(param bgtoken tokens)" ] &&
+		[ "$(tokens | grep -c '^ *[0-9]* [a-z]* *open *[1-9][0-9]* *0 *0 bgcompile:.*, bgfilter:set\.c:[0-9]*$')" = 1 ]
+}
+
+summed_up() {
+	[ "$(total tokens)" = "$(tokens | wc -l)" ] &&
+		[ "$(total tokens)" = $(($(total tokens_mutex) + $(total tokens_shared) + $(total tokens_spin) + $(total tokens_percpu))) ] &&
+		[ "$(total works)" = "$(param bgtoken works)" ] &&
+		[ "$(total sites)" -gt 0 ]
+}
+
+not_shown() { [ "$(tokens | grep -c bgfilter:)" = 0 ]; }
+
+# Each line is whole, whatever comes and goes meanwhile.
+reads_on() {
+	bgfilter cancel -n 300 --rounds 20 >/run/cancel.txt &
+	reads=0
+	while kill -0 $! 2>/dev/null; do
+		tokens >/run/tokens && cat $state/totals >/run/totals || break
+		! grep -v '^ *[0-9]* [a-z]* *[a-z]* *[0-9]* *[0-9]* *[0-9]* .*, [a-z_]*:[a-z_]*\.c:[0-9]*$' /run/tokens || break
+		reads=$((reads + 1))
+	done
+	echo "# $reads reads"
+	wait $! && [ $reads -gt 0 ]
+}
+
+mkfifo $packets
+exec 5<>$packets	# does not wait for a reader
+bgfilter run -r $packets tcp >/run/said 2>&1 5>&- &
+child=$!
+check "a set of filters is loaded" until_so loaded
+check "its token is shown, and where it was created" until_so shown
+check "the totals agree with that" until_so summed_up
+exec 5>&-
+wait $child
+check "it is not shown any more when the set is gone" until_so eval 'none_loaded && not_shown'
+check "sets come and go while their tokens are read" reads_on
+[ $failed = 0 ] && echo "all of it held"
