@@ -53,17 +53,19 @@ DECLARE_EVENT_CLASS(bgcompile_unit,
 	TP_STRUCT__entry(
 		__field(u64,	token)
 		__field(void *,	unit)
+		__field(size_t,	size)
 		__field(int,	tier)
 		__field(int,	error)
 	),
 	TP_fast_assign(
 		__entry->token = token->id;
 		__entry->unit = unit;
+		__entry->size = unit->size;
 		__entry->tier = unit->tier;
 		__entry->error = error;
 	),
-	TP_printk("token=%llu unit=%p tier=%s error=%d", __entry->token,
-		  __entry->unit, bgcompile_show_tier(__entry->tier),
+	TP_printk("token=%llu unit=%p tier=%s size=%zu error=%d", __entry->token,
+		  __entry->unit, bgcompile_show_tier(__entry->tier), __entry->size,
 		  __entry->error)
 );
 

@@ -14,6 +14,7 @@
 #include "compile_mock.h"
 
 #define MOST_RECORDS	64
+#define TOP_SIZE	7	/* of a unit of that tier; mock_unit() has 1 */
 
 /* What the probes have seen, in this order; begun anew for each case. */
 struct record {
@@ -759,8 +760,8 @@ static void expect_unit(struct kunit *test, struct reader *reader,
 			struct bgcompile_unit *unit, const char *tier, int error)
 {
 	expect_event(test, reader, event,
-		     "token=%llu unit=%p tier=%s error=%d", mock->token->id, unit, tier,
-		     error);
+		     "token=%llu unit=%p tier=%s size=%d error=%d", mock->token->id, unit,
+		     tier, strcmp(tier, "top") ? 1 : TOP_SIZE, error);
 }
 
 /* A unit that was held at the gate, and comes to an end with an error or 0. */
@@ -784,7 +785,7 @@ static void trace_tells_how_a_state_is_compiled(struct kunit *test)
 
 	mock_unit(mock, &units);
 	first = last_of(&units);
-	mock_unit_sized(mock, &units, BGCOMPILE_TOP, 1)->publish_error = -EIO;
+	mock_unit_sized(mock, &units, BGCOMPILE_TOP, TOP_SIZE)->publish_error = -EIO;
 	top = last_of(&units);
 	mock_unit(mock, &units);
 	second = last_of(&units);
