@@ -86,6 +86,7 @@ help:
 	@echo '  litmus    the barriers, each as it is and weaker, under the kernel'"'"'s memory model'
 	@echo '  model     tokens, works and compile queues: every state, looked at by Spin'
 	@echo '  lint      look at the sources with every checker there is'
+	@echo '  docs      the documents as web pages, in build/docs/'
 	@echo '  coverage  which lines and branches the tests take: a report in build/coverage/'
 	@echo '  bench     measure it against what is used instead, in QEMU: tables and plots'
 	@echo '  bench-icount  scopes, cancels, tails, tokens, closes and filters, in instructions'
@@ -194,8 +195,8 @@ kunit:
 find:
 	@tools/find $(TREE)
 
-.PHONY: lint litmus model coverage
-lint litmus coverage:
+.PHONY: lint docs litmus model coverage
+lint docs litmus coverage:
 	@tools/$@
 model:
 	@tools/model $(if $(QUICK),--quick)

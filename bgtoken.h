@@ -1024,10 +1024,10 @@ __devm_bgtoken_delayed_work_create(struct device *dev, struct bgtoken *token,
  * bgtoken_delayed_work_init() - make a delayed work ready to be queued
  * @_dwork:	memory of the caller's, never part of the owner
  * @_token:	the work takes a reference of its own on it
- * @_fn:	as for bgtoken_work_init(); it is given &_dwork->work
- * @_release:	as for bgtoken_work_init(); it is given &_dwork->work
+ * @_fn:	as for bgtoken_work_init(); it is given ``&_dwork->work``
+ * @_release:	as for bgtoken_work_init(); it is given ``&_dwork->work``
  *
- * Put it with bgtoken_work_put(&_dwork->work).  Otherwise as
+ * Put it with ``bgtoken_work_put(&_dwork->work)``.  Otherwise as
  * bgtoken_work_init().
  *
  * Context: Any but NMI.

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The examples of Documentation/bgtoken.rst, compiled from its text and run: what is
- * promised there is what happens.  What they call that is not there in a test is
- * defined before them.
+ * The examples of Documentation/, compiled from its text and run: what is promised there is
+ * what happens.  What they call that is not there in a test is defined before them.
  */
 #include <linux/completion.h>
 #include <linux/device.h>
@@ -14,6 +13,7 @@
 #include <linux/poll.h>
 #include <linux/xarray.h>
 
+#include "bgcompile.h"
 #include "test_gate.h"
 
 /* What the examples take for granted */
@@ -80,6 +80,70 @@ static void foo_index_free(struct foo_index *index)
 		return;
 	kfree(index);
 	atomic_dec(&indexes);
+}
+
+struct meter;
+
+static struct test_gate fitting;	/* holds meter_slope_of() */
+static int powered_down;
+
+static int meter_slope_of(const int *readings)
+{
+	test_gate_pass(&fitting);
+	return readings[1] - readings[0];
+}
+
+static void meter_power_down(struct meter *meter)
+{
+	powered_down++;
+}
+
+struct rule_text {
+	struct kref kref;
+};
+
+struct rule_code {
+	int index;
+};
+
+static struct test_gate making;		/* holds rule_code_make() */
+static atomic_t texts, codes;
+
+static struct rule_text *rule_text_get(struct rule_text *text)
+{
+	kref_get(&text->kref);
+	return text;
+}
+
+static void rule_text_free(struct kref *kref)
+{
+	kfree(container_of(kref, struct rule_text, kref));
+	atomic_dec(&texts);
+}
+
+static void rule_text_put(struct rule_text *text)
+{
+	kref_put(&text->kref, rule_text_free);
+}
+
+static struct rule_code *rule_code_make(struct rule_text *text, int index)
+{
+	struct rule_code *code = kzalloc(sizeof(*code), GFP_KERNEL);
+
+	test_gate_pass(&making);
+	if (code) {
+		code->index = index;
+		atomic_inc(&codes);
+	}
+	return code;
+}
+
+static void rule_code_free(struct rule_code *code)
+{
+	if (!code)
+		return;
+	kfree(code);
+	atomic_dec(&codes);
 }
 
 static struct bgtoken_wq *foo_wq;
@@ -215,6 +279,84 @@ static struct device *test_device(struct kunit *test)
 static void unbind(struct doc_test *t)
 {
 	devres_release_group(&t->pdev->dev, NULL);
+}
+
+/* Returns when its samples are being fitted. */
+static struct meter *bind_meter(struct kunit *test)
+{
+	struct device *dev = test_device(test);
+
+	KUNIT_ASSERT_NOT_NULL(test, devres_open_group(dev, NULL, GFP_KERNEL));
+	KUNIT_ASSERT_EQ(test, meter_probe(dev), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&fitting, 1));
+	return dev_get_drvdata(dev);
+}
+
+static void unbind_meter(struct doc_test *t)
+{
+	meter_remove(&t->pdev->dev);
+	unbind(t);
+}
+
+static void meter_is_fitted(struct kunit *test)
+{
+	struct meter *meter = bind_meter(test);
+
+	scoped_bgtoken(meter->token, struct meter *, alive)
+		alive->samples[1] = 7;		/* of the next fit, in a second */
+	test_gate_open(&fitting);
+	KUNIT_EXPECT_TRUE(test, test_until(READ_ONCE(meter->slope) == 7));
+	unbind_meter(test->priv);
+	KUNIT_EXPECT_EQ(test, powered_down, 1);
+}
+
+static void meter_may_go_while_its_samples_are_fitted(struct kunit *test)
+{
+	bind_meter(test);
+	unbind_meter(test->priv);
+	test_gate_open(&fitting);
+	bgtoken_wq_flush(meter_wq);
+}
+
+static struct rules *new_rules(struct kunit *test)
+{
+	struct rules *rules = kzalloc(sizeof(*rules), GFP_KERNEL);
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, rules);
+	rules->text = kzalloc(sizeof(*rules->text), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, rules->text);
+	kref_init(&rules->text->kref);
+	atomic_inc(&texts);
+	KUNIT_ASSERT_EQ(test, rules_init(rules), 0);
+	for (i = 0; i < ARRAY_SIZE(rules->code); i++)
+		KUNIT_EXPECT_EQ(test, rules_add(rules, i), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&making, 1));
+	return rules;
+}
+
+static void rules_are_compiled(struct kunit *test)
+{
+	struct rules *rules = new_rules(test);
+	int i;
+
+	test_gate_open(&making);
+	KUNIT_EXPECT_EQ(test, bgcompile_wait(&rules->compile, BGCOMPILE_BASELINE_FINISHED), 0);
+	for (i = 0; i < ARRAY_SIZE(rules->code); i++) {
+		KUNIT_EXPECT_NOT_NULL(test, rules->code[i]);
+		if (rules->code[i])
+			KUNIT_EXPECT_EQ(test, rules->code[i]->index, i);
+	}
+	rules_close(rules);
+}
+
+static void rules_may_go_while_they_are_compiled(struct kunit *test)
+{
+	rules_close(new_rules(test));
+	KUNIT_EXPECT_EQ(test, atomic_read(&texts), 1);		/* a task has it */
+	test_gate_open(&making);
+	bgtoken_wq_flush(rules_wq);
+	KUNIT_EXPECT_EQ(test, atomic_read(&texts), 0);
 }
 
 static struct doc_test *bound;	/* has a foo */
@@ -661,11 +803,16 @@ static int doc_test_init(struct kunit *test)
 	t->live_works = test_live(bgtoken_live_works);
 	test_gate_init(&parsing);
 	test_gate_init(&filtering);
+	test_gate_init(&fitting);
+	test_gate_init(&making);
 	samples = 0;
+	powered_down = 0;
 	line.raised_last = false;
 	foo_wq = bgtoken_wq_create("bgtoken_doc", WQ_UNBOUND, 0);
 	pump_wq = foo_wq;
 	button_wq = foo_wq;
+	meter_wq = foo_wq;
+	rules_wq = foo_wq;
 	return PTR_ERR_OR_ZERO(foo_wq);
 }
 
@@ -677,6 +824,8 @@ static void doc_test_exit(struct kunit *test)
 		return;
 	test_gate_open(&parsing);
 	test_gate_open(&filtering);
+	test_gate_open(&fitting);
+	test_gate_open(&making);
 	if (!test_thread_join(&t->thread)) {
 		KUNIT_FAIL(test, "a thread left behind");
 		return;
@@ -686,12 +835,18 @@ static void doc_test_exit(struct kunit *test)
 		platform_device_unregister(t->pdev);
 	KUNIT_EXPECT_EQ(test, atomic_read(&images), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&indexes), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&texts), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&codes), 0);
 	test_nothing_left(test, bgtoken_live_tokens, t->live_tokens);
 	test_nothing_left(test, bgtoken_live_works, t->live_works);
 	kfree(t);
 }
 
 static struct kunit_case doc_test_cases[] = {
+	KUNIT_CASE(meter_is_fitted),
+	KUNIT_CASE(meter_may_go_while_its_samples_are_fitted),
+	KUNIT_CASE(rules_are_compiled),
+	KUNIT_CASE(rules_may_go_while_they_are_compiled),
 	KUNIT_CASE(foo_job_gives_its_index_to_foo),
 	KUNIT_CASE(foo_may_go_while_its_job_parses),
 	KUNIT_CASE(foo_that_cannot_start_leaves_nothing),
@@ -722,5 +877,5 @@ static struct kunit_suite doc_test_suite = {
 
 kunit_test_suite(doc_test_suite);
 
-MODULE_DESCRIPTION("KUnit tests of bgtoken: the examples of its document");
+MODULE_DESCRIPTION("KUnit tests of bgtoken: the examples of its documents");
 MODULE_LICENSE("GPL");
