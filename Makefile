@@ -96,7 +96,7 @@ help:
 	@echo '  modules   bgtoken.ko, bgcompile.ko and the samples, in build/KERNEL/'
 	@echo '  deb       Debian packages, in build/deb/: DKMS, headers, and the tool of the sample'
 	@echo '  install, uninstall   the modules for the running kernel, and headers; as root'
-	@echo '  tool      the user tools of the samples, in build/tool/'
+	@echo '  tool      the user tools of the samples and of their tests, in build/tool/'
 	@echo '  setup     install what is missing, get the kernel; the others do it too'
 	@echo '  clean     remove build/ (the kernels stay in the cache folder)'
 	@echo 'Variables:'
@@ -138,7 +138,7 @@ modules: sources $(if $(KDIR),,setup)
 
 .PHONY: tool
 tool: $(if $(KDIR),,setup)
-	@+for tool in samples/*/tool; do \
+	@+for tool in samples/*/tool samples/*/test; do \
 		$(MAKE) $(quiet) --no-print-directory $(jobs) -C $$tool O='$(TOOL_DIR)' || exit; \
 	done
 

@@ -51,11 +51,15 @@ void bench_stats_files(struct dentry *dir);
 void bench_stats_exit(void);
 void bench_stats_log(void);
 
-/* main.c */
-
+/* What is being done, for who asks meanwhile; and is it to end? */
 void bench_progress(const char *what, unsigned int done, unsigned int total);
+const char *bench_doing(void);
 bool bench_stop(void);
 const char *bench_number(char *buffer, size_t size, long number);
+
+/* clock.c */
+
+void bench_calibrate(void);
 
 /* Some work that takes about this long, by a loop that was timed at the start. */
 void bench_work_us(unsigned int us);

@@ -12,7 +12,6 @@
  */
 #include <linux/debugfs.h>
 #include <linux/kthread.h>
-#include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
@@ -54,112 +53,7 @@ MODULE_PARM_DESC(tokens, "tokens: the most tokens (default 1000000)");
 
 static struct task_struct *bench_task;
 static struct dentry *bench_dir;
-static char bench_doing[80] = "starting";
 static bool bench_done;
-static unsigned long work_loops = 1000;		/* a us */
-
-void bench_progress(const char *what, unsigned int done, unsigned int total)
-{
-	scnprintf(bench_doing, sizeof(bench_doing), "%s %u/%u", what, done,
-		  total);
-	cond_resched();
-}
-
-bool bench_stop(void)
-{
-	return kthread_should_stop();
-}
-
-const char *bench_number(char *buffer, size_t size, long number)
-{
-	scnprintf(buffer, size, "%ld", number);
-	return buffer;
-}
-
-#ifdef BENCH_OWN_CLOCK
-static u64 clock_start;			/* in cycles */
-static u64 clock_mult;			/* ns a cycle, times 2^32 */
-
-static u64 clock_cycles(void)
-{
-	u32 low, high;
-
-	asm volatile("lfence; rdtsc" : "=a" (low), "=d" (high) : : "memory");
-	return ((u64)high << 32 | low) - clock_start;
-}
-
-u64 bench_now(void)
-{
-	return mul_u64_u64_shr(clock_cycles(), clock_mult, 32);
-}
-
-/* One moment by both clocks: of a few, the one that the least came between. */
-static u64 clock_both(u64 *cycles)
-{
-	u64 best = U64_MAX, moment = 0, before, now, ns;
-	int i;
-
-	for (i = 0; i < 50; i++) {
-		before = ktime_get_ns();
-		now = clock_cycles();
-		ns = ktime_get_ns();
-		if (ns - before < best) {
-			best = ns - before;
-			moment = ns;
-			*cycles = now;
-		}
-	}
-	return moment;
-}
-
-/* Against the clock that has steps, for so long that they are a millionth of it. */
-static void clock_calibrate(void)
-{
-	u64 from, to, cycles;
-
-	from = clock_both(&cycles);
-	clock_start = cycles;
-	do {
-		to = clock_both(&cycles);
-	} while (to - from < NSEC_PER_SEC / 4);
-	clock_mult = mul_u64_u64_div_u64(to - from, 1ULL << 32, cycles);
-}
-#else
-static void clock_calibrate(void)
-{
-}
-#endif
-
-static noinline void bench_spin(unsigned long n)
-{
-	while (n--)
-		barrier();
-}
-
-void bench_work_us(unsigned int us)
-{
-	bench_spin(us * work_loops);
-}
-
-/* The quickest of a few is the one that nothing came between. */
-static void bench_calibrate(void)
-{
-	const unsigned long n = 100000;
-	u64 best = U64_MAX, clock = U64_MAX, start;
-	int i;
-
-	clock_calibrate();
-	for (i = 0; i < 20; i++) {
-		start = bench_now();
-		bench_spin(n);
-		best = min(best, bench_now() - start);
-		start = bench_now();
-		clock = min(clock, bench_now() - start);
-	}
-	work_loops = max(div64_u64(n * NSEC_PER_USEC, max(best, 1ULL)), 1ULL);
-	bench_rate("machine", "clock", "read", clock * 1000, "ns");
-	bench_rate("machine", "loop", "us", work_loops * 1000, "loops");
-}
 
 static const struct {
 	const char *name;
@@ -221,7 +115,7 @@ static int status_show(struct seq_file *m, void *unused)
 	else if (smp_load_acquire(&bench_done))	/* pairs with bench_run() */
 		seq_puts(m, "passed\n");
 	else
-		seq_printf(m, "running %s\n", bench_doing);
+		seq_printf(m, "running %s\n", bench_doing());
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(status);

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The benchmark's statistics: series of samples, their medians and tails, the
- * files that show them, and failures.
+ * files that show them, progress, and failures.
  */
 #include <linux/debugfs.h>
 #include <linux/err.h>
+#include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
@@ -23,6 +25,29 @@
 static DEFINE_MUTEX(series_lock);
 static LIST_HEAD(series_list);
 static atomic_t failures = ATOMIC_INIT(0);
+static char doing[80] = "starting";
+
+void bench_progress(const char *what, unsigned int done, unsigned int total)
+{
+	scnprintf(doing, sizeof(doing), "%s %u/%u", what, done, total);
+	cond_resched();
+}
+
+bool bench_stop(void)
+{
+	return kthread_should_stop();
+}
+
+const char *bench_number(char *buffer, size_t size, long number)
+{
+	scnprintf(buffer, size, "%ld", number);
+	return buffer;
+}
+
+const char *bench_doing(void)
+{
+	return doing;
+}
 
 struct bench_series {
 	struct list_head node;

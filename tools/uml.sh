@@ -23,7 +23,7 @@ sources() {
 	find Kbuild Kconfig ./*.[ch] Documentation kunit samples bench torture -type f \
 		\( -name '*.[ch]' -o -name Kbuild -o -name Kconfig -o -name .kunitconfig \
 		-o -name '*.rst' -o -name '*.awk' \) \
-		! -name '*.mod.c' ! -path '*/tool/*' 2>/dev/null || true
+		! -name '*.mod.c' ! -path '*/tool/*' ! -path 'samples/*/test/*' 2>/dev/null || true
 }
 
 # replace FILE: by standard input, and only if it differs.

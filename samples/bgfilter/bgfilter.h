@@ -3,7 +3,8 @@
  * bgfilter: classic BPF filters compiled in the background.
  *
  *	main.c		/dev/bgfilter: one file, one set
- *	set.c		the set: owner of a compile state and its units
+ *	set.c		the set: owner of a compile state
+ *	image.c		what was loaded, and its units, which outlive the set
  *	results.c	what was published, and how it goes
  *	prog.c		one program: check it, decode it, interpret it
  *	native.c	one program for the kernel's own compiler
@@ -94,7 +95,7 @@ void bgfilter_results_leave(struct bgfilter_results *results);
 int bgfilter_results_wait(void);
 void bgfilter_results_exit(void);
 
-/* set.c */
+/* image.c */
 
 struct bgfilter_image;
 
@@ -119,6 +120,18 @@ struct bgfilter_image {
 	atomic64_t compile_ns[BGCOMPILE_TIERS];
 	atomic64_t longest_ns[BGCOMPILE_TIERS];
 };
+
+struct bgfilter_set;
+
+struct bgfilter_image *bgfilter_image_create(struct bgfilter_load *load);
+void bgfilter_image_put(void *image);
+int bgfilter_compile(struct bgcompile_unit *unit, void *env,
+		     struct bgtoken *token);
+int bgfilter_publish_in(struct bgfilter_set *set, struct bgfilter_unit *unit);
+void bgfilter_free_unit(struct bgcompile_unit *unit);
+void bgfilter_image_exit(void);
+
+/* set.c */
 
 struct bgfilter_file;
 struct bgfilter_flush;
@@ -145,13 +158,6 @@ int bgfilter_set_run(struct bgfilter_set *set, const struct sk_buff *skb,
 void bgfilter_set_progress(struct bgfilter_set *set,
 			   struct bgcompile_progress *progress);
 
-void bgfilter_set_event(struct bgfilter_set *set, enum bgcompile_event event,
-			int error);
-int bgfilter_compile(struct bgcompile_unit *unit, void *env,
-		     struct bgtoken *token);
-int bgfilter_publish_in(struct bgfilter_set *set, struct bgfilter_unit *unit);
-void bgfilter_free_unit(struct bgcompile_unit *unit);
-
 void bgfilter_set_exit(void);
 
 /* main.c */
@@ -170,7 +176,9 @@ extern unsigned int bgfilter_max_tasks;
 
 /* flush.c */
 
-int bgfilter_flush_start(struct bgfilter_set *set);
+typedef void bgfilter_event_fn(struct bgfilter_set *set, enum bgcompile_event event, int error);
+
+int bgfilter_flush_start(struct bgfilter_set *set, bgfilter_event_fn *event);
 void bgfilter_flush_stop(struct bgfilter_set *set);
 void bgfilter_flush_progress(struct bgfilter_flush *flush,
 			     struct bgcompile_progress *progress);

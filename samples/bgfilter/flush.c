@@ -24,6 +24,7 @@ struct bgfilter_flush {
 	struct bgfilter_unit *end;
 	bool stop;
 	struct bgcompile_progress progress;
+	bgfilter_event_fn *event;
 	unsigned int nr_tasks;
 	struct bgfilter_flush_task tasks[] __counted_by(nr_tasks);
 };
@@ -89,20 +90,19 @@ static void bgfilter_flush_workfn(struct work_struct *work)
 		spin_unlock(&flush->lock);
 		for (event = 0; event < BGCOMPILE_EVENTS; event++)
 			if (events & BIT(event))
-				bgfilter_set_event(set, event,
-						   event == BGCOMPILE_FAILED ?
-						   err : 0);
+				flush->event(set, event, event == BGCOMPILE_FAILED ? err : 0);
 	}
 }
 
 /**
  * bgfilter_flush_start() - begin to compile, the old way
  * @set:	as created
+ * @event:	called for each event
  *
  * Context: Process context; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int bgfilter_flush_start(struct bgfilter_set *set)
+int bgfilter_flush_start(struct bgfilter_set *set, bgfilter_event_fn *event)
 {
 	unsigned int nr_tasks = bgfilter_max_tasks ?: num_online_cpus();
 	struct bgfilter_image *image = set->image;
@@ -119,6 +119,7 @@ int bgfilter_flush_start(struct bgfilter_set *set)
 			flush->progress.total[tier] = image->nr_progs;
 	flush->next = image->units;
 	flush->end = image->units + image->nr_units;
+	flush->event = event;
 	flush->nr_tasks = nr_tasks;
 	flush->progress.tasks = nr_tasks;
 	set->flush = flush;
