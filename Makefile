@@ -100,7 +100,7 @@ help:
 	@echo '  setup     install what is missing, get the kernel; the others do it too'
 	@echo '  clean     remove build/ (the kernels stay in the cache folder)'
 	@echo 'Variables:'
-	@echo '  KERNEL=   $(shell bash -c '. tools/lib.sh; echo "$$BG_STOCK_KERNELS"'): Debian'"'"'s'
+	@echo '  KERNEL=   $(shell bash -c '. tools/lib/lib.sh; echo "$$BG_STOCK_KERNELS"'): Debian'"'"'s'
 	@echo '            (the checks take those that tools/check --help and the like name)'
 	@echo '  FILTER=   check, check-kcsan, kunit: the suites that match, as kunit.py has it'
 	@echo '  REPEAT= LOAD=   check, check-...: so many runs, beside so many busy loops'

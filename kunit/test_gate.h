@@ -64,7 +64,7 @@
 
 /*
  * How long anything may hang on this machine, in seconds: tools/guest/init finds out while it
- * starts, see BG_PATIENCE in tools/lib.sh.  One object of a module has it for all.
+ * starts, see BG_PATIENCE in tools/lib/lib.sh.  One object of a module has it for all.
  */
 #define test_patience		__PASTE(__KBUILD_MODNAME, _patience)
 extern unsigned int test_patience;

@@ -79,5 +79,5 @@ suspend_once() {
 # A random number from 0 to 255.
 random() { echo $(($(od -An -N1 -tu1 /dev/urandom))); }
 
-# What QEMU is to do: see tools/qmp.
+# What QEMU is to do: see tools/lib/qmp.
 qmp() { echo "qmp: $*" >&"${QMP:-1}"; }

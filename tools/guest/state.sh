@@ -38,7 +38,8 @@ reads_on() {
 	bgfilter cancel -n 300 --rounds 20 >/run/cancel.txt &
 	reads=0
 	while kill -0 $! 2>/dev/null; do
-		tokens >/run/tokens && cat $state/totals >/run/totals || break
+		cat $state/totals >/run/totals || break
+		tokens >/run/tokens
 		! grep -v '^ *[0-9]* [a-z]* *[a-z]* *[0-9]* *[0-9]* *[0-9]* .*, [a-z_]*:[a-z_]*\.c:[0-9]*$' /run/tokens || break
 		reads=$((reads + 1))
 	done

@@ -33,7 +33,7 @@ while [ "$(state)" = running ]; do
 	sleep 2
 	[ "${HOTPLUG:-}" != 1 ] || hotplug
 	cat /sys/kernel/debug/bgtoken/totals >/run/totals || break
-	lines=$(grep -v '^#' /sys/kernel/debug/bgtoken/tokens | wc -l) || break
+	lines=$(grep -v -c '^#' /sys/kernel/debug/bgtoken/tokens)
 	seen=$((seen > lines ? seen : lines))
 	tell
 done

@@ -23,7 +23,7 @@
 #define NOT_ONE_PROGRAM	(~0U)
 /*
  * For what must come, however slow the machine: it ends what has failed, and no test waits
- * for it.  As long as the machine's own patience (VM_PATIENCE, see tools/lib.sh), after
+ * for it.  As long as the machine's own patience (VM_PATIENCE, see tools/lib/lib.sh), after
  * which it would be taken to hang.
  */
 unsigned int deadline_ms(void);

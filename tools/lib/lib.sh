@@ -11,7 +11,7 @@ export LC_ALL=C.UTF-8
 # Debian keeps depmod, modprobe and the like out of a plain user's PATH.
 PATH=$PATH:/usr/sbin:/sbin
 
-BG_ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+BG_ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
 # shellcheck disable=SC2034 # used by those who source this
 BG_BUILD=$BG_ROOT/build
 
