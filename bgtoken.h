@@ -101,7 +101,7 @@ enum bgtoken_kind {
 
 #define BGTOKEN_KINDS	(BGTOKEN_PERCPU + 1)
 
-#define BGTOKEN_SITE_LEN	32	/* longer names are cut off in what is told of a token */
+#define BGTOKEN_SITE_LEN	40	/* longer names are cut off in what is told of a token */
 
 /* A place in the source that creates tokens: what tells them apart to people and lockdep. */
 struct bgtoken_site {
