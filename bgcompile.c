@@ -1205,3 +1205,4 @@ module_init(bgcompile_module_init);
 MODULE_DESCRIPTION("Background compilation, cancellable at once");
 MODULE_AUTHOR("the bgtoken developers");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);

@@ -35,6 +35,9 @@
 #define context_lock_struct(name)	struct name
 #endif
 
+/* MODULE_IMPORT_NS() wants a name or a string, also among releases of one stable series. */
+#define COMPAT_IMPORT_NS(ns)		MODULE_INFO(import_ns, #ns)
+
 /*
  * WQ_PERCPU by number: a kernel that has it wants it or WQ_UNBOUND, stable ones got
  * it in between, and to others it is nothing.

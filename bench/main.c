@@ -150,3 +150,5 @@ module_exit(bench_module_exit);
 MODULE_DESCRIPTION("Measures bgtoken and bgcompile, and what is used instead");
 MODULE_AUTHOR("the bgtoken developers");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);
+COMPAT_IMPORT_NS(BGCOMPILE);

@@ -11,7 +11,7 @@
 // suspend-late: provoke: .* is suspended, and nobody else gets RTNL & Workqueue: .* e100_tx_timeout_task
 // suspend-rtnl: provoke: .* is suspended, and nobody else gets RTNL & Workqueue: .* e100_tx_timeout_task
 // besides:      recover shutdown
-// lines:        +44 -8
+// lines:        +46 -8
 // calls:        bgtoken_cancel 2, bgtoken_pause 2, bgtoken_resume 2, bgtoken_queue_work 2
 // calls:        scoped_bgtoken 1
 // calls:        devm_bgtoken_create 1, devm_bgtoken_work_create 1

@@ -11,7 +11,7 @@
 // close:        nothing
 // suspend-late: nothing
 // besides:      recover shutdown
-// lines:        +116 -61
+// lines:        +118 -61
 // calls:        bgtoken_cancel 2, bgtoken_cancel_work 1, bgtoken_pause 5, bgtoken_resume 5
 // calls:        bgtoken_queue_work 2, bgtoken_queue_delayed_work 6, scoped_bgtoken 4
 // calls:        devm_bgtoken_create 2, devm_bgtoken_work_create 1, devm_bgtoken_delayed_work_create 3

@@ -10,7 +10,7 @@
 // close:        Workqueue: .* vmxnet3_reset_work & INFO: task kworker.* blocked for more than
 // suspend-late: provoke: .* is suspended, and nobody else gets RTNL & Workqueue: .* vmxnet3_reset_work
 // suspend-rtnl: provoke: .* is suspended, and nobody else gets RTNL & Workqueue: .* vmxnet3_reset_work
-// lines:        +47 -15
+// lines:        +49 -15
 // calls:        bgtoken_cancel 1, bgtoken_pause 2, bgtoken_resume 3, bgtoken_queue_work 2
 // calls:        scoped_bgtoken 1
 // calls:        devm_bgtoken_create 1, devm_bgtoken_work_create 1

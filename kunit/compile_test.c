@@ -1646,3 +1646,5 @@ kunit_test_suite(compile_suite);
 
 MODULE_DESCRIPTION("KUnit tests of compile states");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);
+COMPAT_IMPORT_NS(BGCOMPILE);

@@ -879,3 +879,5 @@ kunit_test_suite(doc_test_suite);
 
 MODULE_DESCRIPTION("KUnit tests of bgtoken: the examples of its documents");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);
+COMPAT_IMPORT_NS(BGCOMPILE);

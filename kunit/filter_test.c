@@ -1298,3 +1298,4 @@ kunit_test_suite(filter_suite);
 
 MODULE_DESCRIPTION("KUnit tests of bgfilter's checker, interpreter and native code");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);

@@ -574,3 +574,4 @@ kunit_test_suite(pause_test_suite);
 
 MODULE_DESCRIPTION("KUnit tests of bgtoken: pause and resume");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);

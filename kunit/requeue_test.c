@@ -1791,3 +1791,4 @@ kunit_test_suite(requeue_test_suite);
 
 MODULE_DESCRIPTION("KUnit tests of bgtoken: works that are moved");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);

@@ -254,3 +254,4 @@ kunit_test_suite(results_suite);
 
 MODULE_DESCRIPTION("KUnit tests of the pace at which bgfilter frees");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);

@@ -1405,3 +1405,4 @@ kunit_test_suite(scope_test_suite);
 
 MODULE_DESCRIPTION("KUnit tests of bgtoken: scopes");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);

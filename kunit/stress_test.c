@@ -289,3 +289,4 @@ kunit_test_suite(stress_test_suite);
 
 MODULE_DESCRIPTION("KUnit tests of bgtoken: stress");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);

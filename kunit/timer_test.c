@@ -998,3 +998,4 @@ kunit_test_suite(timer_test_suite);
 
 MODULE_DESCRIPTION("KUnit tests of bgtoken: timers");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);

@@ -1496,3 +1496,4 @@ kunit_test_suite(token_test_suite);
 
 MODULE_DESCRIPTION("KUnit tests of bgtoken: tokens");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);

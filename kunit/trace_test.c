@@ -988,3 +988,5 @@ kunit_test_suite(trace_test_suite);
 
 MODULE_DESCRIPTION("KUnit tests of bgtoken: trace events");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);
+COMPAT_IMPORT_NS(BGCOMPILE);

@@ -1220,3 +1220,4 @@ kunit_test_suite(wait_suite);
 
 MODULE_DESCRIPTION("KUnit tests of bgtoken: waits, lookups, devices, workqueues");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);

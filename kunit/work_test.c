@@ -2190,3 +2190,4 @@ kunit_test_suite(work_test_suite);
 
 MODULE_DESCRIPTION("KUnit tests of bgtoken: works and background workqueues");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);

@@ -129,7 +129,8 @@ static int pattern_run(const struct pattern *pattern);
 	module_exit(pattern_exit);					\
 									\
 	MODULE_DESCRIPTION("Before and after: " _bugs);			\
-	MODULE_LICENSE("GPL")
+	MODULE_LICENSE("GPL");						\
+	COMPAT_IMPORT_NS(BGTOKEN)
 
 static int pattern_run(const struct pattern *pattern)
 {

@@ -400,3 +400,5 @@ module_exit(torture_exit);
 MODULE_DESCRIPTION("Tortures bgtoken and bgcompile, and looks at what they promise");
 MODULE_AUTHOR("the bgtoken developers");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);
+COMPAT_IMPORT_NS(BGCOMPILE);

@@ -354,3 +354,4 @@ module_exit(bgedu_exit);
 MODULE_DESCRIPTION("QEMU's edu device, unplugged while it works");
 MODULE_AUTHOR("the bgtoken developers");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);

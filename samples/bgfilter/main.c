@@ -326,3 +326,5 @@ module_exit(bgfilter_exit);
 MODULE_DESCRIPTION("Packet filters compiled in the background");
 MODULE_AUTHOR("the bgtoken developers");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);
+COMPAT_IMPORT_NS(BGCOMPILE);

@@ -85,3 +85,4 @@ static int __maybe_unused bad_guarded(struct foo *foo)
 
 MODULE_DESCRIPTION("bgtoken: scopes that clang warns of");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);

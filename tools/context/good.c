@@ -124,3 +124,4 @@ static void __maybe_unused good_class(struct bgtoken *token)
 
 MODULE_DESCRIPTION("bgtoken: scopes that clang follows");
 MODULE_LICENSE("GPL");
+COMPAT_IMPORT_NS(BGTOKEN);
