@@ -902,6 +902,25 @@ static void compile_batches_begin_small_again_after_a_put_back(struct kunit *tes
 		kunit_skip(test, "the machine is too slow to tell");
 }
 
+/* Alone in its batch, and so there is nothing to put back. */
+static void compile_batches_begin_small_again_after_a_slow_unit(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 3, .kind = mock_kind(test), .max_tasks = 1,
+					.batch = MOCK_GROWING, .slice_ms = MOCK_ENDLESS_MS);
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 1, &mock->gate);
+	mock_units(mock, &units, 2, &mock->gate2);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	msleep(5);			/* 1 is slow */
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate2, 1));
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).compiling, 1U);
+	test_gate_open(&mock->gate2);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+}
+
 static void compile_no_batch_goes_past_a_larger_unit(struct kunit *test)
 {
 	static const unsigned int size[] = { 3, 1, 2, 5, 5, 6 };
@@ -1595,6 +1614,8 @@ static struct kunit_case compile_cases[] = {
 	KUNIT_CASE_PARAM(compile_what_would_be_put_back_is_freed_after_a_cancel,
 			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_batches_begin_small_again_after_a_put_back,
+			 mock_kind_gen_params),
+	KUNIT_CASE_PARAM(compile_batches_begin_small_again_after_a_slow_unit,
 			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_no_batch_goes_past_a_larger_unit,
 			 mock_kind_gen_params),

@@ -8,6 +8,7 @@
  *
  * Each case ends by looking whether a cancel returned while a scope was live.
  */
+#include <linux/cpu.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/rcupdate.h>
@@ -600,6 +601,30 @@ static void token_cancel_waits_for_a_live_scope(struct kunit *test)
 	thread = start(test, canceller);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
 	expect_waits_for_holder(test, thread);
+}
+
+/* Where it was counted, nobody counts any more. */
+static void token_cancel_waits_for_a_scope_that_began_on_a_cpu_that_is_off(struct kunit *test)
+{
+#ifdef CONFIG_HOTPLUG_CPU
+	struct token_test *t = test->priv;
+	int cpu = num_online_cpus() - 1;
+	struct test_thread *thread;
+
+	test_own_cpu(test, 2);
+	if (!cpu_online(cpu))
+		kunit_skip(test, "needs CPUs without gaps");
+	test_thread_create(test, &t->holder, cpu);
+	test_thread_run(&t->holder, scope_holder, t);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	KUNIT_EXPECT_EQ(test, remove_cpu(cpu), 0);
+	thread = start(test, canceller);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	expect_waits_for_holder(test, thread);
+	KUNIT_EXPECT_EQ(test, add_cpu(cpu), 0);
+#else
+	kunit_skip(test, "needs CONFIG_HOTPLUG_CPU");
+#endif
 }
 
 static void token_second_canceller_waits_for_the_live_scope_too(struct kunit *test)
@@ -1441,6 +1466,8 @@ static struct kunit_case token_test_cases[] = {
 	KIND_CASE(token_is_cancelled_from_the_cancel_on),
 	KIND_CASE(token_gives_no_owner_after_cancel),
 	KIND_CASE(token_cancel_waits_for_a_live_scope),
+	KUNIT_CASE_PARAM(token_cancel_waits_for_a_scope_that_began_on_a_cpu_that_is_off,
+			 shared_gen_params),
 	KIND_CASE(token_second_canceller_waits_for_the_live_scope_too),
 	KIND_CASE(token_cancel_after_refuse_waits_and_is_true),
 	KIND_CASE(token_refuse_leaves_the_live_scope_its_owner),

@@ -546,7 +546,7 @@ static struct window {
 	struct test_thread threads[2];
 	unsigned long delay;
 	bool go;
-	bool cancelled;
+	bool cancelled;			/* or a thread has done what it was to do */
 	bool queued;
 } *window;				/* the case's, or NULL */
 
@@ -690,6 +690,47 @@ static void trace_work_claimed_just_before_a_cancel_is_dropped(struct kunit *tes
 	KUNIT_EXPECT_EQ(test, test_gate_count(&w->tw.hold), 0);
 	window_end(test);
 	expect_no_more(test, &reader);
+}
+
+/* Queues when the hook says so, and tells it. */
+static void window_late_queuer(void *arg)
+{
+	struct window *w = arg;
+
+	test_spin_until(READ_ONCE(w->go));
+	w->queued = bgtoken_queue_delayed_work(w->wq, &w->tw.dwork, w->delay);
+	WRITE_ONCE(w->cancelled, true);
+}
+
+static void window_let_queue(void *arg)
+{
+	struct window *w = arg;
+	u64 end = ktime_get_ns() + WINDOW_MS * NSEC_PER_MSEC;
+
+	WRITE_ONCE(w->go, true);
+	while (!READ_ONCE(w->cancelled) && ktime_get_ns() < end)
+		cpu_relax();
+}
+
+/* As soon as a pause is told of, and before it has dropped what is pending. */
+static void trace_work_is_refused_from_the_event_of_a_pause_on(struct kunit *test)
+{
+	struct window *w;
+
+	test_own_cpu(test, 1);
+	w = window_begin(test);
+	if (!w)
+		return;
+	w->delay = AN_HOUR;
+	test_gate_open(&w->tw.hold);
+	test_thread_create(test, &w->threads[0], 1);
+	test_thread_run(&w->threads[0], window_late_queuer, w);
+	window_hook("bgtoken_pause", window_let_queue, w);
+	bgtoken_pause(w->token);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&w->threads[0]));
+	KUNIT_EXPECT_FALSE(test, w->queued);
+	bgtoken_resume(w->token);
+	window_end(test);
 }
 
 static void window_destroyer(void *arg)
@@ -958,6 +999,7 @@ static struct kunit_case trace_test_cases[] = {
 	KUNIT_CASE_PARAM(trace_tells_the_life_of_a_token, test_kind_gen_params),
 	KUNIT_CASE(trace_tells_the_way_of_a_work),
 	KUNIT_CASE(trace_tells_the_way_of_a_timer),
+	KUNIT_CASE(trace_work_is_refused_from_the_event_of_a_pause_on),
 	KUNIT_CASE(trace_tells_of_a_workqueue_that_closes),
 	KUNIT_CASE_PARAM(trace_work_claimed_just_before_a_cancel_is_dropped,
 			 window_gen_params),
