@@ -113,6 +113,7 @@ run_filters() {
 	bgfilter run -r kinds.pcap --tier=top -F few.filters >/run/counts || return
 	cmp /run/counts /run/right
 }
+replace_filters() { bgfilter-badinput --replace; }
 close_filters() { bgfilter cancel -n 40 --rounds 1 --length 64; }
 nothing_left() { until_so alive_are "$before" && until_so no_results; }
 no_results() { [ "$(param bgfilter results)" = 0 ]; }
@@ -135,6 +136,43 @@ bgfilter run -r kinds.pcap --tier=top -F few.filters >/run/right
 before=$(alive) || exit
 check "whatever cannot be allocated, filters are run or it is said why not" \
 	each "bgfilter run" run_filters nothing_left
+check "whatever cannot be allocated, a set that cannot be replaced stays in use" \
+	each "a second load" replace_filters nothing_left
 check "whatever cannot be allocated, a close in the middle of compiling leaves nothing" \
 	each "bgfilter cancel" close_filters nothing_left
+rmmod bgfilter && rmmod bgcompile || exit
+
+# A device for which there was no memory is left alone, and that is told in the log.
+insert_edu() {
+	dmesg -c >/dev/null
+	insmod /modules/bgedu.ko && until_so bound_or_told
+	result=$?
+	[ -c /dev/edu0 ] || dmesg
+	[ ! -d /sys/module/bgedu ] || rmmod bgedu
+	return $result
+}
+bound_or_told() { [ -c /dev/edu0 ] || dmesg | grep -q 'failed with error -12'; }
+no_edu() { [ ! -d /sys/module/bgedu ] && alive_are "0 0"; }
+
+compute() {
+	exec 6<>/dev/edu0 && echo 5 >&6 && read -r result <&6
+	result_of=$?
+	exec 6>&-
+	[ $result_of != 0 ] || [ "$result" = 120 ]
+}
+edu_idle() { until_so alive_are "$before"; }
+
+if [ "$(cat /sys/bus/pci/devices/*/device | grep -c 0x11e8)" = 1 ]; then
+	meant do_one_initcall || exit
+	check "whatever cannot be allocated, a device is bound or it is told why not" \
+		each "insmod bgedu" insert_edu no_edu
+	insmod /modules/bgedu.ko && until_so test -c /dev/edu0 || exit
+	meant '[bgtoken]' '[bgedu]' || exit
+	compute
+	before=$(alive) || exit
+	check "whatever cannot be allocated, the device computes or it is said why not" \
+		each "a computation" compute edu_idle
+	rmmod bgedu || exit
+fi
+insmod /modules/bgcompile.ko && insmod /modules/bgfilter.ko || exit
 [ $failed = 0 ] && echo "all of it held"
