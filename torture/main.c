@@ -270,10 +270,10 @@ static void tell(const char *when)
 		when, sum(WORKS_RELEASED), sum(WORKS_MADE), sum(QUEUED), sum(NOT_QUEUED),
 		sum(MODIFIED), sum(TAKEN_BACK), sum(FLUSHED), sum(RUNS), sum(REQUEUED),
 		sum(DROPPED), sum(DOOMED), sum(WQS_FLUSHED), sum(WQS_DESTROYED));
-	pr_info("%s: timers %lu/%lu, fired %lu; waits %lu, events %lu, killed %lu; states %lu, units %lu/%lu, published %lu; steps %lu; no memory %lu; failures %d\n",
+	pr_info("%s: timers %lu/%lu, fired %lu; waits %lu, events %lu, killed %lu; states %lu, helped %lu, units %lu/%lu, published %lu; steps %lu; no memory %lu; failures %d\n",
 		when, sum(TIMERS_RELEASED), sum(TIMERS_MADE), sum(FIRED), sum(WAITS),
-		sum(EVENTS), sum(KILLS), sum(STATES), sum(UNITS_FREED), sum(UNITS_ADDED),
-		sum(UNITS_PUBLISHED), sum(STEPS), sum(NO_MEMORY), atomic_read(&failures));
+		sum(EVENTS), sum(KILLS), sum(STATES), sum(HELPS), sum(UNITS_FREED),
+		sum(UNITS_ADDED), sum(UNITS_PUBLISHED), sum(STEPS), sum(NO_MEMORY), atomic_read(&failures));
 }
 
 static void compare(const char *what, enum torture_count is, enum torture_count should_be)
@@ -308,6 +308,8 @@ static void look_for_idle(void)
 		torture_fail("no wait was ended by a signal");
 	if (sum(RUNS) > RUNS_TO_EXPECT && !sum(DOOMED))
 		torture_fail("no work was pending at a cancel");
+	if (torture_units > 1 && !sum(HELPS))
+		torture_fail("no compile state was used by two threads");
 	if (torture_timers && timers && !sum(FIRED))
 		torture_fail("no timer has fired");
 }

@@ -2,11 +2,14 @@
 /*
  * Compile states: made, given units, some of which fail, and cancelled at any moment.
  *
- * A state is its owner's, which is freed as soon as the cancel returns.  What its units
+ * A state is its owner's, which is freed as soon as the cancel returns and nobody has
+ * borrowed it: another thread that adds units, waits, or cancels, too.  What its units
  * need is the env, which has a reference for each task.
  */
 #include <linux/random.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/wait_bit.h>
 
 #include "torture.h"
 
@@ -20,6 +23,8 @@ struct state {
 	struct bgcompile_callback callback;
 	atomic_t told;
 	struct state_env *env;		/* a reference */
+	atomic_t borrowers;
+	atomic_t first;			/* cancels that were */
 };
 
 struct state_env {
@@ -33,6 +38,8 @@ struct unit {
 };
 
 static struct bgtoken_wq *units_wq;
+static DEFINE_SPINLOCK(lent_lock);
+static struct state *lent;		/* by who has made it, or NULL */
 
 static struct state *to_state(struct bgcompile *compile)
 {
@@ -186,16 +193,89 @@ static struct state *state_create(struct torture_thread *me)
 	return state;
 }
 
+static void lend(struct state *state)
+{
+	spin_lock(&lent_lock);
+	if (!lent)
+		lent = state;
+	spin_unlock(&lent_lock);
+}
+
+/* Returns when nobody has it. */
+static void take_back(struct state *state)
+{
+	spin_lock(&lent_lock);
+	if (lent == state)
+		lent = NULL;
+	spin_unlock(&lent_lock);
+	wait_var_event(&state->borrowers, !atomic_read(&state->borrowers));
+}
+
+static struct state *borrow(void)
+{
+	struct state *state;
+
+	spin_lock(&lent_lock);
+	state = lent;
+	if (state)
+		atomic_inc(&state->borrowers);
+	spin_unlock(&lent_lock);
+	return state;
+}
+
+static void give_back(struct state *state)
+{
+	/* It may be gone then; the wake-up only needs the address. */
+	if (atomic_dec_and_test(&state->borrowers))
+		wake_up_var(&state->borrowers);
+}
+
+static void cancel_state(struct state *state)
+{
+	if (bgcompile_cancel(&state->compile))
+		atomic_inc(&state->first);
+}
+
+/* On another's state. */
+static void help(struct torture_thread *me, struct state *state)
+{
+	add_units(me, state);
+	torture_delay(&me->rnd, true);
+	switch (torture_below(me, 8)) {
+	case 0:
+		bgcompile_refuse(&state->compile);
+		break;
+	case 1:
+		cancel_state(state);
+		break;
+	case 2:
+	case 3:
+		bgcompile_wait_timeout(&state->compile, BGCOMPILE_TOP_FINISHED,
+				       torture_below(me, 20));
+	}
+	look_at_progress(state, false);
+	torture_count(HELPS);
+	give_back(state);
+}
+
 static void unit_move(struct torture_thread *me)
 {
-	struct state *state = state_create(me);
-	struct state_env *env;
 	int adds = 1 + torture_below(me, 4);
 	enum bgcompile_event event;
+	struct state_env *env;
+	struct state *state;
 	long left;
 
+	state = torture_one_in(me, 2) ? borrow() : NULL;
+	if (state) {
+		help(me, state);
+		return;
+	}
+	state = state_create(me);
 	if (!state)
 		return;
+	if (torture_one_in(me, 2))
+		lend(state);
 	bgcompile_add_callback(&state->compile, &state->callback);
 	while (adds--) {
 		add_units(me, state);
@@ -207,8 +287,11 @@ static void unit_move(struct torture_thread *me)
 		left = bgcompile_wait_timeout(&state->compile, event, torture_below(me, 20));
 		look_at_progress(state, event == BGCOMPILE_TOP_FINISHED && left > 0);
 	}
-	if (!bgcompile_cancel(&state->compile))
-		torture_fail("the only cancel of a compile state was not the first");
+	cancel_state(state);
+	take_back(state);
+	if (atomic_read(&state->first) != 1)
+		torture_fail("%d cancels of a compile state were the first",
+			     atomic_read(&state->first));
 	env = state->env;
 	state->canary = POISON;
 	kfree(state);
