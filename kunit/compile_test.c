@@ -913,7 +913,7 @@ static void compile_batches_begin_small_again_after_a_slow_unit(struct kunit *te
 	mock_units(mock, &units, 2, &mock->gate2);
 	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
-	msleep(5);			/* 1 is slow */
+	msleep(20);			/* 1 is slow */
 	test_gate_open(&mock->gate);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate2, 1));
 	KUNIT_EXPECT_EQ(test, mock_progress(mock).compiling, 1U);

@@ -273,7 +273,8 @@ static void tell(const char *when)
 	pr_info("%s: timers %lu/%lu, fired %lu; waits %lu, events %lu, killed %lu; states %lu, helped %lu, units %lu/%lu, published %lu; steps %lu; no memory %lu; failures %d\n",
 		when, sum(TIMERS_RELEASED), sum(TIMERS_MADE), sum(FIRED), sum(WAITS),
 		sum(EVENTS), sum(KILLS), sum(STATES), sum(HELPS), sum(UNITS_FREED),
-		sum(UNITS_ADDED), sum(UNITS_PUBLISHED), sum(STEPS), sum(NO_MEMORY), atomic_read(&failures));
+		sum(UNITS_ADDED), sum(UNITS_PUBLISHED), sum(STEPS), sum(NO_MEMORY),
+		atomic_read(&failures));
 }
 
 static void compare(const char *what, enum torture_count is, enum torture_count should_be)

@@ -48,6 +48,7 @@
  * mutant: CANCEL_DOES_NOT_WAIT USERS=1 CANCELS=1 TIMER_FN=1
  * mutant: FLUSH_DOES_NOT_WAIT USERS=1 OPS=2 FLUSHES=1 TIMED=0
  * mutant: FLUSH_LEAVES_THE_TIMER USERS=1 OPS=2 FLUSHES=1
+ * mutant: FLUSH_UNDER_THE_LOCK USERS=1 OPS=2 FLUSHES=1 TIMED=0
  * mutant: ANY_PAUSE USERS=1 PAUSES=1 TIMER_FN=1
  * mutant: WATCHED_TOO_LATE USERS=1 CANCELS=1
  * mutant: SECOND_DOES_NOT_WALK USERS=1 CANCELS=2
@@ -59,6 +60,7 @@
  * mutant: NO_GRACE_PERIOD_AT_THE_END USERS=1 OPS=2 DRAINS=1
  * mutant: RELEASES_NOT_WAITED_FOR USERS=1 ATOMIC=1 DRAINS=1
  * mutant: COUNTED_AFTER_QUEUEING USERS=1 ATOMIC=1 DRAINS=1
+ * mutant: RELEASE_NOT_COUNTED USERS=1 ATOMIC=1 DRAINS=1
  * mutant: OWN_WORKQUEUE_NOT_FLUSHED USERS=1 TIMER_FN=1 BARRIERS=1
  */
 #ifndef USERS
@@ -210,7 +212,9 @@ proctype releaser()
 {
 end:	do
 	:: d_step { to_release -> to_release = false; work_free() };
+#ifndef RELEASE_NOT_COUNTED
 	   d_step { assert(releases > 0); releases-- }
+#endif
 	od
 }
 
@@ -515,8 +519,13 @@ proctype user()
 			:: owed -> w = number
 			:: else -> w = 0
 			fi;
+#ifndef FLUSH_UNDER_THE_LOCK
 			drop_lock();
 			flush_it();
+#else
+			flush_it();
+			drop_lock();
+#endif
 			d_step { touch; assert(w == 0 || !owed || number != w) };
 			w = 0
 #endif

@@ -2,7 +2,7 @@
 /*
  * plants: a scope begun by the name for another kind
  * caught by: the library's own warning, which says where the token is from
- * text: bgtoken:test, created at bgtoken_fault_misnamed_site:bgtoken_[a-z_]*:[0-9]+, is for bgtoken_enter\(\)
+ * text: created at bgtoken_fault_misnamed_site:bgtoken_[a-z_]*:[0-9]+, is for bgtoken_enter
  * run: debug --suite fault_misnamed_site
  */
 #include <kunit/test.h>
