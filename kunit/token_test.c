@@ -603,6 +603,32 @@ static void token_cancel_waits_for_a_live_scope(struct kunit *test)
 	expect_waits_for_holder(test, thread);
 }
 
+static void canceller_with_signals(void *arg)
+{
+	allow_signal(SIGUSR1);
+	allow_signal(SIGKILL);
+	canceller(arg);
+	flush_signals(current);
+}
+
+static void token_cancel_is_not_disturbed_by_signals(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct test_thread *thread;
+
+	need_cpus(test, 2);
+	start_holder(test, scope_holder);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
+	thread = start(test, canceller_with_signals);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
+	KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, thread));
+	if (!IS_ERR_OR_NULL(thread->task)) {
+		send_sig(SIGUSR1, thread->task, 1);
+		send_sig(SIGKILL, thread->task, 1);
+	}
+	expect_waits_for_holder(test, thread);
+}
+
 /* Where it was counted, nobody counts any more. */
 static void token_cancel_waits_for_a_scope_that_began_on_a_cpu_that_is_off(struct kunit *test)
 {
@@ -1466,6 +1492,7 @@ static struct kunit_case token_test_cases[] = {
 	KIND_CASE(token_is_cancelled_from_the_cancel_on),
 	KIND_CASE(token_gives_no_owner_after_cancel),
 	KIND_CASE(token_cancel_waits_for_a_live_scope),
+	KIND_CASE(token_cancel_is_not_disturbed_by_signals),
 	KUNIT_CASE_PARAM(token_cancel_waits_for_a_scope_that_began_on_a_cpu_that_is_off,
 			 shared_gen_params),
 	KIND_CASE(token_second_canceller_waits_for_the_live_scope_too),
