@@ -95,6 +95,7 @@ help:
 	@echo '  shell     a root shell in the virtual machine, everything loaded'
 	@echo '  modules   bgtoken.ko, bgcompile.ko and the samples, in build/KERNEL/'
 	@echo '  deb       Debian packages, in build/deb/: DKMS, headers, and the tool of the sample'
+	@echo '  tree      put the library into the kernel source tree KSRC=, or with REMOVE=1 out of it'
 	@echo '  install, uninstall   the modules for the running kernel, and headers; as root'
 	@echo '  tool      the user tools of the samples and of their tests, in build/tool/'
 	@echo '  setup     install what is missing, get the kernel; the others do it too'
@@ -232,3 +233,7 @@ deb:
 .PHONY: clean
 clean:
 	rm -rf build
+
+.PHONY: tree
+tree:
+	@tools/tree $(if $(REMOVE),--remove) '$(KSRC)'

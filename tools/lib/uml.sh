@@ -8,6 +8,9 @@
 # The tree is made of hard links to the source in the cache, which is shared: a file in it is
 # never written, but replaced.
 
+# shellcheck source=tools/lib/tree.sh
+. "$BG_ROOT/tools/lib/tree.sh"
+
 # uml_newest: more than one CPU is there since 6.19.
 uml_newest() { test_kernels uml | sort -V | tail -n 1; }
 
@@ -16,24 +19,6 @@ check_native() {
 	check_test_kernel uml "$1"
 	[[ $(wanted_options um,native "$1" "$BG_ROOT/tools/configs/native.config") == *CONFIG_SMP=y* ]] ||
 		die "User-Mode Linux of $1 has one CPU only" 2
-}
-
-# What kbuild reads of the folder: no tools, and not what was built in it.
-sources() {
-	find Kbuild Kconfig ./*.[ch] Documentation kunit samples bench torture -type f \
-		\( -name '*.[ch]' -o -name Kbuild -o -name Kconfig -o -name .kunitconfig \
-		-o -name '*.rst' -o -name '*.awk' \) \
-		! -name '*.mod.c' ! -path '*/tool/*' ! -path 'samples/*/test/*' 2>/dev/null || true
-}
-
-# replace FILE: by standard input, and only if it differs.
-replace() {
-	cat >"$1.new"
-	if cmp -s -- "$1.new" "$1"; then
-		rm -- "$1.new"
-	else
-		mv -- "$1.new" "$1"
-	fi
 }
 
 # Two lines in the tree, and they are what a patch would add.
@@ -47,24 +32,15 @@ make_tree() {
 		rm -rf -- "$new"
 		cp -a -- "$source" "$new"
 	}
-	{
-		# Inside the menu that lib/Kconfig is.
-		cat "$source/lib/Kconfig"
-		printf '\nsource "lib/bgtoken/Kconfig"\n'
-	} | replace "$new/lib/Kconfig"
-	{
-		cat "$source/lib/Makefile"
-		# shellcheck disable=SC2016 # make expands it
-		printf '\nobj-$(CONFIG_BGTOKEN) += bgtoken/\n'
-	} | replace "$new/lib/Makefile"
-	mkdir -- "$new/lib/bgtoken"
+	tree_lines "$source" "$new"
+	mkdir -- "$new/$BG_IN_TREE"
 	mv -T -- "$new" "$home/tree"
 }
 
 # sync: copies rather than links, so that a file is newer here when another
 # checkout had other contents.
 sync_sources() {
-	local folder=$home/tree/lib/bgtoken file
+	local folder=$home/tree/$BG_IN_TREE file
 
 	while read -r file; do
 		mkdir -p -- "$folder/$(dirname -- "$file")"
