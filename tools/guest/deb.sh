@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Install the Debian packages in a root of their own, and purge them; tools/check-deb runs it there,
+# in /deb, where the packages are. What must hold is said in lines "ok - SENTENCE" or "not ok -
+# SENTENCE", and the modules that were built are left in /deb/built/RELEASE/.
+#
+#	BACKPORTS	a suite whose kernel's headers are installed, too
+
+set -u
+cd /deb || exit
+# shellcheck source=tools/guest/lib.sh
+. ./lib.sh
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+
+quietly() { "$@" >/deb/log 2>&1 || { tail -n 30 /deb/log; return 1; }; }
+
+# What is on the disk, but for what apt, dpkg and logs write anew each time.
+everything() {
+	find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /deb \
+		-o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/cache -o -path /var/log \) -prune \
+		-o ! -type d -print | sort
+}
+
+headers() {
+	quietly apt-get -q -y install dkms linux-headers-cloud-amd64 || return
+	[ -n "${BACKPORTS:-}" ] || return 0
+	newer=$(apt-cache show "linux-headers-cloud-amd64/$BACKPORTS" | sed -n 's/^Depends: \(linux-headers-[^ ,]*\).*/\1/p')
+	quietly apt-get -q -y -t "$BACKPORTS" install "$newer"
+}
+
+built() {
+	for kernel in /lib/modules/*/build; do
+		release=${kernel%/build}
+		release=${release##*/}
+		for module in bgtoken bgcompile bgfilter; do
+			file=$(find "/lib/modules/$release/updates/dkms" -name "$module.ko*") && [ -n "$file" ] || return
+			mkdir -p "built/$release"
+			case $file in
+			*.xz)	xz -dc "$file" >"built/$release/$module.ko" ;;
+			*.zst)	zstd -q -dc "$file" >"built/$release/$module.ko" ;;
+			*)	cp "$file" "built/$release/" ;;
+			esac || return
+		done
+		[ -s "/usr/src/bgtoken/$release/Module.symvers" ] || return
+		echo "# $release"
+	done
+}
+
+same_as_before() {
+	everything >after
+	diff before after
+}
+
+headers || exit
+everything >before
+check "the packages are installed" quietly apt-get -q -y install ./*.deb
+check "DKMS has built the modules for each kernel, and kept their symbols" built
+check "bgfilter is there, and its man pages" test -x /usr/bin/bgfilter -a -e /usr/share/man/man1/bgfilter-run.1.gz
+check "they are purged" quietly apt-get -q -y purge bgtoken-dkms bgtoken-dev bgfilter
+quietly apt-get -q -y --purge autoremove || exit
+check "nothing is left of them" same_as_before
+[ $failed = 0 ]
