@@ -74,6 +74,8 @@ help:
 	@echo '                load/unload, tokens under load'
 	@echo '  check-demo    the demo, bad input, and a device that is unplugged, on a stock kernel'
 	@echo '  check-cpus    tokens under load on machines of 16 and 64 CPUs, for the counts'
+	@echo '  check-deb     the Debian packages, in roots of Debian 12 and 13: built, installed, purged'
+	@echo '  check-recipes the recipes of Documentation/tracing.rst, on a stock kernel'
 	@echo '  check-install what is installed serves a module from outside, on a stock kernel'
 	@echo '  torture   threads that use tokens in many ways at once, and look at what is promised'
 	@echo '  fuzz      a million random calls to each device of the samples; takes hours'
@@ -160,7 +162,7 @@ conversions:
 	@+tools/conversions --rounds $(or $(ROUNDS),200)
 
 # These build what they need themselves, against kernels of their own.
-.PHONY: check check-kcsan check-arm64 check-rt check-demo check-cpus check-install torture fuzz reload check-all check-harness mutants kunit
+.PHONY: check check-kcsan check-arm64 check-rt check-demo check-cpus check-install check-deb check-recipes torture fuzz reload check-all check-harness mutants kunit
 check:
 	@+tools/check debug
 check-kcsan check-arm64:
@@ -176,6 +178,8 @@ check-cpus:
 	@+tools/check-stock cpus
 check-install:
 	@+tools/check-install
+check-deb check-recipes:
+	@+tools/$@
 torture:
 	@+tools/torture
 fuzz:
