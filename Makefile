@@ -98,6 +98,7 @@ help:
 	@echo '  modules   bgtoken.ko, bgcompile.ko and the samples, in build/KERNEL/'
 	@echo '  deb       Debian packages, in build/deb/: DKMS, headers, and the tool of the sample'
 	@echo '  tree      put the library into the kernel source tree KSRC=, or with REMOVE=1 out of it'
+	@echo '  series    the patch series for the kernel, in build/series/'
 	@echo '  install, uninstall   the modules for the running kernel, and headers; as root'
 	@echo '  tool      the user tools of the samples and of their tests, in build/tool/'
 	@echo '  setup     install what is missing, get the kernel; the others do it too'
@@ -241,3 +242,7 @@ clean:
 .PHONY: tree
 tree:
 	@tools/tree $(if $(REMOVE),--remove) '$(KSRC)'
+
+.PHONY: series
+series:
+	@tools/series
