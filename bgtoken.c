@@ -499,9 +499,11 @@ static void *bgtoken_no_scope(struct bgtoken *token, bool misnamed)
 	if (trace_bgtoken_enter_refuse_enabled()) {
 		int word = atomic_read(&token->scopes);
 
+		/* Or an exit by the wrong name is at it. */
 		trace_bgtoken_enter_refuse(token, misnamed ? BGTOKEN_REFUSED_MISNAMED :
 					   word < 0 ? BGTOKEN_REFUSED_CANCELLED :
-						      BGTOKEN_REFUSED_PAUSED);
+					   word & BGTOKEN_PAUSED ? BGTOKEN_REFUSED_PAUSED :
+								   BGTOKEN_REFUSED_MISNAMED);
 	}
 	return NULL;
 }

@@ -406,9 +406,8 @@ static __always_inline void *__bgtoken_enter_irqsave(struct bgtoken *token,
  *		a reference until after bgtoken_exit()
  *
  * Does not wait if the token is already cancelled or paused.  Calling this with a token
- * of kind BGTOKEN_SPIN is a bug in the caller: it triggers a warning, once, and no scope
- * begins.  With lockdep, the warning says where the token was created, if that is one of
- * the places that are checked; otherwise only the caller is known, from the backtrace.
+ * of kind BGTOKEN_SPIN is a bug in the caller: it triggers a warning, once, which says
+ * where the token was created, and no scope begins.
  *
  * Context: Process context; may sleep.  For BGTOKEN_SHARED and BGTOKEN_PERCPU any that
  * may take a spinlock_t, and never waits; its scope may sleep if its caller may.

@@ -53,9 +53,12 @@ static struct bgtoken_place bgtoken_nowhere = {
 #endif
 };
 
+/* Whatever the number is, as that of a token that was put too often is anything. */
 static struct bgtoken_place *bgtoken_place(const struct bgtoken *token)
 {
-	return token->place ? &bgtoken_places[token->place - 1] : &bgtoken_nowhere;
+	unsigned int i = READ_ONCE(token->place) - 1;
+
+	return i < BGTOKEN_PLACES ? &bgtoken_places[i] : &bgtoken_nowhere;
 }
 
 /* A misuse is told of once, and whose token it was. */
@@ -89,7 +92,7 @@ static void bgtoken_place_init(struct bgtoken_place *place, const struct bgtoken
 #endif
 }
 
-/* Its number, from 1. */
+/* Its number, from 1; BGTOKEN_PLACES + 1 is nowhere. */
 static noinline unsigned int bgtoken_find_place(struct bgtoken_site *site)
 {
 	unsigned int hash = full_name_hash(NULL, site->file, strlen(site->file));
@@ -104,11 +107,9 @@ static noinline unsigned int bgtoken_find_place(struct bgtoken_site *site)
 		WRITE_ONCE(bgtoken_nr_places, i + 1);
 	}
 	spin_unlock_irqrestore(&bgtoken_places_lock, flags);
-	if (i == BGTOKEN_PLACES) {
-		pr_warn_once("bgtoken: the first %d creation sites only are told apart\n",
+	if (i == BGTOKEN_PLACES)
+		pr_warn_once("bgtoken: only the first %d creation sites are told apart\n",
 			     BGTOKEN_PLACES);
-		return 0;
-	}
 	/* Release: what is known of it comes before (site). */
 	smp_store_release(&site->place, i + 1);
 	return i + 1;
@@ -128,7 +129,7 @@ static void bgtoken_set_class(struct bgtoken *token)
 	struct lock_class_key *scope = &place->scope[kind];
 	struct lock_class_key *line = &place->line_key[kind];
 
-	if (!token->place) {
+	if (place == &bgtoken_nowhere) {
 		scope = &__lockdep_no_validate__;
 		line = &__lockdep_no_validate__;
 	}

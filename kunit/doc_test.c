@@ -298,6 +298,13 @@ static void unbind_meter(struct doc_test *t)
 	unbind(t);
 }
 
+static int slope_of(struct bgtoken *token)
+{
+	scoped_cond_bgtoken(return 0, token, struct meter *, meter)
+		return meter->slope;
+	return 0;
+}
+
 static void meter_is_fitted(struct kunit *test)
 {
 	struct meter *meter = bind_meter(test);
@@ -305,7 +312,7 @@ static void meter_is_fitted(struct kunit *test)
 	scoped_bgtoken(meter->token, struct meter *, alive)
 		alive->samples[1] = 7;		/* of the next fit, in a second */
 	test_gate_open(&fitting);
-	KUNIT_EXPECT_TRUE(test, test_until(READ_ONCE(meter->slope) == 7));
+	KUNIT_EXPECT_TRUE(test, test_until(slope_of(meter->token) == 7));
 	unbind_meter(test->priv);
 	KUNIT_EXPECT_EQ(test, powered_down, 1);
 }
@@ -341,7 +348,8 @@ static void rules_are_compiled(struct kunit *test)
 	int i;
 
 	test_gate_open(&making);
-	KUNIT_EXPECT_EQ(test, bgcompile_wait(&rules->compile, BGCOMPILE_BASELINE_FINISHED), 0);
+	KUNIT_EXPECT_GT(test, bgcompile_wait_timeout(&rules->compile, BGCOMPILE_BASELINE_FINISHED,
+						     TEST_TIMEOUT), 0L);
 	for (i = 0; i < ARRAY_SIZE(rules->code); i++) {
 		KUNIT_EXPECT_NOT_NULL(test, rules->code[i]);
 		if (rules->code[i])

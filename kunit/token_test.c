@@ -636,6 +636,7 @@ static void token_cancel_waits_for_a_scope_that_began_on_a_cpu_that_is_off(struc
 	struct token_test *t = test->priv;
 	int cpu = num_online_cpus() - 1;
 	struct test_thread *thread;
+	bool off;
 
 	test_own_cpu(test, 2);
 	if (!cpu_online(cpu))
@@ -643,10 +644,12 @@ static void token_cancel_waits_for_a_scope_that_began_on_a_cpu_that_is_off(struc
 	test_thread_create(test, &t->holder, cpu);
 	test_thread_run(&t->holder, scope_holder, t);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->inside, 1));
-	KUNIT_EXPECT_EQ(test, remove_cpu(cpu), 0);
+	off = !remove_cpu(cpu);
 	thread = start(test, canceller);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->before, 1));
 	expect_waits_for_holder(test, thread);
+	if (!off)
+		kunit_skip(test, "the CPU cannot be taken off");
 	KUNIT_EXPECT_EQ(test, add_cpu(cpu), 0);
 #else
 	kunit_skip(test, "needs CONFIG_HOTPLUG_CPU");

@@ -690,6 +690,41 @@ static void work_queued_twice_is_refused_and_runs_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->ran), 2);
 }
 
+/* What debugfs shows: those that are queued or armed, however they come to it and leave it. */
+static void works_that_are_pending_are_counted(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item = new_delayed(test, NULL), *other;
+	unsigned int *pending = &t->token->pending;
+
+	block_workqueue(test);		/* with a work that runs, and so is not pending */
+	other = new_item(test, NULL);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(*pending), 0U);
+	KUNIT_EXPECT_TRUE(test, queue(other));
+	KUNIT_EXPECT_EQ(test, READ_ONCE(*pending), 1U);
+	KUNIT_EXPECT_FALSE(test, queue(other));
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	KUNIT_EXPECT_EQ(test, READ_ONCE(*pending), 2U);
+	KUNIT_EXPECT_TRUE(test, mod(item, AN_HOUR / 2));
+	KUNIT_EXPECT_EQ(test, READ_ONCE(*pending), 2U);
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel_delayed_work(&item->dwork));
+	KUNIT_EXPECT_EQ(test, READ_ONCE(*pending), 1U);
+	KUNIT_EXPECT_FALSE(test, mod(item, 0));
+	KUNIT_EXPECT_EQ(test, READ_ONCE(*pending), 2U);
+	put(item);
+	put(other);
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 3));
+	KUNIT_EXPECT_EQ(test, READ_ONCE(*pending), 0U);
+
+	item = new_delayed(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
+	bgtoken_cancel(t->token);
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 4));
+	KUNIT_EXPECT_EQ(test, READ_ONCE(*pending), 0U);
+}
+
 static void work_queued_while_it_runs_runs_again(struct kunit *test)
 {
 	struct work_test *t = test->priv;
@@ -2131,6 +2166,7 @@ static struct kunit_case work_test_cases[] = {
 	KIND_CASE(work_that_sleeps_is_woken_by_cancel_and_drained),
 	KIND_CASE(work_may_be_queued_and_cancelled_under_a_lock_that_it_takes),
 	KUNIT_CASE(work_queued_twice_is_refused_and_runs_once),
+	KUNIT_CASE(works_that_are_pending_are_counted),
 	KUNIT_CASE(work_queued_while_it_runs_runs_again),
 	KIND_CASE(work_queued_while_it_runs_goes_with_its_token),
 	KUNIT_CASE_SLOW(work_refused_as_pending_sees_what_was_stored_before),

@@ -13,6 +13,7 @@
 #include <linux/kthread.h>
 #include <linux/random.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "torture.h"
 
@@ -32,13 +33,16 @@ static int step_delay(struct kprobe *probe, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(step_delay);
 
-/* Returns whether @address is in the text of @module; only names tell. */
-static bool is_in(unsigned long address, const char *module)
+/*
+ * Returns whether @address is in the text of a module, or of a function with @prefix if that is
+ * built in; only names tell.
+ */
+static bool is_in(unsigned long address, const char *module, const char *prefix)
 {
 	char name[KSYM_SYMBOL_LEN];
 
 	sprint_symbol(name, address);
-	return strstr(name, module);
+	return strstr(name, module) || str_has_prefix(name, prefix);
 }
 
 /* An address in the library, or 0. */
@@ -50,7 +54,10 @@ static unsigned long step_find(struct torture_thread *me)
 					  (unsigned long)bgtoken_cancel;
 
 	address = address - REACH + torture_below(me, 2 * REACH);
-	return is_in(address, compile ? "[bgcompile]" : "[bgtoken]") ? address : 0;
+	if (compile ? is_in(address, "[bgcompile]", "bgcompile_") :
+		      is_in(address, "[bgtoken]", "bgtoken_"))
+		return address;
+	return 0;
 }
 
 static void step_move(struct torture_thread *me)

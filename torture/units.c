@@ -208,7 +208,8 @@ static void take_back(struct state *state)
 	if (lent == state)
 		lent = NULL;
 	spin_unlock(&lent_lock);
-	wait_var_event(&state->borrowers, !atomic_read(&state->borrowers));
+	/* Acquire: what the last of them did, before its atomic_dec_and_test(), comes before. */
+	wait_var_event(&state->borrowers, !atomic_read_acquire(&state->borrowers));
 }
 
 static struct state *borrow(void)

@@ -36,15 +36,17 @@ not_shown() { [ "$(tokens | grep -c bgfilter:)" = 0 ]; }
 # Each line is whole, whatever comes and goes meanwhile.
 reads_on() {
 	bgfilter cancel -n 300 --rounds 20 >/run/cancel.txt &
+	child=$!
 	reads=0
-	while kill -0 $! 2>/dev/null; do
-		cat $state/totals >/run/totals || break
-		tokens >/run/tokens
-		! grep -v '^ *[0-9]* [a-z]* *[a-z]* *[0-9]* *[0-9]* *[0-9]* .*, [a-z_]*:[a-z_]*\.c:[0-9]*$' /run/tokens || break
+	bad=''
+	while [ -z "$bad" ] && kill -0 $child 2>/dev/null; do
+		cat $state/totals >/run/totals || bad=totals
+		cat $state/tokens >/run/tokens || bad=tokens
+		! grep -v -e '^#' -e '^ *[0-9]* [a-z]* *[a-z]* *[0-9]* *[0-9]* *[0-9]* .*, [a-z_]*:[a-z_]*\.c:[0-9]*$' /run/tokens || bad=line
 		reads=$((reads + 1))
 	done
 	echo "# $reads reads"
-	wait $! && [ $reads -gt 0 ]
+	wait $child && [ -z "$bad" ] && [ $reads -gt 0 ]
 }
 
 mkfifo $packets

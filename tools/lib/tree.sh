@@ -8,7 +8,7 @@ BG_IN_TREE=lib/bgtoken
 
 # sources: what kbuild reads of the folder: no tools, and not what was built in it.
 sources() {
-	find Kbuild Kconfig ./*.[ch] Documentation kunit samples bench torture -type f \
+	find Kbuild Kconfig ./*.[ch] Documentation kunit samples bench torture patterns -type f \
 		\( -name '*.[ch]' -o -name Kbuild -o -name Kconfig -o -name .kunitconfig \
 		-o -name '*.rst' -o -name '*.awk' \) \
 		! -name '*.mod.c' ! -path '*/tool/*' ! -path 'samples/*/test/*' 2>/dev/null || true

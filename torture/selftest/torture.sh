@@ -10,7 +10,12 @@ DIR=$(dirname "$(readlink -f "$0")")
 state=/sys/module/bgtoken_torture/parameters/state
 
 ktap_print_header
-modprobe -n -q bgtoken_torture || ktap_skip_all "no module bgtoken_torture"
+skip() {
+	ktap_skip_all "$1"
+	exit "$KSFT_SKIP"
+}
+[ "$(id -u)" = 0 ] || skip "needs root"
+modprobe -n -q bgtoken_torture || skip "no module bgtoken_torture"
 ktap_set_plan 1
 if modprobe bgtoken_torture seconds="${SECONDS_:-30}"; then
 	while [ "$(cat $state)" = running ]; do
