@@ -4,79 +4,80 @@
  *
  * The contract is in bgcompile.h; here is why it holds.
  *
- * What is reached how
- * ===================
+ * How things are reached
+ * ======================
  *
  * The state is what its token guards.  Tasks reach it only inside a scope; the
  * functions that the owner calls rely on the owner being kept alive.
  *
  * The queue of units is an object of its own, with a reference for the state
- * and one for each task.  Only a scope puts units in or takes them out.  When
- * the last reference goes, no scope can come any more, and what is left in the
- * queue is freed by whoever that was: the last task to leave, or a cancel that
- * all tasks have left before.  A cancel that finds one task at work costs the
- * same for ten units and for ten thousand.  What a task has taken out is its own
- * until it has freed it, or has put it back.
+ * and one for each task.  Units are put in and taken out only inside a scope.
+ * By the time the last reference is dropped, no scope can begin any more, and
+ * whoever drops it frees what is left in the queue: the last task to exit, or a
+ * cancel if all tasks have exited before it.  A cancel that finds a task running
+ * costs the same for ten units as for ten thousand.  A unit that a task has taken
+ * out belongs to the task until it frees the unit or puts it back.
  *
  * Tasks
  * =====
  *
- * A task is a work that lives from its start, in bgcompile_add_units() or by a task
+ * A task is a work that lives from its start, by bgcompile_add_units() or by a task
  * that puts units back, until it finds nothing to do; progress.tasks counts them.  A
- * task stops counting in the same section of state->lock in which it finds the queue
- * empty, and units are added and tasks counted in one section, too.  So the adder
- * either sees that task gone, and starts another, or the task sees the units.
+ * task is uncounted in the same critical section of state->lock in which it finds the
+ * queue empty, and units are added and tasks counted in a single critical section, too.
+ * So either the adder sees that the task is gone and starts another, or the task sees
+ * the units.
  *
- * A task that finds the token cancelled just leaves: there is nothing left to
- * account to.  One that was dropped because its workqueue closes under a living
- * state, which is against the order of teardown, fails that state when it is
- * released, so that nobody waits for it for ever.
+ * A task that finds the token cancelled simply exits: there is nothing left to
+ * account to.  A task that is dropped because its workqueue is closing under a live
+ * state, which violates the teardown order, fails that state when it is released, so
+ * that nobody waits for the state forever.
  *
- * References, all put in process context but the token's:
+ * References, all dropped in process context except the token's:
  *
  *	token	the state's, from bgcompile_init() to bgcompile_cancel(); each
- *		task's, as its work's; a caller's for as long as its call lasts
+ *		task's, as its work's; a caller's, for the duration of its call
  *	queue	the state's, from bgcompile_init() to bgcompile_cancel(); each
  *		task's, from bgcompile_start() to bgcompile_task_release()
- *	task	that of whoever starts it, until it has; the workqueue's
+ *	task	the starter's, until the task is started; the workqueue's
  *	env	a task's, from its first scope in a run to the end of that run
  *
  * Batches
  * =======
  *
- * A scope for each unit is right where units are long, and most of the cost where
- * they take a us.  So a task that has compiled what it took, and has published
- * what it took before, within BATCH_NS takes twice as much next time: one
- * mechanism for both, and a clock that is read for the slice anyway.  It begins no
- * unit of a batch after the tick in which it took it, but puts the rest back, and
- * starts tasks for that if some have left meanwhile; then it takes one unit again.
- * No batch goes past a unit that is known to be larger than its first.  So a slow
- * unit that nobody knew of holds up what was done in the same tick before it, and
- * what is behind it in the batch, once.
+ * One scope per unit is right where units are long, but is most of the cost where
+ * they take a us.  So a task that has published its previous batch and compiled
+ * the current one within BATCH_NS takes twice as many units next time: that is one
+ * mechanism for both, and the clock is read for the slice anyway.  A task begins no
+ * unit of a batch after the tick in which it took the batch, but puts the rest back,
+ * and starts tasks for the rest if some have exited meanwhile; then it takes one unit
+ * again.  No batch extends past a unit known to be larger than its first.  So a unit
+ * that turns out to be slow holds up, once, what was done before it in the same tick
+ * and what is behind it in the batch.
  *
  * Telling events
  * ==============
  *
  * progress.events only ever gains bits, in bgcompile_settle(), and none once the
- * token is cancelled; for a failure that is checked as progress.error is set, so that
- * there is no error without its event.  A callback has a mask of what
- * it was told.  Whoever is in a scope and finds a difference tells, with
- * state->telling as the right to do so: with BGTOKEN_SHARED several may find it, and
- * the order of events is kept by letting one of them tell all.
+ * token is cancelled; for a failure that is checked when progress.error is set, so
+ * that there is no error without its event.  Each callback has a mask of what it has
+ * been told.  Whoever is in a scope and finds a difference does the telling, with
+ * state->telling as the right to do so: with BGTOKEN_SHARED several may find one, and
+ * letting a single one of them tell everything keeps the events in order.
  *
- * Waiters sleep where bgtoken_sleep() does, on the token, as a cancel of the
- * token by whomever is what wakes them then.  To lockdep a task holds the works' map
- * of its token for as long as it runs, and a waiter takes it: so a wait under a lock
- * that compile, publish or free_unit takes is reported, and one inside a scope that
- * tasks have to wait for.
+ * Waiters sleep where bgtoken_sleep() does, on the token, so that a cancel of the
+ * token, by anyone, wakes them.  To lockdep, a task holds its token's works map for as
+ * long as it runs, and a waiter acquires it: so lockdep reports a wait under a lock
+ * that compile, publish or free_unit takes, and a wait inside a scope that tasks have
+ * to wait for.
  *
  * Protection
  * ==========
  *
  * I: set at init, then only read.
- * L: state->lock, which is never held while anything of the owner's is called.
- *    The token's scope would do but for BGTOKEN_SHARED, and for
- *    bgcompile_progress(), which is not to wait for a publish that sleeps.
+ * L: state->lock, which is never held while any code of the owner's is called.
+ *    The token's scope would do, if it were not for BGTOKEN_SHARED and for
+ *    bgcompile_progress(), which must not wait for a publish that sleeps.
  */
 #include <linux/ktime.h>
 #include <linux/list_sort.h>
@@ -103,22 +104,22 @@ enum { BIG, REST, CLASSES };
 /* Taken from the front.  BIG is sorted, the largest first. */
 struct bgcompile_units {
 	struct list_head list[BGCOMPILE_TIERS][CLASSES];
-	unsigned int count[BGCOMPILE_TIERS];	/* of an adder's, not kept up */
+	unsigned int count[BGCOMPILE_TIERS];	/* for an adder; not kept up to date */
 };
 
 struct bgcompile_queue {
 	struct kref kref;
 	const struct bgcompile_ops *ops;	/* I */
-	struct bgcompile_units units;	/* L, or of who drops the last reference */
+	struct bgcompile_units units;	/* L, or whoever drops the last reference */
 };
 
 struct bgcompile_task {
 	struct bgtoken_work work;
-	struct list_head node;		/* of the adder */
+	struct list_head node;		/* on the starter's list */
 	struct bgcompile_queue *queue;	/* I, from its start */
 	u64 slice_ns;			/* I, from its start */
 	unsigned int batch;		/* I, from its start; 0: it grows */
-	bool spare;			/* until its first run: others are there */
+	bool spare;			/* until its first run: other tasks exist */
 	bool counted;			/* L: in progress.tasks */
 	/* of one run */
 	void *env;
@@ -126,11 +127,11 @@ struct bgcompile_task {
 	u64 deadline;
 	unsigned long features;
 	unsigned int growing;		/* how many to take next */
-	enum bgcompile_tier tier;	/* of those that are taken: */
+	enum bgcompile_tier tier;	/* of the units taken: */
 	struct list_head taken;		/* not yet compiled */
 	struct list_head compiled;
 	struct list_head doomed;	/* to be freed, and no more */
-	struct list_head helpers;	/* tasks, for what is put back */
+	struct list_head helpers;	/* tasks, for the units put back */
 };
 
 LIVE_COUNTER(states, "how many compile states are alive");
@@ -308,9 +309,9 @@ static void bgcompile_queue_put(struct bgcompile_queue *queue)
 /* Events */
 
 /*
- * See which events have come; true if some did (queue.pml: settle).  In a scope.  Waiters look
- * under state->lock, too: either they see the events or are seen here.  Being
- * cancelled is no event, and no tier finishes after it.
+ * See which events have come; true if some have (queue.pml: settle).  In a scope.  Waiters
+ * check under state->lock, too: either they see the events or they are seen here.  Being
+ * cancelled is not an event, and no tier finishes after that.
  */
 static bool bgcompile_settle(struct bgcompile *state, struct bgtoken *token)
 	__must_hold(&state->lock)
@@ -344,7 +345,7 @@ static bool bgcompile_final(unsigned int events)
 	return events & (BIT(BGCOMPILE_TOP_FINISHED) | BIT(BGCOMPILE_FAILED));
 }
 
-/* The earliest event that some callback is to be told, or NULL. */
+/* A callback that has not been told of @event, the earliest such event; or NULL. */
 static struct bgcompile_callback *
 bgcompile_untold(struct bgcompile *state, enum bgcompile_event *event)
 {
@@ -388,8 +389,8 @@ static void bgcompile_tell(struct bgcompile *state, struct bgtoken *token)
 }
 
 /*
- * The first error wins, unless it comes after the end: from a cancel on, or from
- * a task that had nothing to do any more.  What was not started will not be
+ * The first error wins, unless it comes after the end: after a cancel, or from a
+ * task that had nothing left to do.  Units that were not started never will be
  * (queue.pml: fail).  The caller goes on to bgcompile_settle() before it drops the lock.
  */
 static void bgcompile_fail(struct bgcompile *state, struct bgtoken *token,
@@ -408,7 +409,7 @@ static void bgcompile_fail(struct bgcompile *state, struct bgtoken *token,
 static void bgcompile_task_run(struct bgtoken_work *work);
 static void bgcompile_task_release(struct bgtoken_work *work);
 
-/* Drop the starter's references: those not started go, the others live on. */
+/* Drop the starter's references: tasks not started are freed, the others live on. */
 static void bgcompile_put_tasks(struct list_head *tasks)
 {
 	struct bgcompile_task *task, *next;
@@ -435,7 +436,7 @@ static int bgcompile_alloc_tasks(struct list_head *tasks, unsigned int count,
 	return 0;
 }
 
-/* Start as many tasks as are missing; 0 if there is at least one then (queue.pml: start_task). */
+/* Start as many tasks as are missing; 0 if there is then at least one (queue.pml: start_task). */
 static int bgcompile_start(struct bgcompile *state, struct list_head *tasks)
 	__must_hold(&state->lock)
 {
@@ -473,9 +474,9 @@ static void bgcompile_stop(struct bgcompile *state, struct bgcompile_task *task)
 }
 
 /*
- * The first unit, and as many of those behind it as go into a batch.  A big one is
- * one by itself: others may have to wait for it, but not with this task alone; and
- * so is one that is larger than the first.
+ * The first unit, and as many of those behind it as go into a batch.  A big unit is a
+ * batch by itself: others may have to wait for it, but need not wait for this very task;
+ * and so is a unit that is larger than the first.
  */
 static void bgcompile_take_batch(struct bgcompile *state,
 				 struct bgcompile_task *task,
@@ -504,9 +505,9 @@ static void bgcompile_take_batch(struct bgcompile *state,
 }
 
 /*
- * Give a task its next batch; or none, with the task queued again or accounted
- * for as stopped.  A task that is cancelled just leaves, and one that cannot be
- * queued again, too: its release sees to the rest (queue.pml: next).
+ * Give a task its next batch; or none, with the task either requeued or accounted
+ * for as stopped.  A task that is cancelled simply exits, and so does one that cannot
+ * be requeued: its release takes care of the rest (queue.pml: next).
  */
 static void bgcompile_next(struct bgcompile *state, struct bgcompile_task *task,
 			   bool may_yield)
@@ -540,7 +541,7 @@ static void bgcompile_begin(struct bgcompile *state, struct bgcompile_task *task
 	int error = 0;
 	bool idle;
 
-	/* A spare task, without an env, must not fail what others have done. */
+	/* A spare task that gets no env must not fail what others have completed. */
 	spin_lock_irqsave(&state->lock, flags);
 	idle = !bgcompile_units_first(&task->queue->units);
 	trace_bgcompile_task_begin(token, ops->compile);
@@ -577,7 +578,7 @@ struct bgcompile_outcome {
 	unsigned int compiled;
 	unsigned int done;
 	unsigned int failed;
-	int error;		/* of a baseline unit: the state's end */
+	int error;		/* of a baseline unit: fails the state */
 };
 
 /* Results that come after a failure, or a cancel, are dropped. */
@@ -617,9 +618,9 @@ static void bgcompile_publish(struct bgcompile *state,
 }
 
 /*
- * Put back what was not begun, and start other tasks for it, as they may have left
- * while there was nothing else.  This one can do without them: if there is no
- * memory, or their get_env fails, it does it all (queue.pml: put_back).
+ * Put back the units that were not begun, and start other tasks for them, as tasks may
+ * have exited while there was nothing else to do.  This task can do without them: if
+ * there is no memory, or their get_env fails, it does it all (queue.pml: put_back).
  */
 static void bgcompile_put_back(struct bgcompile *state, struct bgcompile_task *task)
 	__must_hold(&state->lock)
@@ -686,9 +687,9 @@ static void bgcompile_finish(struct bgcompile *state, struct bgcompile_task *tas
 /* Tasks: the loop */
 
 /*
- * Step 2, for one unit at least, unless it was cancelled since it was taken.
- * After a failure that the state will not survive no other is begun, nor after
- * the tick.
+ * Step 2, for at least one unit, unless the token was cancelled after it was taken.
+ * No further unit is begun after a failure that is fatal to the state, nor after the
+ * tick.
  */
 static void bgcompile_compile(struct bgcompile_task *task)
 {
@@ -718,7 +719,7 @@ static void bgcompile_compile(struct bgcompile_task *task)
 	cond_resched();
 }
 
-/* Before a scope: has what was taken been quick? */
+/* Before a scope: were the units taken quick? */
 static void bgcompile_look_at_clock(struct bgcompile_task *task)
 {
 	u64 before = task->now;
@@ -782,7 +783,7 @@ static void bgcompile_task_run(struct bgtoken_work *work)
 	lock_map_release(__bgtoken_works_map(token));
 }
 
-/* In a scope: a task that still counts will not run any more (queue.pml: put_task). */
+/* In a scope: a task that is still counted will not run again (queue.pml: put_task). */
 static void bgcompile_abandoned(struct bgcompile *state,
 				struct bgcompile_task *task,
 				struct list_head *doomed)
@@ -881,7 +882,7 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 }
 EXPORT_SYMBOL_GPL(__bgcompile_init);
 
-/* How many tasks more are needed for the units than run and were allocated. */
+/* How many more tasks the units need than are running or have been allocated. */
 static int bgcompile_missing(struct bgcompile *state,
 			     const struct bgcompile_units *units,
 			     struct list_head *tasks)
@@ -896,8 +897,8 @@ static int bgcompile_missing(struct bgcompile *state,
 }
 
 /*
- * In a scope: take the units over, all or none; none if more tasks are needed first,
- * as some have left while these were allocated (queue.pml: add).
+ * In a scope: take over all of the units or none; none if more tasks are needed first,
+ * as some have exited while these were being allocated (queue.pml: add).
  */
 static int bgcompile_take(struct bgcompile *state, struct bgtoken *token,
 			  struct bgcompile_units *units,
@@ -936,20 +937,20 @@ static int bgcompile_take(struct bgcompile *state, struct bgtoken *token,
 /**
  * bgcompile_add_units() - hand units over to be compiled
  * @state:	the caller keeps its owner alive
- * @units:	list of units by bgcompile_unit_add(); empty afterwards
+ * @units:	list of units, from bgcompile_unit_add(); empty afterwards
  *
- * May be called again until the final event has come, which it does as soon as
- * all units so far are done: what belongs together is best added in one call.
- * That is also cheaper: big units are merged into those that wait already, one by
- * one and with interrupts off.
- * The first call with an empty list finishes the state at once.
+ * May be called again until the final event has come, which happens as soon as all
+ * units added so far are done: units that belong together are best added in one call.
+ * That is also cheaper: big units are merged into those already waiting, one by one
+ * and with interrupts off.
+ * If the first call has an empty list, the state is finished at once.
  *
  * Any call may tell events before it returns, and so under whatever locks the caller
  * holds: see struct bgcompile_callback.
  *
  * Context: Process context; may sleep.  Not inside a scope of this state.
- * Return: 0, and the units are the library's.  On an error they are all still
- * the caller's, on the list, perhaps in another order: -EINVAL for a tier that
+ * Return: 0, and the units belong to the library.  On error they all still belong to
+ * the caller, on the list, perhaps in another order: -EINVAL for a tier that
  * is unknown or not among the state's, -ENOMEM, -ECANCELED if the state is
  * cancelled, -EALREADY if it has finished, -ESHUTDOWN if its workqueue is
  * closing, or the error that the state failed with.
@@ -993,13 +994,13 @@ put_token:
 EXPORT_SYMBOL_GPL(bgcompile_add_units);
 
 /**
- * bgcompile_add_callback() - be told of events
+ * bgcompile_add_callback() - have a callback told of events
  * @state:	the caller keeps its owner alive
- * @cb:		its fn is set; the library's until it was told the final event,
- *		or until bgcompile_cancel() has returned
+ * @cb:		with fn set; belongs to the library until it is told of the final
+ *		event, or until bgcompile_cancel() has returned
  *
- * What has come before is told before this returns, or, if another task is just
- * telling, soon after.
+ * Events that have already come are told before this returns, or soon after that if
+ * another task is telling events at the moment.
  *
  * Context: Process context; may sleep.  Not inside a scope of this state.
  * Return: 0, -EINVAL without a function, -ECANCELED if the state is cancelled.
@@ -1033,7 +1034,7 @@ EXPORT_SYMBOL_GPL(bgcompile_add_callback);
 /**
  * bgcompile_progress() - see where a state stands
  * @state:	the caller keeps its owner alive, or is inside a scope
- * @progress:	filled in; one moment's figures, which add up
+ * @progress:	filled in; a consistent snapshot
  *
  * Context: Any that may take a spinlock_t.  Never waits for a scope.  Works on a
  * cancelled state, too.
@@ -1093,15 +1094,16 @@ static long bgcompile_wait_for(struct bgcompile *state, enum bgcompile_event eve
  * @state:	the caller keeps its owner alive for as long as it waits
  * @event:	BGCOMPILE_BASELINE_FINISHED or BGCOMPILE_TOP_FINISHED
  *
- * Waits for compile steps, so the caller holds no lock that they take, or publish or
- * free_unit does; lockdep names that.  A task that may be frozen holds no lock at all.
+ * Waits for compile steps, so the caller must not hold a lock that they, publish or
+ * free_unit take; lockdep reports that.  A caller that may be frozen must hold no lock at
+ * all.
  *
  * Context: Process context; sleeps.  Not inside a scope of this state; nor in a compile
- * step or callback of a state that was made at the same place, which lockdep takes for
- * this one; nor in a work of its workqueue, if that has no room for its tasks besides.
- * Return: 0 when the event has come, the state's error if it failed before,
- * -ECANCELED if it was cancelled before, -EINTR if the caller is being killed,
- * -EINVAL for another event.
+ * step or callback of a state initialised at the same place, which lockdep takes for
+ * this one; nor in a work on its workqueue, unless that has room for its tasks as well.
+ * Return: 0 if the event has come, the state's error if it failed first,
+ * -ECANCELED if it was cancelled first, -EINTR if the caller is being killed,
+ * -EINVAL for any other event.
  */
 int bgcompile_wait(struct bgcompile *state, enum bgcompile_event event)
 {
@@ -1110,14 +1112,14 @@ int bgcompile_wait(struct bgcompile *state, enum bgcompile_event event)
 EXPORT_SYMBOL_GPL(bgcompile_wait);
 
 /**
- * bgcompile_wait_timeout() - wait for a tier to finish, for so long
+ * bgcompile_wait_timeout() - wait for a tier to finish, with a timeout
  * @state:	as for bgcompile_wait()
  * @event:	as for bgcompile_wait()
- * @timeout:	jiffies
+ * @timeout:	in jiffies
  *
  * Context: As bgcompile_wait().
- * Return: The jiffies that were left, at least 1, when the event has come; 0 if the
- * time was over before; errors as of bgcompile_wait().
+ * Return: The jiffies left, at least 1, if the event has come; 0 if the timeout expired
+ * first; errors as for bgcompile_wait().
  */
 long bgcompile_wait_timeout(struct bgcompile *state, enum bgcompile_event event,
 			    long timeout)
@@ -1129,9 +1131,9 @@ EXPORT_SYMBOL_GPL(bgcompile_wait_timeout);
 /**
  * bgcompile_cancel_nested() - end a state inside a scope of another
  * @state:	the state to end
- * @subclass:	lockdep's, other than that of the scope around it
+ * @subclass:	lockdep's, different from that of the enclosing scope
  *
- * For two states that were made at the same place.  Otherwise as
+ * For two states that were initialised at the same place.  Otherwise like
  * bgcompile_cancel().
  *
  * Context: As bgcompile_cancel().
@@ -1149,7 +1151,7 @@ bool bgcompile_cancel_nested(struct bgcompile *state, unsigned int subclass)
 		return false;
 	bgtoken_cancel_nested(token, subclass);
 
-	/* From here on no scope; only other calls of the owner's (queue.pml: cancel). */
+	/* From here on there is no scope, only other calls by the owner (queue.pml: cancel). */
 	spin_lock_irqsave(&state->lock, flags);
 	queue = state->queue;
 	state->queue = NULL;
@@ -1172,8 +1174,8 @@ EXPORT_SYMBOL_GPL(bgcompile_cancel_nested);
  * bgcompile_refuse() - the first half of a cancel
  * @state:	the caller keeps its owner alive, or is inside a scope
  *
- * bgtoken_refuse() for the state's token: no new scope begins, nothing more is told,
- * and waiters get -ECANCELED.  The owner still calls bgcompile_cancel().
+ * Calls bgtoken_refuse() on the state's token: no new scope begins, nothing more is told,
+ * and waiters get -ECANCELED.  The owner still has to call bgcompile_cancel().
  *
  * Context: Any that may take a spinlock_t.  Does not wait.
  */

@@ -3,36 +3,36 @@
  * bgcompile: compilation in the background, in tiers, cancellable at once.
  *
  * A compile state is embedded in its owner and holds units: pieces of
- * compilation, each of one tier.  Tasks, which are works of a background
- * workqueue, take units, one at a time or, where they are quick, several:
+ * compilation, each of one tier.  Tasks, which are works on a background
+ * workqueue, take units one at a time, or several at once where they are quick:
  *
  *	in a scope	pin the env, take a unit
  *	outside		compile it; the owner may be freed meanwhile
  *	in a scope	publish the result, take the next unit
  *
  * The promise is bgtoken's: when bgcompile_cancel() returns, no task is inside
- * a scope and none will ever be, no callback runs and none will, and the owner
- * may be freed.  It waits for no unit.
+ * a scope and none ever will be, no callback is running and none ever will, and
+ * the owner may be freed.  The cancel does not wait for any unit.
  *
  * Who owns what:
  *
  *  - a unit belongs to the library from a successful bgcompile_add_units()
  *    until free_unit is called for it, which happens exactly once, in process
- *    context, outside of scopes, and maybe after the owner was freed;
+ *    context, outside of scopes, possibly after the owner has been freed;
  *  - the env belongs to a task from get_env to put_env; it must not point into
  *    the owner;
- *  - a callback belongs to the caller again when it is told the final event,
- *    or when bgcompile_cancel() has returned;
- *  - a callback is called by whoever brings the event about: by a task, or by the
- *    caller of bgcompile_add_units() or bgcompile_add_callback() in that call and
- *    so under whatever locks that caller holds.  Meanwhile other tasks in scopes
- *    continue, and leave any further events to that caller: so an add may return
- *    before a callback has been told, or after it was told of units that others
- *    have finished;
- *  - whoever calls any of these functions keeps the owner alive meanwhile, a
- *    waiter in bgcompile_wait() too: a cancel wakes it, and does not wait for
- *    it to be gone;
- *  - the workqueue outlives the state: cancel first, then destroy that.
+ *  - a callback belongs to the caller again as soon as it is told of the final
+ *    event, or once bgcompile_cancel() has returned;
+ *  - a callback is called by whoever triggers the event: by a task, or by the
+ *    caller of bgcompile_add_units() or bgcompile_add_callback(), from within that
+ *    call and so under whatever locks that caller holds.  Meanwhile other tasks in
+ *    scopes carry on, and leave any further events to the same caller: so an add
+ *    may return before a callback has been told, or only after it has been told of
+ *    units that others have finished;
+ *  - whoever calls any of these functions keeps the owner alive for the duration
+ *    of the call.  This includes waiters in bgcompile_wait(): a cancel wakes them,
+ *    but does not wait for them to leave;
+ *  - the workqueue outlives the state: cancel the state, then destroy the workqueue.
  *
  * The loop, the tiers and the events are those of V8's CompilationStateImpl.
  */
@@ -68,9 +68,9 @@ enum bgcompile_tier {
  * @BGCOMPILE_FAILED:		the state has failed; final
  * @BGCOMPILE_EVENTS:		how many there are
  *
- * Each comes at most once, and exactly one final one unless the state is cancelled
- * before.  A state without units of a tier has finished that tier.  Being cancelled is
- * not an event.
+ * Each event comes at most once, and exactly one final event comes, unless the state is
+ * cancelled first.  A state without units of a tier has finished that tier.  Being
+ * cancelled is not an event.
  */
 enum bgcompile_event {
 	BGCOMPILE_BASELINE_FINISHED,
@@ -80,12 +80,12 @@ enum bgcompile_event {
 };
 
 /**
- * struct bgcompile_unit - one piece of compilation, embedded in the caller's
+ * struct bgcompile_unit - one piece of compilation, embedded in the caller's structure
  * @tier:	which tier it is for
- * @size:	what it is known to cost, in any measure that the caller likes;
+ * @size:	its cost as far as known, in any measure that the caller likes;
  *		compared with bgcompile_params.big_size and with other units
- * @features:	set by the compile step: what it found in use, a mask of the
- *		caller's own
+ * @features:	set by the compile step: the features it found in use, as a mask
+ *		that the caller defines
  */
 struct bgcompile_unit {
 	enum bgcompile_tier tier;
@@ -97,23 +97,23 @@ struct bgcompile_unit {
 };
 
 /**
- * struct bgcompile_ops - what a state's owner does
- * @get_env:	pin what the compile steps of one task need, apart from the
+ * struct bgcompile_ops - operations that a state's owner provides
+ * @get_env:	pin what one task's compile steps need, separately from the
  *		owner.  Inside a scope; may sleep.  Returns the env, or NULL or an
  *		ERR_PTR, which fails the state (NULL with -ENOMEM), unless the task
- *		was started only to help others that are still at it.  Optional,
- *		together with @put_env; the env is NULL then.
+ *		was started only to help others that are still running.  Optional,
+ *		together with @put_env; without them the env is NULL.
  * @put_env:	unpin it.  Outside of scopes; the owner may be gone.
- * @compile:	compile a unit.  Outside of scopes; may sleep and take long, and
- *		may ask bgtoken_cancelled(@token) or bgtoken_sleep() so as to
- *		leave early, or bgtoken_cancel() it; but not pause it: a state cannot
- *		be paused.  Keeps its result in the unit.
+ * @compile:	compile a unit.  Outside of scopes; may sleep and take a long time.
+ *		May check bgtoken_cancelled(@token) or use bgtoken_sleep() in order
+ *		to return early, and may bgtoken_cancel() the token, but not pause
+ *		it: a state cannot be paused.  Stores its result in the unit.
  *		Returns 0 or a negative errno.
  * @publish:	hand the unit's result to the owner.  Inside a scope; may sleep.
- *		Returns 0 or a negative errno, as @compile.
- * @free_unit:	free a unit and what is left of its result, published or not.
- *		Exactly once for each unit added.  Process context, outside of
- *		scopes; the owner may be gone.
+ *		Returns 0 or a negative errno, as @compile does.
+ * @free_unit:	free a unit and whatever is left of its result, published or not.
+ *		Called exactly once for each unit added.  Process context, outside
+ *		of scopes; the owner may be gone.
  *
  * All but the first two are mandatory.
  */
@@ -127,27 +127,27 @@ struct bgcompile_ops {
 };
 
 /**
- * struct bgcompile_params - how a state is to work; 0 means the default
+ * struct bgcompile_params - how a state works; 0 means the default
  * @kind:	the token's kind: BGTOKEN_MUTEX (the default), BGTOKEN_SHARED or
  *		BGTOKEN_PERCPU
- * @max_tasks:	tasks at a time, 1024 at most (default: the online CPUs)
- * @slice_ms:	how long a task runs before it queues itself again, in ms
- *		(default 50); later ones get 5 ms more each, so that they do not
- *		all do so at once.  A task finishes at least one unit in each run
+ * @max_tasks:	tasks at a time, at most 1024 (default: the number of online CPUs)
+ * @slice_ms:	how long a task runs before it requeues itself, in ms (default
+ *		50); each later task gets another 5 ms, so that they do not all
+ *		requeue at once.  A task finishes at least one unit per run
  * @big_size:	units of at least this size go before the others of their tier,
- *		the largest first (default: none does)
+ *		the largest first (default: none do)
  * @tiers:	mask of BIT(BGCOMPILE_BASELINE) and BIT(BGCOMPILE_TOP) (default:
  *		both)
- * @batch:	units of one tier that a task takes in one scope, compiles, and
- *		publishes together in the next, at most 64, none of them larger
- *		than the first; a big unit goes alone.  By default (0) it takes
- *		one, and twice as many each time if all went within a ms, and
- *		begins none after the tick; so long units go one by one, and tiny
- *		ones cost no scope each.
- *		What is done, and what is behind it in its batch, waits for a unit
- *		that is slow and does not say so by its size: 1 is for those whose
- *		units are of unlike length, or who want each result at once.  A
- *		cancel waits for no more than one publish
+ * @batch:	how many units of one tier a task takes in one scope, compiles,
+ *		and publishes together in the next; at most 64, none of them
+ *		larger than the first; a big unit goes alone.  By default (0) a
+ *		task takes one unit, doubles that each time if all were done
+ *		within a ms, and begins none after the tick; so long units go one
+ *		by one, and tiny ones do not cost a scope each.
+ *		A unit that is slow, without its size saying so, holds up those
+ *		already done and those behind it in its batch: use 1 if units vary
+ *		in length, or if each result is wanted at once.  A cancel waits
+ *		for no more than one publish
  */
 struct bgcompile_params {
 	enum bgtoken_kind kind;
@@ -165,8 +165,8 @@ struct bgcompile_params {
  * @failed:	units of each tier that failed
  * @tasks:	tasks queued or running
  * @compiling:	units that tasks have taken: about to be compiled, being
- *		compiled, or published
- * @events:	mask of BIT(enum bgcompile_event): those that have come
+ *		compiled, or being published
+ * @events:	mask of BIT(enum bgcompile_event): the events so far
  * @error:	0, or why the state failed
  * @features:	all features that tasks have reported
  */
@@ -184,9 +184,9 @@ struct bgcompile_progress {
 /**
  * struct bgcompile_callback - told of each event
  * @fn:		called inside a scope, with no other lock of this library held, by
- *		a task or in the call of whoever adds units or callbacks.  @error is
- *		0 but for BGCOMPILE_FAILED.  May sleep, and may free the callback when
- *		the event is final.  May call no functions of this state except
+ *		a task or from within a call that adds units or callbacks.  @error is
+ *		0 except for BGCOMPILE_FAILED.  May sleep, and may free the callback if
+ *		the event is final.  May call no function on this state except
  *		bgcompile_progress() and, to cancel, bgcompile_refuse()
  */
 struct bgcompile_callback {
@@ -200,7 +200,7 @@ struct bgcompile_callback {
 /**
  * struct bgcompile - a compile state, embedded in its owner
  *
- * From the functions that are given it, get to the owner with container_of().
+ * Functions that are passed one get to the owner with container_of().
  */
 struct bgcompile {
 	/* private: the letters are explained at the top of bgcompile.c */
@@ -221,18 +221,18 @@ int __bgcompile_init(struct bgcompile *state, struct bgtoken_wq *wq,
 		     struct bgtoken_site *site);
 
 /**
- * bgcompile_init() - make a compile state ready
+ * bgcompile_init() - initialise a compile state
  * @_state:	embedded in the owner; uninitialised
  * @_wq:	where its tasks run; outlives the state
- * @_ops:	what the owner does; outlives all tasks, as code does
+ * @_ops:	the owner's operations; outlive all tasks, as code does
  * @_params:	copied; NULL for all defaults
  *
  * Undone by bgcompile_cancel().
  *
  * Context: Process context; may sleep.
- * Return: 0; -EINVAL if something that must be there is missing or unknown, a parameter is
- * above its maximum, or the kind is BGTOKEN_SPIN; or -ENOMEM.  On an error there is nothing
- * to undo.
+ * Return: 0; -EINVAL if something mandatory is missing, a tier or the kind is unknown, a
+ * parameter is above its maximum, or the kind is BGTOKEN_SPIN; or -ENOMEM.  On error there
+ * is nothing to undo.
  */
 #define bgcompile_init(_state, _wq, _ops, _params)			\
 	__bgcompile_init(_state, _wq, _ops, _params,			\
@@ -253,17 +253,17 @@ void bgcompile_refuse(struct bgcompile *state);
  * bgcompile_cancel() - end a state, so that its owner can be freed
  * @state:	the caller keeps its owner alive until this returns
  *
- * bgtoken_cancel() for the state's token, which wakes waiters, too; then forgets
+ * Calls bgtoken_cancel() on the state's token, which also wakes waiters; then forgets
  * the callbacks and releases the units: those being compiled are freed by the task
- * compiling them, the rest by the last task to exit.  That is the caller itself only
- * if all tasks have exited meanwhile; otherwise the cost does not depend on how many
- * units there are.
+ * compiling them, the rest by the last task to exit.  The caller itself frees the rest
+ * only if all tasks have exited meanwhile; otherwise the cost does not depend on the
+ * number of units.
  *
  * Context: Process context; may sleep.  Not inside a scope of this state: that
- * is a deadlock, which lockdep names.
- * Return: True for one call, which may now free the owner, once no other call
- * on the state is in progress.  False for any other, with the same guarantee,
- * but not the owner.
+ * is a deadlock, which lockdep reports.
+ * Return: True for one call, whose caller may now free the owner, once no other
+ * call on the state is in progress.  False for any other call, which gets the
+ * same guarantee, but not the owner.
  */
 static inline bool bgcompile_cancel(struct bgcompile *state)
 {
@@ -271,7 +271,7 @@ static inline bool bgcompile_cancel(struct bgcompile *state)
 }
 
 /**
- * bgcompile_unit_init() - make a unit ready to be added
+ * bgcompile_unit_init() - initialise a unit, to be added
  * @unit:	the unit
  * @tier:	which tier it is for
  * @size:	see struct bgcompile_unit

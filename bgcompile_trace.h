@@ -100,7 +100,7 @@ DEFINE_EVENT(bgcompile_unit, bgcompile_unit_publish,
 	TP_ARGS(token, unit, error));
 
 /**
- * bgcompile_unit_drop - the unit is not published, and maybe was not compiled
+ * bgcompile_unit_drop - the unit is not published, and may not have been compiled
  * @token:	the state's token
  * @unit:	the unit
  * @error:	-ECANCELED, or why the state failed meanwhile
@@ -110,9 +110,9 @@ DEFINE_EVENT(bgcompile_unit, bgcompile_unit_drop,
 	TP_ARGS(token, unit, error));
 
 /**
- * bgcompile_queue_free - the queue of a cancelled state goes
+ * bgcompile_queue_free - the queue of a cancelled state is freed
  * @queue:	the queue
- * @dropped:	units freed with it, that were never started
+ * @dropped:	units freed with it that were never started
  */
 TRACE_EVENT(bgcompile_queue_free,
 	TP_PROTO(struct bgcompile_queue *queue, unsigned int dropped),
@@ -131,8 +131,8 @@ TRACE_EVENT(bgcompile_queue_free,
 /**
  * bgcompile_task_begin - a task begins a run, in its first scope
  * @token:	the state's token
- * @compile:	the compile step, which tells whose task it is: as works, all tasks
- *		have the same function
+ * @compile:	the compile step, which tells whose task it is: all tasks have the
+ *		same work function
  */
 TRACE_EVENT(bgcompile_task_begin,
 	TP_PROTO(struct bgtoken *token, void *compile),

@@ -2,124 +2,124 @@
 /*
  * bgtoken: background work whose owner can be freed at once.
  *
- * The contract is in bgtoken.h; here is why it holds.  This file is about tokens and
- * their scopes; it includes bgtoken_work.c, which is about works, timers and background
+ * The contract is in bgtoken.h; this explains why it holds.  This file is about tokens and
+ * their scopes.  It includes bgtoken_work.c, which is about works, timers and background
  * workqueues, and bgtoken_state.c, which is about who created tokens and which are alive, as
- * one module cannot be made of an object of its own name and others.
+ * a module cannot be built from several objects if one of them has the module's name.
  *
  * Tokens
  * ======
  *
- * A token is a refcount, a pointer, and a word, token->scopes, which is lock and
- * flag: it counts the scopes that are live, and its sign says that the token is
- * cancelled.  Whoever begins a scope and whoever cancels change the same word, so
- * one of them comes first:
+ * A token is a refcount, a pointer, and a word, token->scopes, which is both lock
+ * and flag: it counts the live scopes, and its sign says that the token is
+ * cancelled.  Beginning a scope and cancelling change the same word, so one of
+ * them comes first:
  *
  *	scope				cancel
  *
  *	(1) count itself, unless	(a) set CANCELLED, see the count
  *	    CANCELLED			(b) wake sleepers, expedite works
- *	(2) use the owner		(c) until the count is 0, wait
+ *	(2) use the owner		(c) wait until the count is 0
  *	(3) leave the count		(d) return; the owner may be freed
  *	(4) if CANCELLED, and the
  *	    count is 0: wake (c)
  *
- * Either (1) comes before (a); then (a) has seen it, and (c) waits for (3).  Or
- * it comes after, and there is no scope.  (3) and (c) are a release and an
- * acquire, so what the scope did is seen by who frees the owner.  The same holds
- * for a cancel that finds at (a) that another was first.  If (3) comes after (a),
- * it sees CANCELLED, and so the last one to leave goes on to (4).
+ * Either (1) comes before (a): then (a) sees it, and (c) waits for (3).  Or it
+ * comes after, and there is no scope.  (3) and (c) are a release and an acquire,
+ * so whoever frees the owner sees what the scope did.  The same holds for a
+ * cancel that finds at (a) that another was first.  If (3) comes after (a), it
+ * sees CANCELLED, so the last one to leave goes on to (4).
  *
  * The kinds differ in what they let in at (1):
  *
  *	BGTOKEN_SHARED	any number
  *	BGTOKEN_PERCPU	any number, counted elsewhere: see below
- *	BGTOKEN_MUTEX	one; the others stand in line, at a mutex, and the first of
+ *	BGTOKEN_MUTEX	one; the others stand in line at a mutex, and the first of
  *			them sleeps until the count is 0
- *	BGTOKEN_SPIN	one; the others stand in line, at a spinlock, and the first
+ *	BGTOKEN_SPIN	one; the others stand in line at a spinlock, and the first
  *			of them spins until the count is 0.  Interrupts are off from
  *			before (1) until after (3)
  *
- * The first in line spins for a while, and newcomers may go first: that spares
- * hand-overs.  Then it sets WAITER in the word, so that (1) fails for newcomers,
- * who go to the end of the line, and so that who leaves at (3) goes on to (4) and
- * wakes it, if it sleeps.  It clears WAITER as it counts itself.  CANCELLED ends
- * its wait too; then each in line sees that in turn and leaves.  A cancel does not
- * stand in line: it waits for the scopes that were live at (a), and for nobody
- * else.  A cancel whose wait is short leaves it to (4) to wake the first in line.
+ * The first in line spins for a while, during which newcomers may overtake it: that
+ * saves hand-overs.  Then it sets WAITER in the word, so that (1) fails for newcomers,
+ * which join the end of the line, and so that whoever leaves at (3) goes on to (4) and
+ * wakes it if it sleeps.  It clears WAITER as it counts itself.  CANCELLED also ends
+ * its wait; then each waiter in line sees that in turn and leaves.  A cancel does not
+ * stand in line: it waits only for the scopes that were live at (a).  A cancel whose
+ * wait is short leaves it to (4) to wake the first in line.
  *
- * Why not just the mutex and the spinlock, held for the scope?  A cancel would have to
- * stand in line with the crowd, a scope took twice the instructions of its lock (now:
+ * Why not simply hold the mutex or the spinlock for the scope?  A cancel would have to
+ * stand in line with everybody else, a scope took twice the instructions of its lock (now:
  * as many or fewer), and SHARED needs this count anyway.  The figures are in
  * performance.rst.  The page lock and kernfs' active count work the same way.  What is lost:
  *
- *  - a newcomer waits for a first in line that has been woken and does not get a
- *    CPU; a mutex lets those who run go first, once
- *  - a mutex or spinlock hands the priority of those who wait down to who holds it
- *    with CONFIG_PREEMPT_RT.  There MUTEX and SPIN go through the line always, and
- *    keep its lock for as long as the scope lasts, and a cancel takes it too, so
- *    it stands behind as many hand-overs as there are in line before it
+ *  - a newcomer waits for a first in line that was woken but has not got a CPU yet;
+ *    a mutex lets running tasks go first, once
+ *  - with CONFIG_PREEMPT_RT, a mutex or spinlock boosts its holder to the priority of
+ *    its waiters.  There MUTEX and SPIN always go through the line, and hold its lock
+ *    for as long as the scope lasts.  A cancel takes that lock too, so it has to wait
+ *    for as many hand-overs as there are waiters in line before it
  *
- * A SHARED or PERCPU scope never waits to begin, so to lockdep it is a trylock: nothing that is
- * held before it can be part of a deadlock with it.  What is taken inside it can, with
- * a cancel, which is a lock that waits.
+ * A SHARED or PERCPU scope never waits to begin, so to lockdep it is a trylock: no lock that
+ * is held before it can be part of a deadlock with it.  A lock taken inside it can, together
+ * with a cancel, which lockdep sees as a lock that waits.
  *
- * The word lives in the token, not in the owner, and each who uses it holds a
- * reference until it is done.  So (4), and a mutex_unlock() that still touches a
- * mutex that the next one already has (see its kernel-doc), are no danger,
+ * The word is in the token, not in the owner, and everyone who uses it holds a
+ * reference until they are done with it.  So neither (4) nor a mutex_unlock() that still
+ * touches a mutex which the next holder already has (see its kernel-doc) is a danger,
  * whoever drops the last reference.
  *
  * A counter for each CPU
  * ======================
  *
- * With two CPUs writing it, one word gets half of what one CPU gets alone.  A token of
- * BGTOKEN_PERCPU has a counter for each, token->live, whose sum is how many scopes are
- * live; token->scopes has the flags, and is only read where scopes begin and end:
+ * Two CPUs that write the same word get half as much done as one CPU alone.  So a
+ * BGTOKEN_PERCPU token has a counter for each CPU, token->live, whose sum is the number of
+ * live scopes; token->scopes has the flags, and scopes only read it as they begin and end:
  *
  *	scope				cancel
  *
  *	(1) count itself, here		(a) set CANCELLED
  *	    full barrier		    full barrier
- *	    if CANCELLED, uncount	(c) until the sum is 0, wait
+ *	    if CANCELLED, uncount	(c) wait until the sum is 0
  *	    itself, there, and (4)
  *	(2) use the owner
  *	(3) uncount itself, here
  *	    full barrier
  *	(4) if CANCELLED: wake (c)
  *
- * "Here" is the CPU that the caller happens to be on, which may be another at (3) than at
- * (1), so a counter may be below 0; "there" is the very word that (1) has changed.
+ * "Here" is the CPU that the caller happens to be on, which may differ between (1) and (3),
+ * so a counter may drop below 0; "there" is the very word that (1) changed.
  *
- * The sum is not read at one moment.  Still it cannot be 0 while a scope is live: to what
- * (c) reads a scope adds at least 0, and exactly 1 while it is live.  If it has not seen
- * CANCELLED, (c) sees its (1), by the barriers (percpu-against-cancel); if (c) misses its
- * (3), the sum is 1 too high for now, and never too low.  If it has, both its changes are
- * to one word, in order: (c) sees neither, the first, or both.
+ * The sum is not read atomically.  Still, it cannot be 0 while a scope is live: each scope
+ * adds at least 0 to what (c) reads, and exactly 1 while it is live.  If a scope has not seen
+ * CANCELLED, the barriers (percpu-against-cancel) make (c) see its (1); if (c) misses its
+ * (3), the sum is 1 too high for now, but never too low.  If it has seen CANCELLED, both its
+ * changes are to one word, in order: (c) sees neither, the first, or both.
  *
- * Who sees CANCELLED before (1) does not even begin, so each who tries to enter while (c)
- * waits disturbs the sum once at most, and it gets to 0.  A (3) that (c) misses sees
- * CANCELLED, and wakes (percpu-wakes-cancel).
+ * A caller that sees CANCELLED before (1) does not even begin, so each one that tries to
+ * enter while (c) waits disturbs the sum at most once, and it gets to 0.  A (3) that (c)
+ * misses sees CANCELLED, and wakes (c) (percpu-wakes-cancel).
  *
  * Pause
  * =====
  *
- * A pause is a cancel that can be taken back: (a) sets PAUSED, and (1) and those in
- * line take it for CANCELLED.  (d) leaves the owner where it is, and a resume clears
- * PAUSED.  What was queued before is told from what is queued after by the number of
- * pauses in token->marks, of which each work keeps a copy; it is 29 bits wide, and
+ * A pause is a cancel that can be undone: (a) sets PAUSED, which (1) and those in line
+ * treat like CANCELLED.  (d) leaves the owner where it is, and a resume clears PAUSED.
+ * The number of pauses in token->marks, of which each work keeps a copy, tells works
+ * queued before a pause from those queued after it.  It is 29 bits wide: to mislead, it
  * would have to wrap while one work is on its way from the workqueue to its CPU.
  *
  * Barriers
  * ========
  *
- * Beside each stands, in brackets, the litmus test in Documentation/litmus that it is
- * there for: with a weaker one the kernel's memory model allows what must not be.  One,
+ * A comment at each barrier names in parentheses its litmus test in Documentation/litmus:
+ * with a weaker barrier, the kernel's memory model allows what must not happen.  One test,
  * percpu-refused, is about which word is changed.
  *
  * Model
  * =====
  *
- * Beside what is modelled in Documentation/model stands, in brackets, the name of its
+ * A comment at code that is modelled in Documentation/model names in parentheses its
  * counterpart there.  Mutants of the models show that Spin notices when a step is missing.
  *
  * Protection
@@ -128,27 +128,27 @@
  * I: set at init, then only read.
  * A: read by anyone without a lock, and changed by atomic operations.
  * C: set at init, read in scopes, and cleared by the cancel that returns true,
- *    when it has waited for them.
+ *    once it has waited for them.
  * T: token->lock.
  * W: wq->lock, taken inside T.
  * P, S: see bgtoken_state.c.
  *
- * sparse cannot follow a scope that is there if a pointer is not NULL, so it
- * ignores __cond_acquires(), nor one that __cleanup ends: with __releases() on
- * bgtoken_exit() it would warn of every scope there is.  Nor can it follow the
- * line, which has a spinlock for one kind only; __release() and __acquire() tell
- * it to look away.
+ * sparse can follow neither a scope that exists only if a pointer is not NULL, so
+ * it ignores __cond_acquires(), nor one that __cleanup ends: with __releases() on
+ * bgtoken_exit(), it would warn about every scope.  Nor can it follow the line,
+ * which has a spinlock for one kind only; __release() and __acquire() tell it to
+ * look away.
  *
- * clang's context analysis follows both, but not the line.  To it a token is a lock,
- * which an enter acquires and an exit releases, and which must not be held at a cancel
- * or a pause; compat.h says so to clang alone.  What it cannot know:
+ * clang's context analysis follows both, but not the line.  To clang, a token is a lock
+ * that an enter acquires and an exit releases, and that must not be held at a cancel or
+ * a pause; compat.h annotates this for clang alone.  What clang cannot know:
  *
- *  - that two expressions are one token.  Who enters by work->token is not in a scope of
- *    foo->token until lockdep_assert_bgtoken() says so
- *  - the kind.  It takes each for exclusive, and warns of a task that enters a SHARED
- *    token twice
- *  - that scope.owner is not NULL after CLASS(bgtoken, scope): no scope is seen there,
- *    nor what is wrong in it, but for what follows lockdep_assert_bgtoken()
+ *  - that two expressions are the same token.  Code that enters through work->token is not
+ *    in a scope of foo->token until lockdep_assert_bgtoken() says so
+ *  - the kind.  It takes every token for exclusive, and warns about a task that enters a
+ *    SHARED token twice
+ *  - that scope.owner is not NULL after CLASS(bgtoken, scope): it sees no scope there, nor
+ *    any misuse in it, except after a lockdep_assert_bgtoken()
  */
 #include <linux/debug_locks.h>
 #include <linux/device.h>
@@ -171,9 +171,9 @@
 #define LIVE_PREFIX	bgtoken
 #include "live.h"
 
-#define SPINS	200	/* of each wait for scopes, before it changes its manner */
+#define SPINS	200	/* of each wait for scopes, before it sleeps or sets WAITER */
 
-/* What is promised of a kernel that debugs no locks. */
+/* What is promised for a kernel without lock debugging. */
 #if defined(CONFIG_64BIT) && !defined(CONFIG_PREEMPT_RT) && !defined(CONFIG_LOCKDEP) && \
 	!defined(CONFIG_DEBUG_SPINLOCK) && !defined(CONFIG_DEBUG_MUTEXES)
 static_assert(sizeof(struct bgtoken) <= 96);
@@ -259,7 +259,7 @@ struct bgtoken *__devm_bgtoken_create(struct device *dev, void *owner,
 }
 EXPORT_SYMBOL_GPL(__devm_bgtoken_create);
 
-/* How many scopes of a BGTOKEN_PERCPU token are live, at least, if it is shut (token.pml: sum). */
+/* At least the number of live scopes of a BGTOKEN_PERCPU token, if it is shut (token.pml: sum). */
 static int bgtoken_sum(const struct bgtoken *token)
 {
 	unsigned int sum = 0;
@@ -281,7 +281,7 @@ static void bgtoken_free(struct kref *kref)
 	if (bgtoken_kind(token) == BGTOKEN_PERCPU) {
 		/* Whoever is in a scope holds a reference. */
 		BGTOKEN_WARN_ONCE(bgtoken_sum(token), token, "enters and exits do not add up");
-		free_percpu(token->live);	/* its place is the rcu_head's, too */
+		free_percpu(token->live);	/* in a union with the rcu_head */
 	}
 	debug_check_no_locks_freed(token, sizeof(*token));	/* in its own scope? */
 	kfree_rcu(token, rcu);	/* bgtoken_get_unless_zero() looks at kref (token.pml: reclaim) */
@@ -317,9 +317,9 @@ static void bgtoken_put_action(void *token)
  * @dev:	the device
  * @token:	a token on which the caller holds a reference
  *
- * Managed resources go in reverse order.  So what is requested after this, and
- * released before it, may use the token to the end, even where the token is
- * cancelled first: an interrupt, a timer, a file that a subsystem made.
+ * Managed resources are released in reverse order.  So what is requested after
+ * this, and thus released before it, may use the token until then, even where the
+ * token is cancelled first: an interrupt, a timer, a file that a subsystem made.
  *
  * Context: Process context; may sleep.
  * Return: 0, or -ENOMEM, with no reference kept.
@@ -350,8 +350,8 @@ static int bgtoken_idle(const struct bgtoken *token)
 }
 
 /*
- * Nobody is in a scope any more; or, for who stands in line, the token is
- * @shut.  Acquire: what was done in the scopes comes before (scope-before-cancel).
+ * Is nobody in a scope any more or, for those in line, is the token @shut?
+ * Acquire: what was done in the scopes comes before (scope-before-cancel).
  */
 static bool bgtoken_over(const struct bgtoken *token, int shut)
 {
@@ -362,7 +362,7 @@ static bool bgtoken_over(const struct bgtoken *token, int shut)
 	return !(word & BGTOKEN_LIVE) || word & shut;
 }
 
-/* Where one may not sleep.  Acquire, as bgtoken_over() (scope-before-cancel). */
+/* Where sleeping is not allowed.  Acquire, as in bgtoken_over() (scope-before-cancel). */
 static void bgtoken_wait_spinning(struct bgtoken *token, int shut)
 {
 	compat_contention_begin(token, LCB_F_SPIN);
@@ -372,10 +372,10 @@ static void bgtoken_wait_spinning(struct bgtoken *token, int shut)
 }
 
 /*
- * Most scopes end sooner than a sleep begins: without SPINS, the slowest cancel in
- * a hundred among 64 works took 17 times as long, as it had to get a CPU again.
- * Before a cancel sleeps, it lets the line leave; else whoever leaves the scope
- * does.
+ * Most scopes end sooner than a sleep would begin: without SPINS, the slowest one
+ * in a hundred cancels among 64 works took 17 times as long, as it had to get a CPU
+ * again.  Before a cancel sleeps, it wakes the line so that it can leave; otherwise
+ * whoever leaves the scope wakes it.
  */
 static void bgtoken_wait_sleeping(struct bgtoken *token, int shut)
 {
@@ -392,7 +392,7 @@ static void bgtoken_wait_sleeping(struct bgtoken *token, int shut)
 	compat_contention_end(token, 0);
 }
 
-/* Until nobody is in a scope or, for who stands in line, the token is @shut (token.pml: wait). */
+/* Wait until nobody is in a scope or, for those in line, the token is @shut (token.pml: wait). */
 static noinline void bgtoken_wait(struct bgtoken *token, int shut)
 {
 	if (bgtoken_over(token, shut))
@@ -433,8 +433,8 @@ static bool bgtoken_take(struct bgtoken *token, int word, int idle)
 }
 
 /*
- * Step (1), one at a time.  At first newcomers may go first: they are on a CPU,
- * too, and need no hand-over (token.pml: stand_in_line).
+ * Step (1), one at a time.  At first newcomers may overtake: they are on a CPU as
+ * well, and need no hand-over (token.pml: stand_in_line).
  */
 static bool bgtoken_stand_in_line(struct bgtoken *token, unsigned int subclass)
 {
@@ -453,7 +453,7 @@ static bool bgtoken_stand_in_line(struct bgtoken *token, unsigned int subclass)
 		atomic_or(BGTOKEN_WAITER, &token->scopes);
 		do {
 			bgtoken_wait(token, BGTOKEN_SHUT);
-			/* The others are behind: it fails if shut, or for a misuse. */
+			/* The others are behind: this fails only if shut, or misused. */
 			entered = bgtoken_take(token, idle | BGTOKEN_WAITER, idle);
 		} while (!entered && !bgtoken_shut(token));
 		if (!entered)
@@ -471,8 +471,8 @@ static bool bgtoken_share(struct bgtoken *token)
 
 	do {
 		/*
-		 * Or an exit too many is being taken back: it is a moment, but may be one of
-		 * what this has interrupted.
+		 * Or one exit too many is just being undone.  That is brief, but this may have
+		 * interrupted it, so do not wait.
 		 */
 		if (word & BGTOKEN_SHUT || !(word & BGTOKEN_NONE))
 			return false;
@@ -481,7 +481,7 @@ static bool bgtoken_share(struct bgtoken *token)
 	return true;
 }
 
-/* Is the name that is used, with interrupts off or not, for tokens of this kind? */
+/* Is this a token of the wrong kind for the function used, an _irqsave one if @irqs? */
 static bool bgtoken_misnamed(const struct bgtoken *token, int irqs)
 {
 	bool misnamed = (bgtoken_kind(token) == BGTOKEN_SPIN) != !!irqs;
@@ -493,17 +493,18 @@ static bool bgtoken_misnamed(const struct bgtoken *token, int irqs)
 	return misnamed;
 }
 
-/* Said of a scope that does not begin.  Why is looked at anew, so a resume may have come between. */
+/*
+ * Report a scope that does not begin.  The reason is read anew, and is "paused" as well if a
+ * resume, or the end of a misuse by somebody else, has intervened.
+ */
 static void *bgtoken_no_scope(struct bgtoken *token, bool misnamed)
 {
 	if (trace_bgtoken_enter_refuse_enabled()) {
 		int word = atomic_read(&token->scopes);
 
-		/* Or an exit by the wrong name is at it. */
 		trace_bgtoken_enter_refuse(token, misnamed ? BGTOKEN_REFUSED_MISNAMED :
 					   word < 0 ? BGTOKEN_REFUSED_CANCELLED :
-					   word & BGTOKEN_PAUSED ? BGTOKEN_REFUSED_PAUSED :
-								   BGTOKEN_REFUSED_MISNAMED);
+						      BGTOKEN_REFUSED_PAUSED);
 	}
 	return NULL;
 }
@@ -528,7 +529,7 @@ static void *bgtoken_enter_line(struct bgtoken *token, unsigned int subclass, in
 	return token->owner;
 }
 
-/* The same; for BGTOKEN_SHARED that is nothing unusual. */
+/* The same for BGTOKEN_SHARED, where that is nothing unusual. */
 static void *bgtoken_enter_share(struct bgtoken *token, unsigned int subclass,
 				 unsigned long ip)
 {
@@ -544,7 +545,7 @@ static void *bgtoken_enter_share(struct bgtoken *token, unsigned int subclass,
 /* Steps (3) and (4) of BGTOKEN_PERCPU (token.pml: exit). */
 static __always_inline void bgtoken_uncount(struct bgtoken *token, atomic_t *live)
 {
-	/* Fully ordered: after the scope (percpu-sum), before the look (percpu-wakes-cancel). */
+	/* Fully ordered: after the scope (percpu-sum), before the check (percpu-wakes-cancel). */
 	atomic_dec_return(live);
 	if (unlikely(bgtoken_shut(token)))
 		wake_up_var(&token->scopes);
@@ -558,7 +559,7 @@ static noinline void *bgtoken_entered(struct bgtoken *token)
 
 static noinline void *bgtoken_refused(struct bgtoken *token, atomic_t *live, unsigned long ip)
 {
-	/* In the counter that it raised, wherever it runs by now (percpu-refused). */
+	/* Uncount in the counter that was raised, whatever CPU this is by now (percpu-refused). */
 	bgtoken_uncount(token, live);
 	lock_release(&token->dep_map, ip);
 	return bgtoken_no_scope(token, false);
@@ -571,7 +572,7 @@ static noinline void *bgtoken_refused(struct bgtoken *token, atomic_t *live, uns
 static __always_inline void *bgtoken_enter_percpu(struct bgtoken *token, unsigned int subclass,
 						  unsigned long ip)
 {
-	atomic_t *live = raw_cpu_ptr(token->live);	/* any is right, this one is near */
+	atomic_t *live = raw_cpu_ptr(token->live);	/* any would do, this one is near */
 
 	rwsem_acquire_read(&token->dep_map, subclass, 1, ip);
 	/*
@@ -592,9 +593,9 @@ static noinline void *bgtoken_enter_other(struct bgtoken *token, unsigned int su
 {
 	if (bgtoken_kind(token) == BGTOKEN_SHARED)
 		return bgtoken_enter_share(token, subclass, ip);
-	if (bgtoken_kind(token) == BGTOKEN_PERCPU)	/* or an exit by the wrong name is at it */
+	if (bgtoken_kind(token) == BGTOKEN_PERCPU)	/* or a misnamed exit is under way */
 		return bgtoken_no_scope(token, false);
-	/* With PREEMPT_RT only the line lets in: the exit drops its lock. */
+	/* With PREEMPT_RT, enter only through the line: the exit drops its lock. */
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT) && trace_bgtoken_enter_enabled() &&
 	    __bgtoken_try_enter(token, subclass, BGTOKEN_NONE))
 		return bgtoken_entered(token);
@@ -610,7 +611,7 @@ void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass)
 EXPORT_SYMBOL_GPL(__bgtoken_enter_slow);
 
 /*
- * Step (4) (token.pml: exit).  @before is what token->scopes was before the exit.  False if
+ * Step (4) (token.pml: exit).  @before is token->scopes before the exit.  Returns false if
  * there was no scope to end.
  */
 static bool bgtoken_exit_slow(struct bgtoken *token, int before, int irqs)
@@ -641,10 +642,10 @@ static noinline void bgtoken_exit_other(struct bgtoken *token, int before)
 		bgtoken_exit_slow(token, before, 0);
 }
 
-/* What is left of the end of a scope; all of it, if @before has BGTOKEN_SPREAD. */
+/* The rest of an exit; all of it if @before has BGTOKEN_SPREAD. */
 void __bgtoken_exit_slow(struct bgtoken *token, int before)
 {
-	/* Whatever BGTOKEN_NONE says: an exit by the wrong name may have it for a moment. */
+	/* Ignore BGTOKEN_NONE: a misnamed exit may have cleared it for a moment. */
 	if (likely((before & (BGTOKEN_IRQS | BGTOKEN_SPREAD)) == BGTOKEN_SPREAD))
 		bgtoken_uncount(token, raw_cpu_ptr(token->live));
 	else
@@ -687,7 +688,7 @@ void bgtoken_exit(struct bgtoken *token)
 }
 EXPORT_SYMBOL_GPL(bgtoken_exit);
 #else
-/* When __bgtoken_try_enter() has failed, with interrupts off; @flags are as before. */
+/* With interrupts off, when __bgtoken_try_enter() has failed; @flags are from before. */
 void *__bgtoken_enter_irqsave_slow(struct bgtoken *token, unsigned int subclass,
 				   unsigned long flags)
 {
@@ -702,7 +703,7 @@ void *__bgtoken_enter_irqsave_slow(struct bgtoken *token, unsigned int subclass,
 EXPORT_SYMBOL_GPL(__bgtoken_enter_irqsave_slow);
 #endif /* CONFIG_PREEMPT_RT */
 
-/* What is left of the end of a scope with interrupts off. */
+/* The rest of an exit with interrupts off. */
 static __always_inline void bgtoken_irqrestore(struct bgtoken *token, unsigned long flags)
 {
 #ifdef CONFIG_PREEMPT_RT
@@ -719,7 +720,7 @@ static noinline void bgtoken_exit_irqs_slow(struct bgtoken *token, unsigned long
 {
 	bool ended;
 
-	if (before & BGTOKEN_SPREAD) {		/* what it should have been */
+	if (before & BGTOKEN_SPREAD) {		/* end it the right way */
 		atomic_inc(&token->scopes);
 		bgtoken_misnamed(token, BGTOKEN_IRQS);
 		bgtoken_uncount(token, raw_cpu_ptr(token->live));
@@ -727,8 +728,8 @@ static noinline void bgtoken_exit_irqs_slow(struct bgtoken *token, unsigned long
 	}
 	ended = bgtoken_exit_slow(token, before, BGTOKEN_IRQS);
 	/*
-	 * Nobody has saved them for an exit too many, or for a scope of another kind;
-	 * but for whoever meets them off, another may have ended its scope.
+	 * For an exit too many, or a scope of another kind, nobody has saved the flags.
+	 * But if interrupts are off, somebody else may have ended this caller's scope.
 	 */
 	if (bgtoken_irqs_off(token) ? ended || irqs_disabled() :
 	    ended && IS_ENABLED(CONFIG_PREEMPT_RT))
@@ -739,7 +740,7 @@ static __always_inline void bgtoken_exit_irqs(struct bgtoken *token, unsigned lo
 {
 	int before;
 
-	/* For the next (next-in-line) and for a cancel (scope-before-cancel); who waits spins. */
+	/* For the next (next-in-line) and for a cancel (scope-before-cancel); waiters spin. */
 	before = IS_ENABLED(CONFIG_PREEMPT_RT) ? atomic_fetch_dec(&token->scopes) :
 						 atomic_fetch_dec_release(&token->scopes);
 	if (likely(before == (BGTOKEN_NONE | BGTOKEN_IRQS) + 1))
@@ -791,9 +792,9 @@ EXPORT_TRACEPOINT_SYMBOL_GPL(bgtoken_exit);
 
 /*
  * Where poll() and epoll wait.  A poller leaves its wait queue when its file is closed,
- * which may be long after the owner was freed, so the queue is in neither, nor in the
- * token, which has no room for it.  Tokens share these; who is woken for another's sake
- * finds nothing and waits on.
+ * which may be long after the owner was freed, so the queue cannot be in the owner; and
+ * the token has no room for it.  Tokens share these; a poller that is woken for another
+ * token finds nothing and keeps waiting.
  */
 static wait_queue_head_t bgtoken_pollers[64];
 
@@ -802,7 +803,7 @@ static wait_queue_head_t *bgtoken_pollers_of(const struct bgtoken *token)
 	return &bgtoken_pollers[hash_ptr(token, ilog2(ARRAY_SIZE(bgtoken_pollers)))];
 }
 
-/* After a full barrier, which pairs with that of bgtoken_poll_wait() (wake-against-wait). */
+/* Call after a full barrier, which pairs with that of bgtoken_poll_wait() (wake-against-wait). */
 static void bgtoken_wake_pollers(struct bgtoken *token)
 {
 	wait_queue_head_t *pollers = bgtoken_pollers_of(token);
@@ -812,16 +813,16 @@ static void bgtoken_wake_pollers(struct bgtoken *token)
 }
 
 /*
- * Have lockdep see that a cancel may have to wait, whether or not it will.  True if lockdep
- * holds it from then on, so that lockstat sees for how long it does: not SPIN, as interrupts
- * are on in a cancel.
+ * Tell lockdep that a cancel may have to wait, whether or not it will.  Returns true if
+ * lockdep holds the token's map from then on, so that lockstat sees how long the wait takes:
+ * not for SPIN, as interrupts are on in a cancel.
  */
 static bool bgtoken_begin_wait(struct bgtoken *token, unsigned int subclass)
 {
 	bool irqs_off = IS_ENABLED(CONFIG_LOCKDEP) && bgtoken_irqs_off(token);
 	unsigned long flags = 0;
 
-	/* It may give the CPU away, too, which is for those who do wait. */
+	/* might_sleep() may also yield the CPU, which is only for those that do wait. */
 	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) && bgtoken_kind(token) != BGTOKEN_SPIN)
 		might_sleep();
 	if (irqs_off)
@@ -842,8 +843,8 @@ static noinline void bgtoken_notify(struct bgtoken *token)
 }
 
 /*
- * Steps (a) and (b) (token.pml: notify).  What the word was is returned.  A full barrier:
- * before the wake-ups (wake-against-wait), and before the look at who watches, where it pairs
+ * Steps (a) and (b) (token.pml: notify).  Returns the previous word.  A full barrier:
+ * before the wake-ups (wake-against-wait), and before the check for watchers, where it pairs
  * with __bgtoken_watch() (watch).
  */
 static int bgtoken_close(struct bgtoken *token, int flags)
@@ -851,7 +852,7 @@ static int bgtoken_close(struct bgtoken *token, int flags)
 	int word = atomic_fetch_or(flags, &token->scopes);
 
 	trace_bgtoken_cancel(token, word >= 0);
-	/* Not the first only: it may still be at it. */
+	/* Not only for the first cancel: that may still be at it. */
 	if (atomic_read(&token->marks) & BGTOKEN_WATCHED)
 		bgtoken_notify(token);
 	return word;
@@ -870,8 +871,8 @@ static bool bgtoken_live(struct bgtoken *token, int word)
 }
 
 /*
- * Step (c), if the word was @word at (a) (token.pml: wait_scopes).  Returns for how many ns it
- * waited if the trace events want to know.
+ * Step (c), if the word was @word at (a) (token.pml: wait_scopes).  Returns how many ns it
+ * waited, if a trace event wants to know.
  */
 static u64 bgtoken_wait_scopes(struct bgtoken *token, int word, unsigned int subclass)
 {
@@ -899,7 +900,7 @@ static u64 bgtoken_wait_scopes(struct bgtoken *token, int word, unsigned int sub
 /**
  * bgtoken_cancel_nested() - cancel from inside a scope of the same class
  * @token:	the token to cancel
- * @subclass:	lockdep's, other than that of the scope around it
+ * @subclass:	lockdep's; not that of the enclosing scope
  *
  * For two tokens that were created at the same place.  Otherwise as
  * bgtoken_cancel().
@@ -909,7 +910,7 @@ static u64 bgtoken_wait_scopes(struct bgtoken *token, int word, unsigned int sub
  */
 bool bgtoken_cancel_nested(struct bgtoken *token, unsigned int subclass)
 {
-	/* One cancel is told that it was the one (token.pml: cancel) (work.pml: cancel). */
+	/* Only one cancel returns true (token.pml: cancel) (work.pml: cancel). */
 	int word = bgtoken_close(token, BGTOKEN_CANCELLED | BGTOKEN_CLAIMED);
 	u64 waited;
 
@@ -925,7 +926,7 @@ EXPORT_SYMBOL_GPL(bgtoken_cancel_nested);
 /**
  * bgtoken_pause_nested() - pause inside a scope of the same class
  * @token:	the token to pause
- * @subclass:	lockdep's, other than that of the scope around it
+ * @subclass:	lockdep's; not that of the enclosing scope
  *
  * For two tokens that were created at the same place.  Otherwise as bgtoken_pause().
  *
@@ -948,8 +949,8 @@ EXPORT_SYMBOL_GPL(bgtoken_pause_nested);
  * bgtoken_resume() - end a pause
  * @token:	the caller holds a reference
  *
- * What was dropped stays so: the caller queues what is to run again.  Waiters in
- * bgtoken_wait_event() look at their condition again, which may have found no scope
+ * What was dropped stays dropped: the caller must requeue what is to run again.  Waiters
+ * in bgtoken_wait_event() recheck their condition, which may have been refused a scope
  * meanwhile.  Without a pause, and on a cancelled token, it does nothing.
  *
  * Context: Any that may take a spinlock_t.  Never waits.
@@ -967,13 +968,13 @@ EXPORT_SYMBOL_GPL(bgtoken_resume);
  * bgtoken_refuse() - the first half of a cancel
  * @token:	the caller holds a reference
  *
- * No new scope begins after it; who sleeps in bgtoken_sleep(), waits in
- * bgtoken_wait_event() or polls is woken, and delayed works and timers are taken off.  The
- * owner stays where it is, as scopes may be live, and still calls bgtoken_cancel()
- * before it is freed.  Between the two it ends what scopes may be waiting for: kills
- * URBs, completes fences, wakes readers of its own.
+ * No new scope begins after it.  Tasks that sleep in bgtoken_sleep(), wait in
+ * bgtoken_wait_event() or poll are woken, and pending timers, including those of delayed
+ * works, are deleted.  The owner must stay, as scopes may be live, and bgtoken_cancel()
+ * must still be called before it is freed.  Between the two, the caller ends what scopes
+ * may be waiting for: it kills URBs, completes fences, wakes its own readers.
  *
- * Context: Any that may take a spinlock_t, also inside a scope of this token.  Does
+ * Context: Any that may take a spinlock_t, even inside a scope of this token.  Does
  * not wait.
  */
 void bgtoken_refuse(struct bgtoken *token)
@@ -983,7 +984,7 @@ void bgtoken_refuse(struct bgtoken *token)
 }
 EXPORT_SYMBOL_GPL(bgtoken_refuse);
 
-/* A task that is frozen while it holds a lock holds up whoever wants that, till the thaw. */
+/* A task that is frozen while holding a lock blocks everyone who wants it until the thaw. */
 static void bgtoken_might_freeze(void)
 {
 	might_sleep();
@@ -996,15 +997,15 @@ static void bgtoken_might_freeze(void)
  * @token:	the caller holds a reference
  * @timeout:	jiffies, or MAX_SCHEDULE_TIMEOUT
  *
- * Not disturbed by signals, nor by a pause, which waits for it if it is in a scope; and not
- * counted as load.  A task that is frozen stays in here.  A work of a WQ_FREEZABLE workqueue
- * holds up its freezing until it returns, whatever it does; one that sleeps for long is better
- * off elsewhere.
+ * Not interrupted by signals, nor by a pause, which waits for it if it is in a scope; and not
+ * counted as load.  A task that is frozen meanwhile stays in here.  A work on a WQ_FREEZABLE
+ * workqueue delays its freezing until it returns, whatever it does; one that sleeps for long
+ * belongs on another workqueue.
  *
- * Context: Process context; sleeps.  A task that may be frozen holds no lock here and
- * is in no scope; one that may not be, such as a kthread or a work, may be in a scope
- * that may sleep.
- * Return: 0 when the time is over, else the jiffies that were left, at least 1,
+ * Context: Process context; sleeps.  A task that may be frozen must hold no lock here and
+ * be in no scope; one that is never frozen, such as a work or a kthread without
+ * set_freezable(), may be in a scope that may sleep.
+ * Return: 0 if the timeout elapsed, else the jiffies that were left, at least 1,
  * when the token was cancelled.
  */
 long bgtoken_sleep(struct bgtoken *token, long timeout)
@@ -1012,7 +1013,7 @@ long bgtoken_sleep(struct bgtoken *token, long timeout)
 	bgtoken_might_freeze();
 	if (timeout <= 0)
 		return 0;
-	__bgtoken_watch(token);		/* before the look (token.pml: sleep) */
+	__bgtoken_watch(token);		/* before the check (token.pml: sleep) */
 	return ___wait_var_event(&token->owner,
 				 ___wait_cond_timeout(bgtoken_cancelled(token)),
 				 (TASK_IDLE | TASK_FREEZABLE), 0, timeout,
@@ -1024,13 +1025,13 @@ EXPORT_SYMBOL_GPL(bgtoken_sleep);
  * bgtoken_wake() - make waiters recheck their condition
  * @token:	the caller holds a reference
  *
- * Called after what bgtoken_wait_event() or poll() waits for was made true.
+ * Call this after making true what bgtoken_wait_event() or poll() waits for.
  *
  * Context: Any that may take a spinlock_t.
  */
 void bgtoken_wake(struct bgtoken *token)
 {
-	/* The condition before the look at who waits (wake-against-wait) (token.pml: producer). */
+	/* The condition before the check for waiters (wake-against-wait) (token.pml: producer). */
 	smp_mb();
 	wake_up_var(&token->owner);
 	bgtoken_wake_pollers(token);
@@ -1038,20 +1039,20 @@ void bgtoken_wake(struct bgtoken *token)
 EXPORT_SYMBOL_GPL(bgtoken_wake);
 
 /**
- * bgtoken_poll_wait() - have poll() look again when the token is woken, or ends
+ * bgtoken_poll_wait() - have poll() check again when the token is woken or cancelled
  * @file:	as for poll_wait()
  * @token:	@file holds a reference until its release
  * @pt:		as for poll_wait()
  *
- * For a poll file operation, instead of poll_wait() on a wait queue of the owner's, on
- * which epoll would still be when the owner is freed.  The caller looks at what is ready
- * after this, and at bgtoken_cancelled(), for which it returns EPOLLHUP | EPOLLERR.
+ * For a poll file operation, instead of poll_wait() on a wait queue in the owner, which
+ * epoll would still be on when the owner is freed.  After this, the caller checks what is
+ * ready, and bgtoken_cancelled(), for which it returns EPOLLHUP | EPOLLERR.
  *
- * The wait queues are shared by all tokens, and bgtoken_wake() wakes all who are on one.
- * So EPOLLEXCLUSIVE has no effect, EPOLLET may report a file that is still ready again,
- * and a wake takes as long as there are pollers: call it with interrupts on if there may
- * be many.  @file pins the caller's module until its release, by fops.owner; a file of
- * /proc does not.
+ * All tokens share the wait queues, and bgtoken_wake() wakes all pollers on one.  So
+ * EPOLLEXCLUSIVE has no effect, EPOLLET may report again a file that is still ready, and
+ * a wake takes longer the more pollers there are: call it with interrupts on if there may
+ * be many.  @file pins the caller's module until its release, through fops.owner; a file
+ * in /proc does not.
  *
  * Context: Process context; may sleep.
  */
@@ -1060,7 +1061,7 @@ void bgtoken_poll_wait(struct file *file, struct bgtoken *token,
 {
 	__bgtoken_watch(token);
 	poll_wait(file, bgtoken_pollers_of(token), pt);
-	smp_mb();	/* before the caller's look (wake-against-wait) */
+	smp_mb();	/* before the caller's check (wake-against-wait) */
 }
 EXPORT_SYMBOL_GPL(bgtoken_poll_wait);
 
@@ -1075,13 +1076,13 @@ static int bgtoken_wake_waiter(struct wait_queue_entry *entry, unsigned int mode
 	    key->bit_nr != waiter->entry.key.bit_nr)
 		return 0;	/* another's, in the same queue */
 	WRITE_ONCE(waiter->woken, true);
-	/* A full barrier before its look at the state (woken-against-sleep). */
+	/* A full barrier before it reads the task's state (woken-against-sleep). */
 	return default_wake_function(entry, mode, sync, arg);
 }
 
 /*
- * A waiter looks at the condition while it is running, as that may enter a scope,
- * which may sleep; what wakes it meanwhile, it is told by waiter->woken
+ * A waiter evaluates the condition in TASK_RUNNING, as that may enter a scope, which
+ * may sleep; waiter->woken tells it of a wake-up in the meantime
  * (token.pml: wait_event).
  */
 void __bgtoken_wait_begin(struct bgtoken *token, struct bgtoken_waiter *waiter)
@@ -1102,7 +1103,7 @@ void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter)
 }
 EXPORT_SYMBOL_GPL(__bgtoken_wait_end);
 
-/* Why it is over, or 0, and the jiffies that are left. */
+/* Returns why the wait is over, or 0; updates the jiffies that are left. */
 long __bgtoken_wait_sleep(struct bgtoken *token, struct bgtoken_waiter *waiter,
 			  unsigned int state, long *left)
 {
@@ -1146,7 +1147,7 @@ static int __init bgtoken_module_init(void)
 		bgtoken_state_init();
 	return err;
 }
-core_initcall(bgtoken_module_init);	/* before those who use it, if all are built in */
+core_initcall(bgtoken_module_init);	/* before its users, if all are built in */
 
 MODULE_DESCRIPTION("Background work whose owner can be freed at once");
 MODULE_AUTHOR("the bgtoken developers");

@@ -14,33 +14,33 @@
  *
  * The promise: when bgtoken_cancel() returns, no scope on that token is live
  * on any CPU and none can ever begin, so the caller may free the owner at
- * once.  It has waited for no more than the scopes that were live when it was
- * called: never for a work function, a slow step or a grace period.
+ * once.  It waits only for the scopes that were live when it was called: never
+ * for a work function, a slow step or a grace period.
  *
- * What follows from it:
+ * It follows that:
  *
- *  - The owner is freed only by the one who cancelled, never by a work's last
- *    put.
- *  - What a work needs outside a scope is pinned separately, by reference,
- *    inside a scope.
- *  - Each work is released exactly once on every way out.
+ *  - Only whoever cancelled the token frees the owner; a work's last put never
+ *    does.
+ *  - Whatever a work needs outside a scope, it pins separately, by taking a
+ *    reference inside a scope.
+ *  - Each work is released exactly once, whichever way it ends.
  *
  * When not to use it: if the work is short or the caller can wait, and the caller
  * holds no lock that the work takes and is not the work itself, cancel_work_sync()
- * or disable_work_sync() is simpler and right.
+ * or disable_work_sync() is simpler, and the right choice.
  *
  * Who holds a reference on a token:
  *
  *	the creator		from bgtoken_create() to its bgtoken_put()
  *	the device		from devm_bgtoken_create() or devm_bgtoken_get() to unbind
  *	each work and timer	from bgtoken_work_init() or the like to its release
- *	whoever is in a scope	the caller's own, for the whole scope
+ *	whoever is in a scope	one of its own, for the whole scope
  *
- * As elsewhere in the kernel, the kernel-doc of a function that is not inline stands above
- * it in its .c file, and is as much a part of the contract as what is here.
+ * As elsewhere in the kernel, the kernel-doc of a non-inline function is above its
+ * definition in the .c file, and is as much a part of the contract as what is here.
  *
- * The idea comes from V8's BackgroundCompileToken (2019); its scope is
- * BackgroundCompileScope there.
+ * The idea comes from V8's BackgroundCompileToken (2019), whose scope is called
+ * BackgroundCompileScope.
  */
 #ifndef _BGTOKEN_H
 #define _BGTOKEN_H
@@ -75,22 +75,23 @@ struct poll_table_struct;
  * enum bgtoken_kind - what the scopes of a token may do
  * @BGTOKEN_MUTEX:	one scope at a time; a scope may sleep.  Enter and cancel from
  *			process context.
- * @BGTOKEN_SHARED:	scopes run in parallel; what they share in the owner has
+ * @BGTOKEN_SHARED:	scopes run in parallel; what they share in the owner needs
  *			a lock of its own.  Enter from any context that may take a
- *			spinlock_t, as an exit may wake a cancel; it never waits.
- *			A scope may sleep if its caller may.  Cancel from process
- *			context.
+ *			spinlock_t, since an exit may wake a cancel; entering never
+ *			waits.  A scope may sleep if its caller may.  Cancel from
+ *			process context.
  * @BGTOKEN_SPIN:	one scope at a time with interrupts off; a scope may not
  *			sleep.  Enter and cancel from any context that may take a
- *			spinlock_t: so not from a raw one, such as a hard irq_work
- *			or an IPI, whether or not the kernel is PREEMPT_RT.
- * @BGTOKEN_PERCPU:	as BGTOKEN_SHARED, and scopes on different CPUs write no word
- *			in common: for what many CPUs enter all the time.  A token
- *			takes four bytes more for each possible CPU, and a cancel or
- *			a pause reads all of them; neither waits for a grace period.
+ *			spinlock_t, that is, not from a raw one such as a hard
+ *			irq_work or an IPI, whether or not the kernel is PREEMPT_RT.
+ * @BGTOKEN_PERCPU:	as BGTOKEN_SHARED, but scopes on different CPUs do not write
+ *			to a common word: for tokens that many CPUs enter all the
+ *			time.  Such a token takes four more bytes for each possible
+ *			CPU, and a cancel or a pause reads all of them; neither waits
+ *			for a grace period.
  *
- * The scopes of a BGTOKEN_SPIN token have names of their own, which end in _irqsave,
- * as those of a spinlock_t have: a call site says whether its scope may sleep.
+ * The functions for scopes of a BGTOKEN_SPIN token have names of their own, which end in
+ * _irqsave like those of a spinlock_t, so a call site shows whether its scope may sleep.
  */
 enum bgtoken_kind {
 	BGTOKEN_MUTEX,
@@ -101,9 +102,9 @@ enum bgtoken_kind {
 
 #define BGTOKEN_KINDS	(BGTOKEN_PERCPU + 1)
 
-#define BGTOKEN_SITE_LEN	40	/* longer names are cut off in what is told of a token */
+#define BGTOKEN_SITE_LEN	40	/* longer names are truncated in reports about a token */
 
-/* A place in the source that creates tokens: what tells them apart to people and lockdep. */
+/* A place in the source that creates tokens: how people and lockdep tell tokens apart. */
 struct bgtoken_site {
 	const char *name;
 	const char *file;	/* MODULE:PATH */
@@ -125,8 +126,8 @@ context_lock_struct(bgtoken);
 /**
  * struct bgtoken - stands between an owner and its background work
  *
- * Use the functions below; the fields are open only so that the small ones can
- * be inline.
+ * Use the functions below; the fields are visible only so that the small ones
+ * can be inline.
  */
 struct bgtoken {
 	/* private: the letters are explained at the top of bgtoken.c */
@@ -134,17 +135,17 @@ struct bgtoken {
 	atomic_t scopes;		/* A: how many are live, and BGTOKEN_* */
 	atomic_t marks;			/* A: kind, watched; T to add a pause */
 	union {
-		/* where those who want to enter stand in line, by kind */
+		/* where waiters line up to enter, by kind */
 		struct mutex mutex;
-		spinlock_t spin;	/* orders them, no more */
-		atomic_t __percpu *live; /* I, its words A: or how many scopes are live */
+		spinlock_t spin;	/* only orders them */
+		atomic_t __percpu *live; /* I, its words A: how many scopes are live */
 		struct rcu_head rcu;	/* after the last put */
 	};
-	struct lockdep_map dep_map;	/* of a scope; no bytes without lockdep */
+	struct lockdep_map dep_map;	/* for scopes; takes no space without lockdep */
 	struct hlist_head timers;	/* T: works and timers that are armed */
 	spinlock_t lock;
 	struct kref kref;
-	u64 id;				/* I: never used again */
+	u64 id;				/* I: never reused */
 	unsigned int place;		/* I: where it was created, as in bgtoken_site */
 	unsigned int pending;		/* T: works and timers that are queued or armed */
 #ifdef CONFIG_DEBUG_FS
@@ -153,28 +154,28 @@ struct bgtoken {
 };
 
 /*
- * What token->scopes is made of; BGTOKEN_CANCELLED is its sign.  One exit too many
- * takes BGTOKEN_NONE away, and leaves the bits above it alone.  BGTOKEN_IRQS is
- * always there for BGTOKEN_SPIN, and never else: so who enters or leaves by the name
- * that is for the other kinds finds another word than it looks for.  BGTOKEN_SPREAD is
- * always there for BGTOKEN_PERCPU, whose BGTOKEN_LIVE is always 0.
+ * What token->scopes is made of; BGTOKEN_CANCELLED is its sign bit.  One exit too many
+ * clears BGTOKEN_NONE, and leaves the bits above it alone.  BGTOKEN_IRQS is always set
+ * for BGTOKEN_SPIN, and never otherwise, so entering or leaving through a function for
+ * the wrong kind does not find the word that it expects.  BGTOKEN_SPREAD is always set
+ * for BGTOKEN_PERCPU, whose BGTOKEN_LIVE is always 0.
  */
 #define BGTOKEN_LIVE		0x01ffffff	/* how many scopes are live */
-#define BGTOKEN_NONE		0x02000000	/* always there */
-#define BGTOKEN_IRQS		0x04000000	/* its scopes have interrupts off */
+#define BGTOKEN_NONE		0x02000000	/* always set */
+#define BGTOKEN_IRQS		0x04000000	/* its scopes run with interrupts off */
 #define BGTOKEN_PAUSED		0x08000000	/* until bgtoken_resume() */
-#define BGTOKEN_CLAIMED		0x10000000	/* a cancel gets, or got, true */
+#define BGTOKEN_CLAIMED		0x10000000	/* a cancel returns, or has returned, true */
 #define BGTOKEN_WAITER		0x20000000	/* the first in line waits */
 #define BGTOKEN_SPREAD		0x40000000	/* its scopes are counted in token->live */
 #define BGTOKEN_CANCELLED	INT_MIN
 
-/* A value that the word never has: all of the exit is left to __bgtoken_exit_slow(). */
+/* A value that the word never has: it leaves all of the exit to __bgtoken_exit_slow(). */
 #define BGTOKEN_TRACED		(BGTOKEN_NONE | BGTOKEN_IRQS | BGTOKEN_SPREAD)
 
-/* What token->marks is made of; above it the pauses are counted. */
+/* What token->marks is made of; the bits above these count the pauses. */
 #define BGTOKEN_KIND		0x3		/* I: enum bgtoken_kind */
 #define BGTOKEN_WATCHED		0x4		/* see __bgtoken_watch() */
-#define BGTOKEN_PAUSE		0x8		/* one of them */
+#define BGTOKEN_PAUSE		0x8		/* one pause */
 
 struct bgtoken *__bgtoken_create(void *owner, enum bgtoken_kind kind, gfp_t gfp,
 				 struct bgtoken_site *site);
@@ -192,17 +193,17 @@ struct lockdep_map *__bgtoken_works_map(struct bgtoken *token);
  * @_kind:	what its scopes may do
  * @_gfp:	how to allocate
  *
- * For BGTOKEN_PERCPU prefer GFP_KERNEL: with an atomic @_gfp the counters come only from
- * per-CPU memory that is populated already, so that -ENOMEM is likelier.  With GFP_KERNEL a
- * task that is being killed may get it, too.
+ * For BGTOKEN_PERCPU, prefer GFP_KERNEL: with an atomic @_gfp, the counters can come only
+ * from per-CPU memory that is already populated, so -ENOMEM is more likely.  Even with
+ * GFP_KERNEL, a task that is being killed may get -ENOMEM.
  *
- * Every place in the source that creates tokens has a lockdep class of its own, one for
- * each kind that it creates, up to 256 places; any beyond that are not checked, and a
- * warning is printed.  The token may outlive the module that created it.
+ * Each place in the source that creates tokens has its own lockdep classes, one for each
+ * kind that it creates, up to 256 places; any beyond that are not checked, and a warning
+ * is printed.  The token may outlive the module that created it.
  *
  * Context: Any that @_gfp allows.  Never waits for a scope.
- * Return: A token with one reference, which is the caller's, or
- * ERR_PTR(-EINVAL) for a NULL owner or an unknown kind, ERR_PTR(-ENOMEM).
+ * Return: A token with one reference, which is the caller's;
+ * ERR_PTR(-EINVAL) for a NULL owner or an unknown kind; or ERR_PTR(-ENOMEM).
  */
 #define bgtoken_create(_owner, _kind, _gfp)				\
 	__bgtoken_create(_owner, _kind, _gfp, BGTOKEN_SITE("bgtoken:" #_owner))
@@ -213,20 +214,20 @@ struct lockdep_map *__bgtoken_works_map(struct bgtoken *token);
  * @_owner:	the object that may go away, most often the driver's data
  * @_kind:	what its scopes may do
  *
- * Managed resources go in reverse order: create the token after the owner was
- * allocated, and the owner is freed after the token was cancelled.
+ * Managed resources are released in reverse order: create the token after
+ * allocating the owner, so that the owner is freed after the token is cancelled.
  *
  * Context: Process context; may sleep.
  * Return: A token whose reference belongs to the device: it is cancelled and
  * put at unbind.  Whoever keeps it for longer takes a reference of its own.
- * Else an ERR_PTR as bgtoken_create().
+ * On failure, an ERR_PTR as from bgtoken_create().
  */
 #define devm_bgtoken_create(_dev, _owner, _kind)			\
 	__devm_bgtoken_create(_dev, _owner, _kind, BGTOKEN_SITE("bgtoken:" #_owner))
 
 /**
  * bgtoken_get() - take a reference
- * @token:	a token on which the caller, or someone it can rely on, holds one
+ * @token:	a token on which the caller, or someone it can rely on, holds a reference
  *
  * Context: Any.
  * Return: @token.
@@ -239,14 +240,14 @@ static inline struct bgtoken *bgtoken_get(struct bgtoken *token)
 
 /**
  * bgtoken_get_unless_zero() - take a reference on a token that was looked up
- * @token:	found in an RCU read-side section, in a place from which it is taken
- *		before its last put
+ * @token:	found in an RCU read-side critical section, somewhere that it is removed
+ *		from before its last put
  *
  * A token is freed a grace period after its last put, so a reader that finds one
- * may look whether it is still there.
+ * may check whether any reference is left.
  *
- * Context: Any, in an RCU read-side section.
- * Return: @token, and the caller holds a reference; NULL if the last was dropped.
+ * Context: Any, in an RCU read-side critical section.
+ * Return: @token, with a reference for the caller; NULL if the last one was dropped.
  */
 static inline struct bgtoken * __must_check
 bgtoken_get_unless_zero(struct bgtoken *token)
@@ -263,7 +264,7 @@ void bgtoken_put(struct bgtoken *token);
  * @token:	the caller holds a reference
  *
  * Context: Any.
- * Return: As it was created.
+ * Return: The kind that it was created with.
  */
 static __always_inline enum bgtoken_kind bgtoken_kind(const struct bgtoken *token)
 {
@@ -289,18 +290,18 @@ DECLARE_TRACEPOINT(bgtoken_exit);
 
 /*
  * Begin a scope if nobody is in one, the token is neither paused nor cancelled, and
- * @idle is what the word of its kind is then.
+ * @idle is the idle word of a token of its kind.
  */
 static __always_inline bool __bgtoken_try_enter(struct bgtoken *token,
 						unsigned int subclass, int idle)
 {
-	/* An atomic that fails would still take the line from the other CPUs. */
+	/* A failing atomic would still take the cache line from the other CPUs. */
 	if (!(idle & BGTOKEN_IRQS) && unlikely(atomic_read(&token->scopes) != idle))
 		return false;
-	/* Acquire: what the scope before did comes before (next-in-line). */
+	/* Acquire: what the previous scope did comes before (next-in-line). */
 	if (unlikely(!atomic_try_cmpxchg_acquire(&token->scopes, &idle, idle + 1)))
 		return false;
-	/* To lockdep a trylock of a rwsem for reading, or a mutex or spinlock. */
+	/* To lockdep, this trylocks an rwsem for reading, or locks a mutex or spinlock. */
 	if (IS_ENABLED(CONFIG_LOCKDEP) && __bgtoken_parallel(token)) {
 		rwsem_acquire_read(&token->dep_map, subclass, 1, _THIS_IP_);
 	} else {
@@ -310,7 +311,7 @@ static __always_inline bool __bgtoken_try_enter(struct bgtoken *token,
 	return true;
 }
 
-/* Those that run in parallel never wait; this costs nothing except on debug kernels. */
+/* Parallel scopes never wait to begin; this costs nothing except on debug kernels. */
 static __always_inline void __bgtoken_might_sleep(const struct bgtoken *token)
 {
 	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) &&
@@ -319,8 +320,8 @@ static __always_inline void __bgtoken_might_sleep(const struct bgtoken *token)
 }
 
 /*
- * What the word was before an exit by this name says that all is as ever: nobody waits,
- * there was a scope to end, and it is counted in the word.
+ * Does @before, the word before a bgtoken_exit(), show nothing unusual?  That is: nobody
+ * waits, there was a scope to end, and it is counted in the word.
  */
 static __always_inline bool __bgtoken_quiet(int before)
 {
@@ -338,10 +339,10 @@ void *__bgtoken_enter_irqsave(struct bgtoken *token, unsigned int subclass,
 /**
  * bgtoken_enter_nested() - begin a scope inside another of the same class
  * @token:	the token to enter
- * @subclass:	lockdep's, other than that of the scope around it
+ * @subclass:	lockdep's; not that of the enclosing scope
  *
- * For two tokens that were created at the same place.  The caller orders them,
- * and leaves them in reverse.  Otherwise as bgtoken_enter().
+ * For two tokens that were created at the same place.  The caller enters them in
+ * a consistent order and exits them in reverse.  Otherwise as bgtoken_enter().
  *
  * Context: As bgtoken_enter().
  * Return: As bgtoken_enter().
@@ -366,7 +367,7 @@ static __always_inline void *bgtoken_enter_nested(struct bgtoken *token,
  * undone, and the warning comes from the next cancel or pause, if no scope is live then,
  * or from the last put.
  *
- * Context: The one that entered; it may have gone to another CPU.
+ * Context: The one that entered; it may have migrated to another CPU.
  */
 static __always_inline void bgtoken_exit(struct bgtoken *token)
 	__ends_scope(token)
@@ -384,14 +385,14 @@ static __always_inline void bgtoken_exit(struct bgtoken *token)
 		__bgtoken_exit_slow(token, before);
 }
 
-/* Interrupts are off, and nothing is preempted, from before the scope to after. */
+/* Interrupts and preemption are off from before the scope begins until after it ends. */
 static __always_inline void *__bgtoken_enter_irqsave(struct bgtoken *token,
 						     unsigned int subclass,
 						     unsigned long *flags)
 	__acquires_if_nonnull(token)
 {
 	local_irq_save(*flags);
-	preempt_disable();	/* whom the scope wakes runs when it ends */
+	preempt_disable();	/* a task woken in the scope runs after it */
 	if (!__bgtoken_try_enter(token, subclass, BGTOKEN_NONE | BGTOKEN_IRQS))
 		return __bgtoken_enter_irqsave_slow(token, subclass, *flags);
 	if (tracepoint_enabled(bgtoken_enter))
@@ -409,8 +410,8 @@ static __always_inline void *__bgtoken_enter_irqsave(struct bgtoken *token,
  * of kind BGTOKEN_SPIN is a bug in the caller: it triggers a warning, once, which says
  * where the token was created, and no scope begins.
  *
- * Context: Process context; may sleep.  For BGTOKEN_SHARED and BGTOKEN_PERCPU any that
- * may take a spinlock_t, and never waits; its scope may sleep if its caller may.
+ * Context: Process context; may sleep.  For BGTOKEN_SHARED and BGTOKEN_PERCPU, any that
+ * may take a spinlock_t; never waits, and the scope may sleep if its caller may.
  * Return: The owner, pinned until bgtoken_exit().  NULL if the token is
  * cancelled or paused: then there is no scope, and no bgtoken_exit().
  */
@@ -437,10 +438,10 @@ static __always_inline void *bgtoken_enter(struct bgtoken *token)
 	bgtoken_enter_irqsave_nested(_token, _flags, 0)
 
 /**
- * bgtoken_enter_irqsave_nested() - begin one inside another of the same class
+ * bgtoken_enter_irqsave_nested() - the same inside another scope of the same class
  * @_token:	as for bgtoken_enter_irqsave()
- * @_flags:	as for bgtoken_enter_irqsave(); another variable than for the scope around it
- * @_subclass:	lockdep's, other than that of the scope around it
+ * @_flags:	as for bgtoken_enter_irqsave(); not the variable of the enclosing scope
+ * @_subclass:	lockdep's; not that of the enclosing scope
  *
  * See bgtoken_enter_nested().
  *
@@ -455,9 +456,9 @@ static __always_inline void *bgtoken_enter(struct bgtoken *token)
  * @_token:	the token
  *
  * As lockdep_assert_held(): with lockdep, warns unless the current task is in a scope of
- * @_token.  Clang's context analysis takes it for granted from here on: what is
- * __guarded_by() the token of an owner may be used after it, by whatever name the scope was
- * entered.
+ * @_token.  From here on, clang's context analysis takes the scope for granted: what is
+ * __guarded_by() an owner's token may be used, whatever pointer to the token the scope was
+ * entered through.
  *
  * Context: Any, in a scope of @_token.
  */
@@ -471,16 +472,16 @@ void bgtoken_refuse(struct bgtoken *token);
  * bgtoken_cancel() - end all access to the owner
  * @token:	the caller holds a reference
  *
- * Refuses new scopes without waiting, wakes who sleeps in bgtoken_sleep(), waits in
- * bgtoken_wait_event() or polls, deletes pending timers, including those of delayed
- * works, and then waits for the live scopes to end.  Permanent.  From inside a scope of
- * the same token it is a deadlock, which lockdep names; see bgtoken_refuse().
+ * Refuses new scopes without waiting, wakes tasks that sleep in bgtoken_sleep(), wait in
+ * bgtoken_wait_event() or poll, deletes pending timers, including those of delayed
+ * works, and then waits for the live scopes to end.  Permanent.  Calling it inside a scope
+ * of the same token is a deadlock, which lockdep reports; see bgtoken_refuse().
  *
  * Context: Process context; may sleep.  For BGTOKEN_SPIN any that may take a
  * spinlock_t.
- * Return: True for one call, which may now free the owner; also after a
- * bgtoken_refuse().  False for any other; it has the same guarantee, but
- * not the owner.
+ * Return: True to one caller, which may now free the owner, even after a
+ * bgtoken_refuse().  False to all others: they have the same guarantee, but must
+ * not touch the owner.
  */
 static inline bool bgtoken_cancel(struct bgtoken *token)
 	__outside_scope(token)
@@ -534,9 +535,9 @@ void bgtoken_resume(struct bgtoken *token);
 long bgtoken_sleep(struct bgtoken *token, long timeout);
 
 /*
- * From now on a cancel sees to who sleeps on the address of token->owner and to
- * works on timers.  The caller looks at the token after this: either it finds it
- * cancelled, or the cancel, in bgtoken_close(), finds this.
+ * From now on a cancel takes care of sleepers on the address of token->owner, and
+ * of works on timers.  The caller checks the token after this: either it finds the
+ * token cancelled, or the cancel, in bgtoken_close(), finds this mark.
  */
 static inline void __bgtoken_watch(struct bgtoken *token)
 {
@@ -547,7 +548,7 @@ void bgtoken_wake(struct bgtoken *token);
 void bgtoken_poll_wait(struct file *file, struct bgtoken *token,
 		       struct poll_table_struct *pt);
 
-/* Who waits for an event, in the macros below. */
+/* A task that waits for an event, in the macros below. */
 struct bgtoken_waiter {
 	struct wait_bit_queue_entry entry;
 	bool woken;
@@ -558,7 +559,7 @@ long __bgtoken_wait_sleep(struct bgtoken *token, struct bgtoken_waiter *waiter,
 			  unsigned int state, long *left);
 void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
 
-/* The condition is looked at while the task is running: it may sleep. */
+/* The condition is evaluated in TASK_RUNNING, as it may sleep. */
 #define ___bgtoken_wait_event(_token, _cond, _state, _timeout)		\
 ({									\
 	struct bgtoken *__waited = (_token);				\
@@ -589,7 +590,7 @@ void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
 })
 
 /**
- * bgtoken_wait_event() - wait for a condition, or for the end of the token
+ * bgtoken_wait_event() - wait for a condition, or for the token to be cancelled
  * @_token:	the caller holds a reference
  * @_cond:	an expression; evaluated first, and again after each bgtoken_wake()
  *
@@ -609,11 +610,11 @@ void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
  *
  *	err = bgtoken_wait_event_interruptible(token, foo_ready(token));
  *
- * Not disturbed by signals.
+ * Signals do not interrupt the wait.
  *
  * Context: Process context; sleeps, outside of scopes.  A task that may be frozen
- * holds no lock here.
- * Return: 0 if the condition is true, also if the token is cancelled then; else
+ * must hold no lock here.
+ * Return: 0 if the condition is true, even if the token is cancelled by then; else
  * -ECANCELED.
  */
 #define bgtoken_wait_event(_token, _cond)				\
@@ -721,9 +722,9 @@ static __always_inline void bgtoken_scope_exit(struct bgtoken_scope *scope)
  * struct bgtoken_irq_scope - the same with interrupts off
  * @token:	the token
  * @owner:	as in struct bgtoken_scope
- * @flags:	as bgtoken_enter_irqsave() has saved them
+ * @flags:	as saved by bgtoken_enter_irqsave()
  *
- * Of CLASS(bgtoken_irqsave), which is used as CLASS(bgtoken) is.
+ * Used by CLASS(bgtoken_irqsave), which works like CLASS(bgtoken).
  *
  * Context: As bgtoken_enter_irqsave().
  */
@@ -757,9 +758,10 @@ DEFINE_CLASS(bgtoken_irqsave, struct bgtoken_irq_scope, bgtoken_irq_scope_exit(&
 	     bgtoken_irq_scope_enter(token), struct bgtoken *token)
 
 /*
- * For clang's analysis, which sees neither into a scope nor through its functions: there
- * is a pointer by the side that is known to be the token by the caller's name, which is
- * held from where the owner is looked at to where another such pointer goes.
+ * For clang's analysis, which sees neither into a struct bgtoken_scope nor through its
+ * functions.  Beside the scope is a pointer, _named, which clang knows to be the token that
+ * the caller names.  To clang, this token is held from where __bgtoken_owner() looks at the
+ * owner until another such pointer, _over, goes out of scope.
  */
 static __always_inline void *__bgtoken_named(struct bgtoken *token)
 	__is_token(token)
@@ -840,8 +842,8 @@ static __always_inline void __bgtoken_over(void *token)
  * @_type:	as for scoped_bgtoken()
  * @_name:	as for scoped_bgtoken()
  *
- * As scoped_cond_guard().  Where there are pauses, too, bgtoken_cancelled() tells
- * one from the other.  Otherwise as scoped_bgtoken(): a break or continue in @_fail
+ * As scoped_cond_guard().  If the token may also be paused, bgtoken_cancelled() tells
+ * the two apart.  Otherwise as scoped_bgtoken(): a break or continue in @_fail
  * does not leave a loop around it.
  *
  * Context: As bgtoken_enter().
@@ -867,7 +869,7 @@ static __always_inline void __bgtoken_over(void *token)
 
 /**
  * enum bgtoken_fate - what became of a work or timer, the last time that it was queued
- * @BGTOKEN_NEVER_QUEUED:	it was not, or always refused
+ * @BGTOKEN_NEVER_QUEUED:	it never was, or was always refused
  * @BGTOKEN_RAN:		its function was called
  * @BGTOKEN_TAKEN_BACK:		bgtoken_cancel_work() or the like came first
  * @BGTOKEN_DROPPED_CANCELLED:	the token was cancelled first
@@ -889,7 +891,7 @@ struct bgtoken_timer;
  * struct bgtoken_work - a work item that carries a token reference
  * @token:	the token, for the work's function
  *
- * An object of its own, most often the first member of one.  Never embed it in
+ * A separate object, or most often the first member of one.  Never embed it in
  * the owner: the owner is freed while works are still queued.
  *
  * The workqueue sees one common function, which calls the work's own; the trace
@@ -909,7 +911,7 @@ struct bgtoken_work {
 		void (*timer_release)(struct bgtoken_timer *timer);
 	};
 	struct kref kref;
-	u32 pauses;			/* T: of the token, when it was queued */
+	u32 pauses;			/* T: the token's, when it was queued */
 	u8 state;			/* T: see the table in bgtoken_work.c */
 	bool stale_run;			/* T */
 	bool stale_timer;		/* T */
@@ -930,8 +932,8 @@ struct bgtoken_delayed_work {
 };
 
 /**
- * to_bgtoken_delayed_work() - the delayed work that a work's function was given
- * @work:	the work of it
+ * to_bgtoken_delayed_work() - get the delayed work that contains a work
+ * @work:	the work that a delayed work's function was passed
  *
  * As to_delayed_work().
  *
@@ -947,8 +949,8 @@ to_bgtoken_delayed_work(struct bgtoken_work *work)
 /**
  * struct bgtoken_timer - a timer that carries a token reference
  *
- * A timer_list whose function is called with the owner, inside a scope.  An object of
- * its own, most often the first member of one; never part of the owner.
+ * A timer_list whose function is called with the owner, inside a scope.  A separate
+ * object, or most often the first member of one; never part of the owner.
  */
 struct bgtoken_timer {
 	/* private: queued only to be dropped, or released */
@@ -997,22 +999,22 @@ __devm_bgtoken_delayed_work_create(struct device *dev, struct bgtoken *token,
 
 /**
  * bgtoken_work_init() - make a work ready to be queued
- * @_work:	memory of the caller's, never part of the owner
+ * @_work:	the caller's memory, never part of the owner
  * @_token:	the work takes a reference of its own on it
- * @_fn:	called in process context each time that the work runs; what it
- *		needs of the owner it reaches through a scope on work->token
+ * @_fn:	called in process context each time that the work runs; it
+ *		reaches what it needs of the owner in a scope on work->token
  * @_release:	called once, in process context, when the last reference on the
  *		work is gone; frees @_work, preferably as its last action: the
  *		workqueue considers the work running until this returns, and will not
- *		start another work in the same memory before then, whosever that is
- *		and wherever it is queued.  It may ask bgtoken_work_fate() why.
- *		NULL if all there is to do is kfree(@_work): then @_work is the first
- *		member of what was allocated
+ *		start another work in the same memory before then, no matter whose it
+ *		is and where it is queued.  It may ask bgtoken_work_fate() how the
+ *		work ended.  NULL if all there is to do is kfree(@_work): then @_work
+ *		must be the first member of what was allocated
  *
- * The caller has one reference afterwards, and drops it with
- * bgtoken_work_put(); that may be at once after queueing.  A missing argument
- * is a bug in the caller: it is warned of, and the work can be put, but never
- * queued.
+ * The caller holds one reference afterwards, and drops it with
+ * bgtoken_work_put(), possibly right after queueing.  A missing argument
+ * is a bug in the caller: it triggers a warning, and the work can be put, but
+ * never queued.
  *
  * Context: Any but NMI.
  */
@@ -1021,10 +1023,10 @@ __devm_bgtoken_delayed_work_create(struct device *dev, struct bgtoken *token,
 
 /**
  * bgtoken_delayed_work_init() - make a delayed work ready to be queued
- * @_dwork:	memory of the caller's, never part of the owner
+ * @_dwork:	the caller's memory, never part of the owner
  * @_token:	the work takes a reference of its own on it
- * @_fn:	as for bgtoken_work_init(); it is given ``&_dwork->work``
- * @_release:	as for bgtoken_work_init(); it is given ``&_dwork->work``
+ * @_fn:	as for bgtoken_work_init(); it is passed ``&_dwork->work``
+ * @_release:	as for bgtoken_work_init(); it is passed ``&_dwork->work``
  *
  * Put it with ``bgtoken_work_put(&_dwork->work)``.  Otherwise as
  * bgtoken_work_init().
@@ -1037,16 +1039,17 @@ __devm_bgtoken_delayed_work_create(struct device *dev, struct bgtoken *token,
 /**
  * devm_bgtoken_work_create() - allocate a work that is put when a device unbinds
  * @_dev:	the device
- * @_token:	of this device, as it is cancelled when that unbinds; an ERR_PTR is passed on
+ * @_token:	this device's, as it is cancelled when the device unbinds; an ERR_PTR is
+ *		passed through
  * @_fn:	as for bgtoken_work_init()
  *
- * For a driver that would embed a work in what its remove frees: it keeps this pointer
- * there instead.  The reference that bgtoken_work_init() gives is the device's; the queue
- * has its own, so the memory stays for as long as the work is queued or runs.
+ * For a driver that would otherwise embed a work in what its remove frees: it keeps this
+ * pointer there instead.  The reference from bgtoken_work_init() belongs to the device; the
+ * queue has its own, so the memory stays for as long as the work is queued or running.
  *
  * At unbind the token is cancelled before the work is put, so that no scope is left that
  * could queue it.  Do not pass a token that must outlive the binding or is shared with
- * another device: unbinding cancels it.  What remove itself frees, earlier than that, is
+ * another device: unbinding cancels it.  What remove itself frees, before that, must be
  * guarded by a bgtoken_cancel() in remove, as usual.
  *
  * Context: Process context; may sleep.
@@ -1058,7 +1061,8 @@ __devm_bgtoken_delayed_work_create(struct device *dev, struct bgtoken *token,
 /**
  * devm_bgtoken_delayed_work_create() - allocate a delayed work that is put when a device unbinds
  * @_dev:	the device
- * @_token:	of this device, as it is cancelled when that unbinds; an ERR_PTR is passed on
+ * @_token:	this device's, as it is cancelled when the device unbinds; an ERR_PTR is
+ *		passed through
  * @_fn:	as for bgtoken_delayed_work_init()
  *
  * Otherwise as devm_bgtoken_work_create().
@@ -1085,11 +1089,11 @@ bool bgtoken_flush_work(struct bgtoken_work *work);
  * queued on the same background workqueue.
  *
  * Context: Any that may take a spinlock_t.
- * Return: True if it was queued.  False, with nothing kept, if the token is
- * cancelled or paused, the workqueue is closing, or the work is pending already:
- * then the run to come sees what the caller stored before.  Also if it was taken back
- * from another background workqueue, or dropped there by a pause, and is still on its
- * way out of that: then there is no run to come, and bgtoken_wq_flush() of that one helps.
+ * Return: True if it was queued.  False, with no reference taken, if the token is
+ * cancelled or paused, the workqueue is closing, or the work is already pending:
+ * then the coming run sees what the caller stored before.  False also if it was taken
+ * back from another background workqueue, or dropped there by a pause, and has not left
+ * that yet: then no run is coming, and a bgtoken_wq_flush() of that workqueue helps.
  */
 static inline bool bgtoken_queue_work(struct bgtoken_wq *wq, struct bgtoken_work *work)
 {
@@ -1108,7 +1112,7 @@ bool bgtoken_flush_delayed_work(struct bgtoken_delayed_work *dwork);
  * bgtoken_cancel_delayed_work() - take back a delayed work that is pending
  * @dwork:	the caller holds a reference
  *
- * Off its timer, or off the workqueue.  Otherwise as bgtoken_cancel_work().
+ * From its timer, or from the workqueue.  Otherwise as bgtoken_cancel_work().
  *
  * Context: As bgtoken_cancel_work().
  * Return: As bgtoken_cancel_work().
@@ -1122,8 +1126,8 @@ static inline bool bgtoken_cancel_delayed_work(struct bgtoken_delayed_work *dwor
  * bgtoken_work_fate() - why is a work released?
  * @work:	the work, in its release function
  *
- * What must happen whatever became of the work, such as a fence to be signalled,
- * happens in release, which asks this how it went.
+ * What must happen no matter what became of the work, such as signalling a fence,
+ * belongs in release, which calls this to find out how it went.
  *
  * Context: Any, in release; elsewhere a hint.
  * Return: What became of it, the last time that it was queued.
@@ -1154,11 +1158,11 @@ devm_bgtoken_timer_create(struct device *dev, struct bgtoken *token,
 bool bgtoken_timer_mod(struct bgtoken_timer *timer, unsigned long expires);
 
 /**
- * bgtoken_timer_cancel() - take a timer off
+ * bgtoken_timer_cancel() - delete a timer
  * @timer:	the caller holds a reference, or is the timer's own function
  *
- * As timer_delete(): a function that runs is not waited for; bgtoken_cancel() waits
- * for it, as it runs in a scope, and so does bgtoken_pause().
+ * As timer_delete(): does not wait for a running function; bgtoken_cancel() does, as
+ * that runs in a scope, and so does bgtoken_pause().
  *
  * Context: Any that may take a spinlock_t.
  * Return: True if it was pending.
@@ -1186,7 +1190,7 @@ static inline void bgtoken_timer_put(struct bgtoken_timer *timer)
  * @timer:	the timer
  *
  * Context: Any.
- * Return: Its token, with no reference of the caller's own.
+ * Return: Its token; no reference is taken for the caller.
  */
 static inline struct bgtoken *bgtoken_timer_token(const struct bgtoken_timer *timer)
 {

@@ -3,9 +3,9 @@
  * Who creates tokens, and which are alive: creation sites and what lockdep knows of them, ids,
  * and the lists in /sys/kernel/debug/bgtoken/.  Included by bgtoken.c, which says why.
  *
- * A place is there for as long as this module is, as a token may outlive the module that
- * created it.  A token is on a shelf until its last put; who reads the shelves does so under
- * RCU, and shows a token while holding a reference on it.
+ * A place lasts for as long as this module does, as a token may outlive the module that
+ * created it.  A token is on a shelf until its last put; readers walk the shelves under RCU,
+ * and hold a reference on a token while showing it.
  *
  * P: bgtoken_places_lock to find or add one; a place is only read afterwards.
  * S: shelf->lock to change, RCU to read.
@@ -20,11 +20,11 @@
 #define BGTOKEN_PLACES	256	/* sites after these are not told apart, nor checked by lockdep */
 
 /*
- * What is known of a creation site after its module has gone, too; it is found again by what
- * it says of itself, also when that module was removed and inserted anew.  Lockdep's keys and
- * names lie in this module's own memory, as lockdep forgets that as a whole when the module
- * goes; of a key that is registered by lockdep_register_key() it would not forget what nested
- * scopes made of it.
+ * What is known of a creation site, even after its module has gone.  A place is found again by
+ * its contents, also if that module is removed and inserted again.  Lockdep's keys and names
+ * are in this module's own memory, since lockdep forgets all of that when the module goes; of
+ * a key registered with lockdep_register_key(), it would not forget what nested scopes made of
+ * it.
  */
 struct bgtoken_place {
 	unsigned int file_hash;
@@ -44,7 +44,7 @@ static struct bgtoken_place bgtoken_places[BGTOKEN_PLACES];	/* P */
 static unsigned int bgtoken_nr_places;				/* P */
 static DEFINE_SPINLOCK(bgtoken_places_lock);
 
-/* Of those that are not told apart. */
+/* The place of all sites that are not told apart. */
 static struct bgtoken_place bgtoken_nowhere = {
 	.name = "bgtoken",
 	.file = "(unknown)",
@@ -53,7 +53,7 @@ static struct bgtoken_place bgtoken_nowhere = {
 #endif
 };
 
-/* Whatever the number is, as that of a token that was put too often is anything. */
+/* For any number, as that of a token that was put too often may be anything. */
 static struct bgtoken_place *bgtoken_place(const struct bgtoken *token)
 {
 	unsigned int i = READ_ONCE(token->place) - 1;
@@ -61,7 +61,7 @@ static struct bgtoken_place *bgtoken_place(const struct bgtoken *token)
 	return i < BGTOKEN_PLACES ? &bgtoken_places[i] : &bgtoken_nowhere;
 }
 
-/* A misuse is told of once, and whose token it was. */
+/* Warn of a misuse once, and say where the token was created. */
 #define BGTOKEN_WARN_ONCE(_condition, _token, _what)			\
 	WARN_ONCE(_condition, "bgtoken: " _what ": %s, created at %s:%d\n", \
 		  bgtoken_place(_token)->name, bgtoken_place(_token)->file, \
@@ -92,7 +92,7 @@ static void bgtoken_place_init(struct bgtoken_place *place, const struct bgtoken
 #endif
 }
 
-/* Its number, from 1; BGTOKEN_PLACES + 1 is nowhere. */
+/* The site's number, from 1; BGTOKEN_PLACES + 1 is nowhere. */
 static noinline unsigned int bgtoken_find_place(struct bgtoken_site *site)
 {
 	unsigned int hash = full_name_hash(NULL, site->file, strlen(site->file));
@@ -142,8 +142,8 @@ static void bgtoken_set_class(struct bgtoken *token)
 }
 
 /*
- * What those works of the token hold while they run that others wait for, and who
- * waits for them takes.  It is one for all tokens of a place.
+ * Works of the token that others wait for hold this map while they run, and whoever
+ * waits for them takes it.  All tokens of a place share one.
  */
 struct lockdep_map *__bgtoken_works_map(struct bgtoken *token)
 {
@@ -156,7 +156,7 @@ static void bgtoken_set_class(struct bgtoken *token)
 }
 #endif /* CONFIG_LOCKDEP */
 
-/* Ids, in batches for each CPU, so that creating a token writes no word in common with others */
+/* Ids, in batches for each CPU, so that creating a token writes to no shared word */
 
 DEFINE_COOKIE(bgtoken_ids);
 
@@ -173,7 +173,7 @@ static u64 bgtoken_next_id(void)
 /* Shelves */
 
 #ifdef CONFIG_DEBUG_FS
-/* By batches of ids: what a CPU creates at about the same time is on one, and most often its own. */
+/* By batches of ids: what a CPU creates in one go shares a shelf, most often one of its own. */
 static struct bgtoken_shelf {
 	spinlock_t lock;
 	struct hlist_head tokens;	/* S */
@@ -215,7 +215,7 @@ static struct bgtoken *bgtoken_first_from(struct bgtoken_shelf *shelf)
 	return NULL;
 }
 
-/* Also of one that has been taken off a shelf meanwhile. */
+/* Also of a token that has been taken off its shelf meanwhile. */
 static struct bgtoken *bgtoken_next(struct bgtoken *token)
 {
 	struct hlist_node *node = rcu_dereference(hlist_next_rcu(&token->shelf_node));
@@ -340,13 +340,13 @@ static void __init bgtoken_state_init(void)
 	debugfs_create_file("totals", 0400, bgtoken_debugfs, NULL, &totals_fops);
 }
 
-/* Whoever was to put them is no longer there; says where they came from. */
+/* Whoever should have put these tokens is gone; says where they were created. */
 static void __exit bgtoken_state_exit(void)
 {
 	struct bgtoken *token;
 	int told = 0;
 
-	debugfs_remove(bgtoken_debugfs);	/* waits for who reads */
+	debugfs_remove(bgtoken_debugfs);	/* waits for readers */
 	rcu_read_lock();
 	for_each_shelved_token(token)
 		if (told++ < 10)

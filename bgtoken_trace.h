@@ -51,7 +51,7 @@ TRACE_DEFINE_ENUM(BGTOKEN_REFUSED_MISNAMED);
  * bgtoken_create - a token was made
  * @token:	the token; reported by its id, which is never used again, with its kind
  * @owner:	what it guards
- * @name:	how the source calls the owner
+ * @name:	what the source calls the owner
  * @file:	where in the source, MODULE:FILE
  * @line:	and the line there
  */
@@ -88,7 +88,7 @@ TRACE_EVENT(bgtoken_create,
 /**
  * bgtoken_cancel - the token refuses new scopes from here on
  * @token:	the token
- * @first:	this call did it; false if it was cancelled before
+ * @first:	this call cancelled it; false if it was already cancelled
  *
  * Live scopes may still be running; bgtoken_cancel_done says that none is.
  */
@@ -122,7 +122,7 @@ DECLARE_EVENT_CLASS(bgtoken_token,
  * bgtoken_enter - a scope begins
  * @token:	the token
  *
- * A cancel that comes before the bgtoken_exit that belongs to it waits for that.
+ * A cancel that comes before the matching bgtoken_exit waits for it.
  */
 DEFINE_EVENT(bgtoken_token, bgtoken_enter,
 	TP_PROTO(struct bgtoken *token), TP_ARGS(token));
@@ -130,7 +130,7 @@ DEFINE_EVENT(bgtoken_token, bgtoken_enter,
 /**
  * bgtoken_enter_refuse - a scope does not begin
  * @token:	the token
- * @reason:	it is cancelled, paused, or entered by the name for another kind
+ * @reason:	it is cancelled or paused, or was entered through a function for another kind
  */
 TRACE_EVENT(bgtoken_enter_refuse,
 	TP_PROTO(struct bgtoken *token, int reason),
@@ -206,7 +206,7 @@ DEFINE_EVENT(bgtoken_token, bgtoken_free,
 	TP_PROTO(struct bgtoken *token), TP_ARGS(token));
 
 /**
- * bgtoken_work_queue - a work was queued, or a timer armed; or moved to another time
+ * bgtoken_work_queue - a work was queued or a timer armed, or it was moved to another time
  * @work:	the work, or that of the timer; reported with its function
  * @token:	the token that it carries
  * @delay:	jiffies until it is due
@@ -232,10 +232,10 @@ TRACE_EVENT(bgtoken_work_queue,
 );
 
 /**
- * bgtoken_work_refuse - a work was not queued, and nothing was kept
+ * bgtoken_work_refuse - a work was not queued, and no reference was taken
  * @work:	the work; reported with its function
  * @token:	the token that it carries
- * @reason:	which of the four it was
+ * @reason:	which of the four reasons it was
  */
 TRACE_EVENT(bgtoken_work_refuse,
 	TP_PROTO(struct bgtoken_work *work, struct bgtoken *token, int reason),
@@ -301,9 +301,9 @@ DEFINE_EVENT(bgtoken_work_token, bgtoken_work_cancel,
 	TP_ARGS(work, token));
 
 /**
- * bgtoken_work_drop - a queued work, or an armed timer, went without being called
+ * bgtoken_work_drop - a queued work or armed timer was dropped without being called
  * @work:	the work
- * @token:	the token that it carries, cancelled or paused, or else its queue closes
+ * @token:	the token that it carries; it is cancelled or paused, or the workqueue is closing
  */
 DEFINE_EVENT(bgtoken_work_token, bgtoken_work_drop,
 	TP_PROTO(struct bgtoken_work *work, struct bgtoken *token),

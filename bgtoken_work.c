@@ -16,8 +16,8 @@
  *	QUEUED	on the workqueue: the workqueue		the run, cancel_work, mod; queue, after
  *							a pause
  *
- * All moves are made under token->lock; a plain work is never TIMER, and a timer only
- * QUEUED to be dropped:
+ * All moves are made under token->lock; a plain work is never TIMER, and a timer is
+ * QUEUED only to be dropped:
  *
  *	IDLE	queue			QUEUED	takes a reference
  *	IDLE	queue_delayed, mod	TIMER	takes a reference
@@ -34,14 +34,14 @@
  *	either	cancel_work		IDLE	is put, unless it is stale
  *
  * A run or a timer's function may have begun when somebody else moves the work away from
- * it: cancel_work() or timer_delete() then finds nothing to take back.  It is stale: it
- * keeps the reference that it came with, stands at token->lock, and finds there that all
- * that is left for it to do is to put it.  Whoever moves the work takes a reference of
- * its own.  There is one stale run at most, as a workqueue does not begin another run of
- * a work before the one that it has begun has returned; it finds that by the pool which
- * the work remembers.  So a work is refused by another workqueue until it has left the
- * first.  And there is one stale timer's function, as a timer that is armed while its
- * function runs stays in that base, and a base runs one function at a time.
+ * it: cancel_work() or timer_delete() then finds nothing to take back.  That run or function
+ * is then stale: it keeps the reference that it came with, waits at token->lock, and finds
+ * there that all it has left to do is to put that reference.  Whoever moves the work takes a
+ * reference of its own.  There is at most one stale run, as a workqueue does not begin
+ * another run of a work before the previous one has returned; it finds that one through the
+ * pool that the work remembers.  So another workqueue refuses a work until it has left the
+ * first.  And there is at most one stale timer's function, as a timer that is armed while its
+ * function runs stays on that base, and a base runs one function at a time.
  *
  *	run				another
  *	dequeued by the workqueue
@@ -54,48 +54,48 @@
  *	lock; QUEUED: IDLE; unlock
  *	call the function
  *
- * The state, the two stale bits and the number of pauses are fields of their own, and not
- * one word, as they are independent: in any state of a delayed work either bit may be set,
- * or both, and a pause changes nothing in a work that is QUEUED; and as token->lock covers
- * them all, nobody has to change them in one step.
+ * The state, the two stale bits and the number of pauses are separate fields, not one
+ * word, as they are independent: in any state of a delayed work either bit may be set, or
+ * both, and a pause changes nothing in a work that is QUEUED.  As token->lock covers them
+ * all, nobody has to change them in one step.
  *
- * What is QUEUED when its token is cancelled, or paused, or when its workqueue is
+ * A work that is QUEUED when its token is cancelled or paused, or when its workqueue is
  * destroyed, is left there; its run drops it.  So a cancel costs the same for any number
- * of works.  The run moves the work to IDLE before it looks whether to drop it, under the
- * lock: a cancel that finds the work pending comes before that look.  After a pause the
- * number of pauses tells that what is still QUEUED is not pending any more; whoever queues
- * it again takes it back first.
+ * of works.  Under the lock, the run moves the work to IDLE before it checks whether to
+ * drop it: a cancel that finds the work pending comes before that check.  After a pause,
+ * the number of pauses tells that a work which is still QUEUED is not pending any more;
+ * whoever queues it again takes it back first.
  *
- * What is TIMER is on two lists, its token's and its workqueue's, and is moved to
- * QUEUED by a cancel, a pause and a drain, so that it is dropped, and released in
- * process context, as soon as its workqueue gets to it, and not when the timer would have
- * fired.  It is armed only after a look at the token's word, and under wq->lock at the
- * workqueue: as a cancel and a pause change the word, and a drain sets closing, before
- * they walk their list, they find it there or it is refused.  A cancel walks the list only
- * if token->marks says that there ever was a timer, or a sleeper; and so does one that
- * comes second, since what the first has not reached is still armed.
+ * A work that is TIMER is on two lists, its token's and its workqueue's.  A cancel, a pause
+ * and a drain move it to QUEUED, so that it is dropped, and released in process context, as
+ * soon as its workqueue gets to it, and not when the timer would have fired.  It is armed
+ * only after a check of the token's word and, under wq->lock, of the workqueue: as a cancel
+ * and a pause change the word, and a drain sets closing, before they walk their list, they
+ * find it there or it is refused.  A cancel walks the list only if token->marks says that
+ * there ever was a timer, or a sleeper.  So does a second cancel, since what the first has
+ * not reached is still armed.
  *
- * Whoever queues looks at the token first, and at the workqueue only if it was not
- * cancelled, both under token->lock, with interrupts off: that is an RCU read-side
- * section, on PREEMPT_RT too, where a spinlock_t is one.  Either it was cancelled before,
- * or a drain that comes after the cancel waits for that section: see (3).  All that
+ * Queueing checks the token first, and the workqueue only if the token was not cancelled,
+ * both under token->lock with interrupts off: that is an RCU read-side critical section,
+ * also on PREEMPT_RT, where a spinlock_t is one.  Either the token was cancelled before, or
+ * a drain that comes after the cancel waits for that section: see (3).  Everything that
  * touches a workqueue under token->lock relies on this.
  *
  * The last put releases the work and then drops its reference on the token.  Release
- * may sleep.  A put that may not hands the work to a workqueue of the library's own,
+ * may sleep.  A put that may not sleep hands the work to the library's own workqueue,
  * which bgtoken_barrier() and every drain flush.
  *
  * Draining
  * ========
  *
- * (1) closing is set: no new work is queued by whoever looks from now on.
- * (2) What is TIMER is queued.
- * (3) synchronize_rcu(): whoever looked before (1) has queued by now (closing), and a
- *     timer's function or a cancel that moved a work has queued it.
- * (4) destroy_workqueue(): what is queued is dropped without its function
- *     being called, what runs is waited for.  Nothing can be queued any more.
- * (5) bgtoken_barrier(): what was put in atomic context meanwhile is released, also by the
- *     function of a timer that began before a work in (4), or its release, took the timer off.
+ * (1) closing is set: whoever checks it from now on queues no new work.
+ * (2) Works that are TIMER are queued.
+ * (3) synchronize_rcu(): whoever checked before (1) has queued by now (closing), and so has
+ *     a timer's function or a cancel that moved a work.
+ * (4) destroy_workqueue(): queued works are dropped without their functions being called,
+ *     and running ones are waited for.  Nothing can be queued any more.
+ * (5) bgtoken_barrier(): what was put in atomic context meanwhile is released, including by
+ *     a timer's function that began before a work in (4), or its release, deleted the timer.
  */
 
 /* With these, works run in process context. */
@@ -110,7 +110,7 @@ struct bgtoken_wq {
 	bool closing;			/* W to write */
 };
 
-/* Where works and timers are released that were put in atomic context, and how many. */
+/* Where works and timers that were put in atomic context are released, and how many there are. */
 static struct bgtoken_wq bgtoken_own_wq;
 static atomic_t bgtoken_releases = ATOMIC_INIT(0);
 
@@ -146,8 +146,8 @@ static void bgtoken_release_workfn(struct work_struct *ws)
 }
 
 /*
- * A release may put another work where it may not sleep: that is counted before this one
- * has ended.  The flush is for lockdep, which names who waits here and must not.
+ * A release may put another work in atomic context: that one is counted before this one
+ * has ended.  The flush is for lockdep, which reports callers that must not wait here.
  */
 static void bgtoken_wait_releases(void)
 {
@@ -179,9 +179,9 @@ static void bgtoken_work_last(struct kref *kref)
  * bgtoken_work_put() - drop a reference on a work
  * @work:	the work; may be NULL
  *
- * The last put calls the work's release function: here and now if the caller may
- * sleep, and the kernel counts preemption, so that this can be told; else from a
- * workqueue that has WQ_MEM_RECLAIM.  See bgtoken_barrier().
+ * The last put calls the work's release function: directly if the caller may sleep
+ * and the kernel can tell, because it counts preemption; otherwise from a workqueue
+ * that has WQ_MEM_RECLAIM.  See bgtoken_barrier().
  *
  * Context: Any that may take a spinlock_t.  May sleep if release does and the caller
  * may.
@@ -247,8 +247,8 @@ void __bgtoken_delayed_work_init(struct bgtoken_delayed_work *dwork,
 EXPORT_SYMBOL_GPL(__bgtoken_delayed_work_init);
 
 /*
- * Put before its token is, as devres goes in reverse.  A scope that is live may still queue
- * or arm it through the owner, so the cancel comes first.
+ * The work is put before its token, as devres releases in reverse order.  A live scope may
+ * still queue or arm it through the owner, so the cancel comes first.
  */
 static void bgtoken_work_put_action(void *data)
 {
@@ -260,8 +260,8 @@ static void bgtoken_work_put_action(void *data)
 }
 
 /*
- * Hand the caller's reference to the device, or drop it.  Not by devm_add_action_or_reset():
- * the action cancels the token, which is nothing to do for a lack of memory.
+ * Hand the caller's reference to the device, or drop it.  Not with devm_add_action_or_reset():
+ * the action cancels the token, which a lack of memory is no reason to do.
  */
 static int bgtoken_work_manage(struct device *dev, struct bgtoken_work *work)
 {
@@ -312,17 +312,17 @@ EXPORT_SYMBOL_GPL(__devm_bgtoken_delayed_work_create);
 
 /**
  * bgtoken_timer_init() - make a timer ready to be armed
- * @timer:	memory of the caller's, never part of the owner
+ * @timer:	the caller's memory, never part of the owner
  * @token:	of any kind but BGTOKEN_MUTEX; the timer takes a reference of its own on it
  * @fn:		called in softirq with the owner, inside a scope of @token, so with
  *		interrupts off for BGTOKEN_SPIN; may arm the timer again
  * @release:	as for bgtoken_work_init(): called once, in process context, when the last
  *		reference on the timer is gone; NULL for kfree()
  *
- * The caller has one reference afterwards, and drops it with bgtoken_timer_put(); an
- * armed timer and one whose function runs hold another.  A missing argument or a token
- * whose scopes may not begin in softirq is a bug in the caller: it is warned of, and the
- * timer can be put, but never armed.
+ * The caller holds one reference afterwards, and drops it with bgtoken_timer_put(); a
+ * timer that is armed or whose function is running holds another.  A missing argument or
+ * a token whose scopes may not begin in softirq is a bug in the caller: it triggers a
+ * warning, and the timer can be put, but never armed.
  *
  * Context: Any but NMI.
  */
@@ -345,12 +345,12 @@ EXPORT_SYMBOL_GPL(bgtoken_timer_init);
 /**
  * devm_bgtoken_timer_create() - allocate a timer that is put when a device unbinds
  * @dev:	the device
- * @token:	of this device, as it is cancelled when that unbinds; of any kind but
- *		BGTOKEN_MUTEX; an ERR_PTR is passed on
+ * @token:	this device's, as it is cancelled when the device unbinds; of any kind but
+ *		BGTOKEN_MUTEX; an ERR_PTR is passed through
  * @fn:		as for bgtoken_timer_init()
  *
- * An armed timer and one whose function runs hold a reference of their own.  Otherwise
- * as devm_bgtoken_work_create().
+ * A timer that is armed or whose function is running holds a reference of its own.
+ * Otherwise as devm_bgtoken_work_create().
  *
  * Context: Process context; may sleep.
  * Return: The timer, ERR_PTR(-ENOMEM), or @token if that is an ERR_PTR.
@@ -439,7 +439,7 @@ static void bgtoken_unlist(struct bgtoken_delayed_work *dwork)
 
 /*
  * To IDLE, from TIMER or QUEUED (work.pml: take_back).  The reference is the caller's if this
- * returns true; else one that has begun keeps it.
+ * returns true; otherwise the run or timer's function that has begun keeps it.
  */
 static bool bgtoken_take_back(struct bgtoken_work *work)
 {
@@ -484,7 +484,7 @@ static void bgtoken_expedite_token(struct bgtoken *token)
 }
 
 /*
- * For a pause, after it is in the word: whoever queues later is refused, or sees this
+ * For a pause, once it is set in the word: whoever queues later is refused, or sees this
  * (work.pml: pause).
  */
 static void bgtoken_drop_pending(struct bgtoken *token)
@@ -535,7 +535,7 @@ static void bgtoken_workfn(struct work_struct *ws)
 	kref_put(&work->kref, bgtoken_work_free);	/* taken in bgtoken_queue_locked() */
 }
 
-/* Not of one that was armed again meanwhile: what became of that is said already, or will be. */
+/* Not if it was armed again meanwhile: then its fate is already recorded, or will be. */
 static void bgtoken_timer_dropped(struct bgtoken_work *work)
 {
 	unsigned long flags;
@@ -547,7 +547,7 @@ static void bgtoken_timer_dropped(struct bgtoken_work *work)
 	spin_unlock_irqrestore(&work->token->lock, flags);
 }
 
-/* In a scope, or not, if @owner is NULL.  @pauses is of when it was armed. */
+/* In a scope, unless @owner is NULL.  @pauses is from when the timer was armed. */
 static void bgtoken_timer_call(struct bgtoken_timer *timer, void *owner, u32 pauses)
 {
 	struct bgtoken_work *work = &timer->dwork.work;
@@ -616,22 +616,22 @@ static void bgtoken_timerfn(struct timer_list *t)
 
 /* Queueing */
 
-/* What came of it, after the reasons for which a work is refused. */
+/* The outcomes of queueing, besides the reasons for which a work is refused. */
 enum {
 	BGTOKEN_NEWLY_QUEUED = BGTOKEN_REFUSALS,
 	BGTOKEN_MODIFIED,
 };
 
-/* What a work is to be queued for. */
+/* When and where a work is to be queued. */
 struct bgtoken_when {
 	int cpu;
-	unsigned long delay;	/* as the trace event has it */
+	unsigned long delay;	/* for the trace event */
 	unsigned long expires;
 	bool timed;
-	bool mod;		/* if it is pending, too */
+	bool mod;		/* even if it is pending */
 };
 
-/* The token first, and the workqueue only if it was not cancelled (work.pml: may_queue). */
+/* Checks the workqueue only if the token was not cancelled (work.pml: may_queue). */
 static int bgtoken_may_queue(const struct bgtoken_wq *wq, const struct bgtoken_work *work,
 			     bool mod)
 {
@@ -645,7 +645,7 @@ static int bgtoken_may_queue(const struct bgtoken_wq *wq, const struct bgtoken_w
 		return BGTOKEN_REFUSED_CLOSING;
 	if (bgtoken_work_pending(work))
 		return mod && work->wq == wq ? BGTOKEN_MODIFIED : BGTOKEN_REFUSED_PENDING;
-	/* What was dropped or taken back, and has not left yet? */
+	/* Was it dropped or taken back elsewhere, and has not left there yet? */
 	if (work->wq != wq && (work->state != BGTOKEN_IDLE || work->stale_run))
 		return BGTOKEN_REFUSED_PENDING;
 	return BGTOKEN_NEWLY_QUEUED;
@@ -703,7 +703,7 @@ static int bgtoken_queue(struct bgtoken_wq *wq, struct bgtoken_work *work,
 		return BGTOKEN_REFUSED_CANCELLED;
 	spin_lock_irqsave(&token->lock, flags);
 	if (when->timed)
-		__bgtoken_watch(token);	/* before the look at it, too (delayed-against-cancel) */
+		__bgtoken_watch(token);	/* before the check of it, too (delayed-against-cancel) */
 	outcome = bgtoken_queue_locked(wq, work, when);
 	if (outcome < BGTOKEN_REFUSALS)
 		trace_bgtoken_work_refuse(work, token, outcome);
@@ -752,8 +752,8 @@ static int bgtoken_queue_delayed(struct bgtoken_wq *wq, struct bgtoken_delayed_w
  * @dwork:	the caller holds a reference, or is the work's own function
  * @delay:	jiffies to wait before it is queued; 0 for at once
  *
- * If the token is cancelled or paused, or the workqueue closed, while the timer runs,
- * the work is taken off it then and there, and dropped without its function
+ * If the token is cancelled or paused, or the workqueue closed, while the timer is
+ * pending, the work is taken off it at once, and dropped without its function
  * being called.  Otherwise as bgtoken_queue_work().
  *
  * Context: Any that may take a spinlock_t.
@@ -768,15 +768,15 @@ bool bgtoken_queue_delayed_work(struct bgtoken_wq *wq,
 EXPORT_SYMBOL_GPL(bgtoken_queue_delayed_work);
 
 /**
- * bgtoken_mod_delayed_work() - queue a work for later, or for another time
+ * bgtoken_mod_delayed_work() - queue a work for later, or move it to another time
  * @wq:		the background workqueue
  * @dwork:	the caller holds a reference, or is the work's own function
  * @delay:	jiffies to wait from now before it is queued; 0 for at once
  *
- * As mod_delayed_work(): one that is pending, on its timer or on @wq, is pending
- * for @delay from now on, and runs once.  One that is not is queued.  It is refused where
- * bgtoken_queue_work() would be, but for being pending on @wq: after a cancel, or in a
- * pause, it changes nothing.
+ * As mod_delayed_work(): a work that is pending, on its timer or on @wq, becomes due @delay
+ * from now, and runs once.  One that is not pending is queued.  It is refused wherever
+ * bgtoken_queue_work() would refuse it, except for being pending on @wq: after a cancel, or
+ * during a pause, it changes nothing.
  *
  * Context: Any that may take a spinlock_t.
  * Return: True if it was pending on @wq, and moved.  False if it was not, whether it is
@@ -820,12 +820,12 @@ EXPORT_SYMBOL_GPL(bgtoken_timer_mod);
  * bgtoken_cancel_work() - take back a work that is pending
  * @work:	the caller holds a reference, or is the work's own function
  *
- * As cancel_work(): its function is not called, unless it is queued again.  One that
- * runs is not waited for; bgtoken_flush_work() does that.
+ * As cancel_work(): its function is not called, unless it is queued again.  Does not wait
+ * for a running function; bgtoken_flush_work() does that.
  *
  * Context: Any that may take a spinlock_t.  Never waits.
- * Return: True if it was pending, also on a cancelled token; what a pause has dropped
- * is not.
+ * Return: True if it was pending, even on a cancelled token; what a pause has dropped
+ * is not pending.
  */
 bool bgtoken_cancel_work(struct bgtoken_work *work)
 {
@@ -852,13 +852,13 @@ bool bgtoken_cancel_work(struct bgtoken_work *work)
 EXPORT_SYMBOL_GPL(bgtoken_cancel_work);
 
 /**
- * bgtoken_flush_work() - wait until a work is not queued or running any more
+ * bgtoken_flush_work() - wait until a work is no longer queued or running
  * @work:	the caller holds a reference
  *
- * As flush_work(), of what was queued before the call.  If that is taken back or modified
- * meanwhile, it may return although an earlier run has not.  Under a lock that the work
- * takes, or from the work, it is a deadlock, which lockdep names; a cancelled token
- * spares the function, not the wait for one that runs.
+ * As flush_work(), for what was queued before the call.  If that is taken back or modified
+ * meanwhile, it may return before an earlier run does.  Calling it under a lock that the
+ * work takes, or from the work, is a deadlock, which lockdep reports.  A cancelled token
+ * saves calling the function, but not waiting for one that is already running.
  *
  * Context: Process context; sleeps.
  * Return: True if it waited.
@@ -866,7 +866,7 @@ EXPORT_SYMBOL_GPL(bgtoken_cancel_work);
 bool bgtoken_flush_work(struct bgtoken_work *work)
 {
 #ifdef CONFIG_LOCKDEP
-	/* Whether or not it is queued; flush_work() has it seen only then. */
+	/* Whether or not it is queued; flush_work() tells lockdep only if it is. */
 	lock_map_acquire(&work->work.lockdep_map);
 	lock_map_release(&work->work.lockdep_map);
 #endif
@@ -901,7 +901,7 @@ EXPORT_SYMBOL_GPL(bgtoken_flush_delayed_work);
 
 /* Background workqueues */
 
-/* The kernel's is owned by what is returned, or NULL. */
+/* The result owns @workqueue, the kernel's, which may be NULL. */
 static struct bgtoken_wq *bgtoken_wq_wrap(struct workqueue_struct *workqueue)
 {
 	struct bgtoken_wq *wq;
@@ -924,12 +924,12 @@ static struct bgtoken_wq *bgtoken_wq_wrap(struct workqueue_struct *workqueue)
  * @flags:	WQ_*, as for alloc_workqueue(); WQ_UNBOUND for long work
  * @max_active:	as for alloc_workqueue(); 0 for the default
  *
- * One for each module that uses works, so that its exit can drain them.
+ * Each module that uses works makes one, so that its exit can drain them.
  *
  * Context: Process context; may sleep.
- * Return: The background workqueue, for bgtoken_wq_destroy(), or
+ * Return: The background workqueue, for bgtoken_wq_destroy();
  * ERR_PTR(-EINVAL) without a name, or with a flag that is unknown, contradicts another
- * or would have works run elsewhere than in process context; ERR_PTR(-ENOMEM).
+ * or would make works run outside of process context; or ERR_PTR(-ENOMEM).
  */
 struct bgtoken_wq *bgtoken_wq_create(const char *name, unsigned int flags,
 				     int max_active)
@@ -944,7 +944,7 @@ struct bgtoken_wq *bgtoken_wq_create(const char *name, unsigned int flags,
 EXPORT_SYMBOL_GPL(bgtoken_wq_create);
 
 /**
- * bgtoken_ordered_wq_create() - make one that runs one work at a time, in order
+ * bgtoken_ordered_wq_create() - make a workqueue that runs one work at a time, in order
  * @name:	shown for its kworkers
  * @flags:	WQ_FREEZABLE, WQ_MEM_RECLAIM, WQ_HIGHPRI, or 0
  *
@@ -968,15 +968,15 @@ static void bgtoken_wq_destroy_action(void *wq)
 }
 
 /**
- * devm_bgtoken_wq_create() - make one that is destroyed when a device unbinds
+ * devm_bgtoken_wq_create() - make a workqueue that is destroyed when a device unbinds
  * @dev:	the device
  * @name:	as for bgtoken_wq_create()
  * @flags:	as for bgtoken_wq_create()
  * @max_active:	as for bgtoken_wq_create()
  *
- * Managed resources go in reverse order: create it before the tokens whose works it
- * is for, and they are cancelled before it waits for what runs.  A driver whose
- * remove is not to wait for works has one for the module instead.
+ * Managed resources are released in reverse order: create it before the tokens whose
+ * works it is for, so that they are cancelled before it waits for running works.  A
+ * driver whose remove must not wait for works has one for the module instead.
  *
  * Context: Process context; may sleep.
  * Return: As bgtoken_wq_create().
@@ -998,9 +998,9 @@ EXPORT_SYMBOL_GPL(devm_bgtoken_wq_create);
  * bgtoken_wq_flush() - wait for what was queued before
  * @wq:		the background workqueue
  *
- * As flush_workqueue(): for as long as all works take that are queued or running
- * now, whosever they are; not for those on timers.  Under a lock that one of them
- * takes, or from one of them, it is a deadlock, which lockdep names.
+ * As flush_workqueue(): waits for all works that are queued or running now, no
+ * matter whose they are, but not for those on timers.  Calling it under a lock that
+ * one of them takes, or from one of them, is a deadlock, which lockdep reports.
  *
  * Context: Process context; sleeps.
  */
@@ -1010,7 +1010,7 @@ void bgtoken_wq_flush(struct bgtoken_wq *wq)
 }
 EXPORT_SYMBOL_GPL(bgtoken_wq_flush);
 
-/* (2); the list keeps a work for as long as it takes to get a reference (work.pml: expedite_wq). */
+/* (2); the list pins a work until this has taken a reference (work.pml: expedite_wq). */
 static void bgtoken_wq_expedite(struct bgtoken_wq *wq)
 {
 	struct bgtoken_work *work;
@@ -1039,41 +1039,42 @@ static void bgtoken_wq_expedite(struct bgtoken_wq *wq)
  * bgtoken_barrier() - wait for all releases, and for the functions of timers
  *
  * For the exit of a module whose works or timers have release functions, and that has no
- * background workqueue or puts some of them after destroying it: when this returns,
- * the release of each work whose last put came before and was made where one may not sleep,
- * and the function of each timer whose token was cancelled before, has returned.  A release
- * that bgtoken_work_put() calls at once is for its caller to wait for; one at the end of a
- * run, for bgtoken_wq_destroy().  If a release cancels a token that has armed timers, or
- * takes a timer off, call this once more for those.
+ * background workqueue or puts some of them after destroying it.  When this returns, so have
+ * the release of each work whose last put came before the call and was made where sleeping
+ * is not allowed, and the function of each timer whose token was cancelled before the call.
+ * A release that bgtoken_work_put() calls directly is for its caller to wait for; one at the
+ * end of a run, for bgtoken_wq_destroy().  If a release cancels a token that has armed
+ * timers, or deletes a timer, call this once more for those.
  *
- * Waits for a grace period, and then until no release is outstanding, also of others: it
- * does not return while these keep coming without a break.  Under a lock that any release
- * may take, or from a release, it may be a deadlock, which lockdep names.
+ * Waits for a grace period, and then until no release is outstanding, including those of
+ * others: it does not return while these keep coming without a break.  Calling it under a
+ * lock that any release may take, or from a release, may be a deadlock, which lockdep
+ * reports.
  *
  * Context: Process context; sleeps.
  */
 void bgtoken_barrier(void)
 {
-	/* The functions of timers have put theirs (closing) (work.pml: barrier). */
+	/* Then timers' functions have put their references (closing) (work.pml: barrier). */
 	synchronize_rcu();
 	bgtoken_wait_releases();
 }
 EXPORT_SYMBOL_GPL(bgtoken_barrier);
 
 /**
- * bgtoken_wq_destroy() - drop what is pending, wait for what runs
+ * bgtoken_wq_destroy() - drop pending works, wait for running ones
  * @wq:		the background workqueue; NULL and ERR_PTRs are ignored
  *
  * For module exit: when it returns, no function of a work that was queued here
  * is running or will run, and the last reference that the queue held on a work
- * is gone, so that the text of functions may be unloaded.  Only this and a flush wait for
- * works: this for two grace periods, and for as long as the slowest one that is running.
- * Cancel the owners first, so that works see it and leave.  From one of its own works it
- * is a deadlock, which lockdep names.
+ * is gone, so that the functions' text may be unloaded.  Only this and a flush wait for
+ * works: this for two grace periods, and for as long as the slowest running work takes.
+ * Cancel the owners first, so that works see it and leave.  Calling it from one of its own
+ * works is a deadlock, which lockdep reports.
  *
- * It ends with bgtoken_barrier(): it waits for the releases of others, too, for as long as
+ * It ends with bgtoken_barrier(), so it also waits for the releases of others for as long as
  * these keep coming, and may deadlock where that may.  A module whose releases cancel tokens
- * that have armed timers, or take timers off, calls bgtoken_barrier() afterwards.
+ * that have armed timers, or delete timers, must call bgtoken_barrier() afterwards.
  *
  * Context: Process context; sleeps.
  */
@@ -1097,7 +1098,7 @@ static int bgtoken_own_wq_init(void)
 	return bgtoken_own_wq.wq ? 0 : -ENOMEM;
 }
 
-/* What is still to be released is so before it returns. */
+/* Outstanding releases run before this returns. */
 static void bgtoken_own_wq_exit(void)
 {
 	destroy_workqueue(bgtoken_own_wq.wq);

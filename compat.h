@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * All that differs between the kernels of tools/kernels; but for the macros of KUnit in
+ * Everything that differs between the kernels in tools/kernels, except for the KUnit macros in
  * kunit/test_gate.h, the name of a kworker in kunit/work_test.c, and what bench/Kbuild looks for.
  */
 #ifndef _BGTOKEN_COMPAT_H
@@ -18,8 +18,8 @@
 #endif
 
 /*
- * What clang's analysis of contexts is told of scopes, and sparse is not; see bgtoken.c.
- * A scope begins if what the function returns is not NULL.
+ * Annotations of scopes for clang's context analysis, but not for sparse; see bgtoken.c.
+ * A scope begins if the function does not return NULL.
  */
 #ifdef context_lock_struct
 #define __acquires_if_nonnull(x)	__cond_acquires(nonnull, x)
@@ -35,12 +35,12 @@
 #define context_lock_struct(name)	struct name
 #endif
 
-/* MODULE_IMPORT_NS() wants a name or a string, also among releases of one stable series. */
+/* MODULE_IMPORT_NS() takes a name or a string; that differs even within one stable series. */
 #define COMPAT_IMPORT_NS(ns)		MODULE_INFO(import_ns, #ns)
 
 /*
- * WQ_PERCPU by number: a kernel that has it wants it or WQ_UNBOUND, stable ones got
- * it in between, and to others it is nothing.
+ * WQ_PERCPU by number: kernels that have it require it or WQ_UNBOUND, stable series
+ * gained it at some point, and other kernels ignore it.
  */
 #define COMPAT_WQ_PERCPU		BIT(8)
 

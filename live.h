@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Counts of what a module has alive: for people, who read them as
- * /sys/module/MODULE/parameters/NAME, for the module's exit to look at, and for
- * other modules, such as tests, which sum them up and need no file for it.
+ * Counts of a module's live objects: for people, who read them as
+ * /sys/module/MODULE/parameters/NAME, for the module's exit to check, and for
+ * other modules, such as tests, which sum them up without needing a file.
  *
- * A .c file says what the names of its counters begin with, before it includes
- * this: with a LIVE_PREFIX of foo, that of bars is foo_live_bars to others.
+ * Before including this, a .c file defines LIVE_PREFIX, which the names of its
+ * counters begin with: if it is foo, others see the count of bars as foo_live_bars.
  *
- * Per CPU, so that counting costs an instruction and no shared cache line.  A
- * thing may go on another CPU than it came from: only the sum means anything.
+ * Per CPU, so that counting costs one instruction and no shared cache line.  An
+ * object may go away on a different CPU from the one it was created on, so only
+ * the sum is meaningful.
  */
 #ifndef _BGTOKEN_LIVE_H
 #define _BGTOKEN_LIVE_H
@@ -31,7 +32,7 @@ static inline long live_sum(const long __percpu *counter)
 /* The variable that counts _name. */
 #define live_counter(_name)	__PASTE(LIVE_PREFIX, __PASTE(_live_, _name))
 
-/* It, exported, and its read-only parameter. */
+/* Defines and exports that variable, with a read-only parameter. */
 #define LIVE_COUNTER(_name, _desc)					\
 DECLARE_PER_CPU(long, live_counter(_name));				\
 DEFINE_PER_CPU(long, live_counter(_name));				\
@@ -50,7 +51,7 @@ MODULE_PARM_DESC(_name, _desc " (read-only)")
 #define live_inc(_name)		live_add(_name, 1)
 #define live_dec(_name)		live_add(_name, -1)
 
-/* For a module's exit: nobody is left who could free them. */
+/* For a module's exit, when nobody is left to free them. */
 #define live_check_none(_name)						\
 do {									\
 	long __left = live_sum(&live_counter(_name));			\

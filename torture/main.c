@@ -15,7 +15,7 @@
 #include "torture.h"
 
 #define FAILURES_TOLD	20
-/* With some 40 works pending at a cancel; of fewer runs, there may be none. */
+/* So many have some 40 works pending at a cancel; fewer may have none. */
 #define RUNS_TO_EXPECT	3000
 #define STATES_TO_EXPECT 100
 
@@ -129,7 +129,7 @@ void torture_delay(struct rnd_state *rnd, bool may_sleep)
 
 /* Threads */
 
-/* One that may be killed, or NULL.  Its task stays until they are all stopped. */
+/* A thread that may be killed, or NULL.  Its task stays until all are stopped. */
 struct task_struct *torture_victim(struct torture_thread *me)
 {
 	u32 first = torture_below(me, nr_threads), i;
@@ -159,7 +159,7 @@ static int thread_run(void *data)
 	return 0;
 }
 
-/* Preempts whatever is on its CPU for a moment, at any; back there once it was off. */
+/* Briefly preempts whatever is on its CPU, at any moment; returns there after a hot-unplug. */
 static int preempt_run(void *data)
 {
 	int cpu = (uintptr_t)data;
@@ -233,7 +233,7 @@ static void threads_stop(void)
 	kfree(threads);
 }
 
-/* Reports threads that have made no move for @stuck seconds, a look in each interval. */
+/* Reports threads that have made no move for @stuck seconds; called once per interval. */
 static void look_for_stuck(unsigned long *moves, unsigned int *looks)
 {
 	unsigned int i;
@@ -284,7 +284,7 @@ static void compare(const char *what, enum torture_count is, enum torture_count 
 		torture_fail("%s: %lu of %lu", what, sum(is), sum(should_be));
 }
 
-/* A role that has done nothing has looked at nothing. */
+/* A role that has done nothing has checked nothing. */
 static void look_for_idle(void)
 {
 	static const struct {
@@ -318,7 +318,7 @@ static void look_for_idle(void)
 
 static void verdict(void)
 {
-	atomic_set(&told, 0);	/* what was lost is told in any case */
+	atomic_set(&told, 0);	/* report what was lost in any case */
 	compare("owners freed", OWNERS_FREED, OWNERS_MADE);
 	compare("tokens whose cancel was the first", CANCELLED_FIRST, TARGETS_MADE);
 	compare("targets freed", TARGETS_FREED, TARGETS_MADE);
@@ -366,7 +366,7 @@ static int __init torture_init(void)
 {
 	int err;
 
-	/* Only cancels put tokens there. */
+	/* Only the cancel threads put tokens into slots. */
 	if (!stat_interval || !torture_cancels) {
 		pr_err("stat_interval and cancels cannot be 0\n");
 		return -EINVAL;
@@ -397,7 +397,7 @@ module_init(torture_init);
 static void __exit torture_exit(void)
 {
 	kthread_stop(main_task);
-	rcu_barrier();	/* of kfree_rcu(); it needs no text, but tells leaks apart */
+	rcu_barrier();	/* for kfree_rcu(); not for its text, but to tell leaks apart */
 }
 module_exit(torture_exit);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Delays between the steps of the library, which has no hooks for them: kprobes on instructions
- * that are picked at random, and others every few seconds, whose handlers spin now and then.
+ * Delays between the steps of the library, which has no hooks for them: kprobes on randomly
+ * picked instructions, different ones every few seconds, whose handlers spin now and then.
  *
- * A preemption seldom falls into a window of a few instructions. A delay makes it as wide as the
- * delay, and a timer that has expired meanwhile preempts right after it.
+ * A preemption seldom falls into a window of a few instructions. A delay makes the window as wide
+ * as itself, and a timer that has expired meanwhile preempts right after it.
  *
  * A thread registers its own probes and unregisters them, which waits for their handlers.
  */
@@ -18,13 +18,13 @@
 #include "torture.h"
 
 #define PROBES	16
-#define REACH	SZ_128K		/* of the modules' text to either side, also with KASAN in it */
+#define REACH	SZ_128K		/* of the modules' text to either side, even with KASAN */
 #define TRIES	2000		/* most addresses are in the middle of an instruction */
-#define PERIOD	(2 * HZ)	/* a probe is dear: its text is changed on all CPUs at once */
+#define PERIOD	(2 * HZ)	/* a probe is expensive: it changes text on all CPUs at once */
 
 static DEFINE_PER_CPU(struct rnd_state, step_rnd);
 
-/* In a trap, and one on a CPU at a time. */
+/* In a trap, one at a time on each CPU. */
 static int step_delay(struct kprobe *probe, struct pt_regs *regs)
 {
 	torture_count(STEPS);
@@ -34,8 +34,8 @@ static int step_delay(struct kprobe *probe, struct pt_regs *regs)
 NOKPROBE_SYMBOL(step_delay);
 
 /*
- * Returns whether @address is in the text of a module, or of a function with @prefix if that is
- * built in; only names tell.
+ * Returns whether @address is in the text of @module, or, if that is built in, of a function with
+ * @prefix; only names tell.
  */
 static bool is_in(unsigned long address, const char *module, const char *prefix)
 {
@@ -48,7 +48,7 @@ static bool is_in(unsigned long address, const char *module, const char *prefix)
 /* An address in the library, or 0. */
 static unsigned long step_find(struct torture_thread *me)
 {
-	/* Most often the locks are what is interesting. */
+	/* Most often it is the locks that are interesting. */
 	bool compile = torture_one_in(me, 3);
 	unsigned long address = compile ? (unsigned long)bgcompile_cancel :
 					  (unsigned long)bgtoken_cancel;
@@ -74,7 +74,7 @@ static void step_move(struct torture_thread *me)
 			.addr = (kprobe_opcode_t *)address,
 			.pre_handler = step_delay,
 		};
-		/* Refuses what does not begin an instruction, and what may not be changed. */
+		/* Refuses what does not begin an instruction, and what may not be probed. */
 		if (!register_kprobe(&probes[n]))
 			n++;
 	}

@@ -3,8 +3,8 @@
  * Tokens and their owners stand in slots, where all threads find them under RCU.
  *
  * References on a target: its slot's, its owner's, and that of whoever has found it.
- * The target has one on the token; whoever finds only the token takes one there.  An
- * owner belongs to whose cancel of the token is the first to be asked.
+ * The target has one on the token; whoever looks up only the token takes one on that.
+ * An owner belongs to whoever is the first to cancel the token.
  */
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -22,7 +22,7 @@ struct torture_owner {
 };
 
 static struct torture_target __rcu *slots[SLOTS];
-static DEFINE_SPINLOCK(slots_lock);	/* to write to them */
+static DEFINE_SPINLOCK(slots_lock);	/* for writing to them */
 
 bool torture_kinds[BGTOKEN_KINDS] = { true, true, true, true };
 
@@ -126,7 +126,7 @@ static bool exclusive(enum bgtoken_kind kind)
 	return kind == BGTOKEN_MUTEX || kind == BGTOKEN_SPIN;
 }
 
-/* @when: as it begins or as it ends.  Return: whether there is an owner. */
+/* @when: the scope begins or ends.  Return: whether there is an owner. */
 static bool look_at_owner(const struct torture_owner *owner, struct bgtoken *token,
 			  const char *when)
 {
@@ -208,7 +208,7 @@ const struct torture_role torture_scope_role = {
 
 /* Cancels */
 
-/* Whoever is first frees the owner while others may still be in the cancel. */
+/* The first caller frees the owner, while others may still be in the cancel. */
 void torture_cancel(struct torture_target *target)
 {
 	bool first = bgtoken_cancel(target->token);
@@ -225,7 +225,7 @@ void torture_cancel(struct torture_target *target)
 	owner_free(target->owner);
 }
 
-/* The slot is given a new target, or none, before the old one is cancelled. */
+/* Gives a slot a new target, or none, before it cancels the old one. */
 static void cancel_move(struct torture_thread *me)
 {
 	struct torture_target *old, *target = NULL;
@@ -233,7 +233,7 @@ static void cancel_move(struct torture_thread *me)
 
 	torture_delay(&me->rnd, true);
 	if (torture_one_in(me, 4)) {
-		/* Of somebody else's, beside others, and it stays where it is. */
+		/* Another thread's target, alongside others; it stays in its slot. */
 		old = torture_find_target(me);
 		if (!old)
 			return;

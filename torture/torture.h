@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * bgtoken_torture: threads that use tokens, works, timers and compile states in many
- * ways, at random and all at once, and look at what is promised.
+ * ways, at random and all at once, and check what is promised.
  *
  *	main.c		parameters, threads, statistics, the verdict
  *	target.c	tokens and their owners: scopes, cancels, pauses
  *	works.c		works, delayed works and timers, and the workqueues under them
- *	waits.c		who waits for an event, and is woken or killed
+ *	waits.c		threads that wait for an event, and are woken or killed
  *	units.c		compile states
  *	steps.c		delays in the middle of the library's functions
  *
- * What is looked at, and who looks:
+ * What is checked, and by whom:
  *
- *  - whoever is in a scope, at its owner's canary, at who else is in one, and whether a
+ *  - whoever is in a scope checks its owner's canary, who else is in one, and whether a
  *    cancel has returned or a pause is on;
- *  - a cancel or a pause that has returned, at how many scopes are live; the latter, at
+ *  - whoever has cancelled or paused checks how many scopes are live, and in a pause
  *    whether something can be queued;
- *  - a work's function, at whether it runs twice at once, or another beside it where
- *    that is ordered, or its workqueue is gone, or it was pending when a cancel had returned;
- *    whoever has flushed it, at whether it still runs;
- *  - a release, at what became of the work against how often its function was called;
- *  - whoever waited, at why the wait ended;
- *  - who is told an event of a compile state, at what was told before; and whoever waited
- *    for one, at whether the figures add up;
- *  - the verdict, at the sums: as many releases as inits, as many owners freed as made.
+ *  - a work's function checks whether it runs twice at once, or beside another one on an
+ *    ordered workqueue, whether its workqueue is gone, and whether it was pending when a
+ *    cancel had returned; whoever has flushed the work checks whether it still runs;
+ *  - a release checks what became of the work against how often its function was called;
+ *  - a waiter checks why its wait ended;
+ *  - a callback that is told an event of a compile state checks what was told before, and
+ *    whoever waited for an event checks whether the figures add up;
+ *  - the verdict checks the sums: as many releases as inits, as many owners freed as made.
  *
- * Some are armed for an hour: unless a cancel takes them off, as it is to, the sums are wrong.
- * KASAN sees the rest, as an owner is freed as soon as its cancel returns.
+ * Some works and timers are armed for an hour: unless a cancel takes them off, as it should,
+ * the sums are wrong.  KASAN sees the rest, as an owner is freed as soon as its cancel returns.
  */
 #ifndef _BGTOKEN_TORTURE_H
 #define _BGTOKEN_TORTURE_H
@@ -39,7 +39,7 @@
 
 /* main.c */
 
-/* What is counted, on each CPU; the sums are told. */
+/* What is counted, on each CPU; the sums are reported. */
 enum torture_count {
 	SCOPES, REFUSED, CANCELS, CANCELLED_FIRST, PAUSES, REFUSES,
 	OWNERS_MADE, OWNERS_FREED, TARGETS_MADE, TARGETS_FREED,
@@ -55,7 +55,7 @@ enum torture_count {
 DECLARE_PER_CPU(unsigned long[TORTURE_COUNTS], torture_counts);
 #define torture_count(_what)	this_cpu_inc(torture_counts[_what])
 
-/* A promise is broken: says which, the first few times, and counts. */
+/* A promise is broken: counts it, and the first few times reports which one. */
 #define torture_fail(_fmt, ...)	__torture_fail(_fmt "\n", ##__VA_ARGS__)
 void __printf(1, 2) __torture_fail(const char *fmt, ...);
 
@@ -64,14 +64,14 @@ struct torture_thread {
 	struct task_struct *task;
 	struct rnd_state rnd;
 	const struct torture_role *role;
-	unsigned long moves;	/* progress, for who looks whether it is stuck */
+	unsigned long moves;	/* progress, to see whether it is stuck */
 };
 
 struct torture_role {
 	const char *name;
 	unsigned int *threads;	/* the parameter that says how many */
 	void (*move)(struct torture_thread *me);
-	bool signals;		/* may be killed, and goes on */
+	bool signals;		/* may be killed, and carries on */
 };
 
 extern const struct torture_role torture_scope_role, torture_cancel_role,
@@ -91,18 +91,18 @@ struct task_struct *torture_victim(struct torture_thread *me);
 
 struct torture_owner;
 
-/* A token and what is known of it, which outlives the owner. */
+/* A token and what is known about it; outlives the owner. */
 struct torture_target {
-	struct kref kref;		/* a slot, the owner, whoever looks at it */
+	struct kref kref;		/* the slot, the owner, whoever uses it */
 	struct rcu_head rcu;
 	struct bgtoken *token;		/* a reference */
-	struct torture_owner *owner;	/* to be freed by whose cancel is first */
+	struct torture_owner *owner;	/* freed by whoever cancels first */
 	enum bgtoken_kind kind;
 	atomic_t live;			/* scopes, as they count themselves */
-	unsigned long pausing;		/* bit 0: pauses are not counted, so one at a time */
-	bool paused;			/* by whom that is set */
+	unsigned long pausing;		/* bit 0: pauses do not nest, so one at a time */
+	bool paused;			/* set by whoever has set that bit */
 	bool over;			/* a cancel has returned */
-	atomic_t events;		/* for those who wait */
+	atomic_t events;		/* for waiters */
 };
 
 extern bool torture_kinds[BGTOKEN_KINDS];
@@ -110,21 +110,21 @@ extern bool torture_kinds[BGTOKEN_KINDS];
 int torture_targets_init(void);
 void torture_targets_exit(void);
 
-/* A token or a target out of any slot, with a reference, or NULL. */
+/* A token or a target from any slot, with a reference, or NULL. */
 struct bgtoken *torture_find_token(struct torture_thread *me);
 struct torture_target *torture_find_target(struct torture_thread *me);
 void torture_target_put(struct torture_target *target);
 
-/* Enters, looks around, and leaves; @rnd is of the caller alone. */
+/* Enters, looks around, and leaves; @rnd is the caller's alone. */
 bool torture_visit(struct bgtoken *token, struct rnd_state *rnd, bool may_sleep);
-/* The same, of who is in a scope already. */
+/* The same, for a caller that is in a scope already. */
 void torture_look_around(void *owner, struct bgtoken *token, struct rnd_state *rnd,
 			 bool may_sleep);
-/* As bgtoken_cancel(), and frees the owner. */
+/* Like bgtoken_cancel(), but the first one frees the owner. */
 void torture_cancel(struct torture_target *target);
 /*
- * Pauses and resumes, and looks around in between, for @meanwhile if that is not NULL.  Does
- * nothing if somebody else has paused it.
+ * Pauses and resumes, and looks around in between, calling @meanwhile if that is not NULL.
+ * Does nothing if somebody else has paused the token.
  */
 void torture_pause(struct torture_target *target, struct torture_thread *me,
 		   void (*meanwhile)(struct torture_thread *me, struct bgtoken *token));
@@ -134,7 +134,7 @@ void torture_pause(struct torture_target *target, struct torture_thread *me,
 int torture_works_init(void);
 void torture_works_exit(void);
 
-/* Of a token that is paused or cancelled. */
+/* For a token that is paused or cancelled. */
 void torture_expect_refusal(struct torture_thread *me, struct bgtoken *token);
 
 /* units.c */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Compile states: made, given units, some of which fail, and cancelled at any moment.
+ * Compile states: created, given units, some of which fail, and cancelled at any moment.
  *
- * A state is its owner's, which is freed as soon as the cancel returns and nobody has
- * borrowed it: another thread that adds units, waits, or cancels, too.  What its units
- * need is the env, which has a reference for each task.
+ * A state is embedded in its owner, which is freed as soon as the cancel has returned and
+ * no other thread has borrowed it, to add units, wait, or cancel, too.  What its units need
+ * is the env, on which each task has a reference.
  */
 #include <linux/random.h>
 #include <linux/slab.h>
@@ -24,7 +24,7 @@ struct state {
 	atomic_t told;
 	struct state_env *env;		/* a reference */
 	atomic_t borrowers;
-	atomic_t first;			/* cancels that were */
+	atomic_t first;			/* cancels that were the first */
 };
 
 struct state_env {
@@ -33,13 +33,13 @@ struct state_env {
 
 struct unit {
 	struct bgcompile_unit unit;
-	int error;			/* what its step is to return */
+	int error;			/* what its compile step is to return */
 	atomic_t compiled;
 };
 
 static struct bgtoken_wq *units_wq;
 static DEFINE_SPINLOCK(lent_lock);
-static struct state *lent;		/* by who has made it, or NULL */
+static struct state *lent;		/* by the thread that created it, or NULL */
 
 static struct state *to_state(struct bgcompile *compile)
 {
@@ -201,7 +201,7 @@ static void lend(struct state *state)
 	spin_unlock(&lent_lock);
 }
 
-/* Returns when nobody has it. */
+/* Returns once nobody has borrowed it. */
 static void take_back(struct state *state)
 {
 	spin_lock(&lent_lock);
@@ -226,7 +226,7 @@ static struct state *borrow(void)
 
 static void give_back(struct state *state)
 {
-	/* It may be gone then; the wake-up only needs the address. */
+	/* The state may be gone by then; the wake-up only needs the address. */
 	if (atomic_dec_and_test(&state->borrowers))
 		wake_up_var(&state->borrowers);
 }
@@ -237,7 +237,7 @@ static void cancel_state(struct state *state)
 		atomic_inc(&state->first);
 }
 
-/* On another's state. */
+/* Uses another thread's state. */
 static void help(struct torture_thread *me, struct state *state)
 {
 	add_units(me, state);

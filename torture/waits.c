@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who waits for an event or the end of a token, and who wakes, signals and kills them.
+ * Threads that wait for an event or the end of a token, and threads that wake, signal and kill
+ * them.
  */
 #include <linux/delay.h>
 #include <linux/sched/signal.h>
@@ -12,16 +13,16 @@ static bool event_since(struct torture_target *target, int before)
 	return atomic_read(&target->events) != before;
 }
 
-/* As a condition may: it is looked at in a scope, and is false in a pause. */
+/* A condition may do this: it is checked in a scope, and is false in a pause. */
 static bool event_in_scope(struct torture_thread *me, struct torture_target *target, int before)
 {
 	return torture_visit(target->token, &me->rnd, true) && event_since(target, before);
 }
 
 /*
- * A cancel is permanent, and so is an event: both can be looked at afterwards.  And a
- * signal stays until this thread flushes it.  @signalled: what the wait returns for one,
- * 0 if none is to end it.
+ * A cancel is permanent, and so is an event: both can be checked afterwards.  And a
+ * signal stays pending until this thread flushes it.  @signalled: what the wait returns
+ * for a signal, 0 if a signal must not end it.
  */
 static void wait_check(struct torture_target *target, int before, long ret, bool timed,
 		       int signalled)

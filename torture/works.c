@@ -3,12 +3,12 @@
  * Works, delayed works and timers, and the workqueues under them.
  *
  * A workqueue is found in its slot under RCU, and works are queued in that same read-side
- * section: a destroy that has taken it out of there waits for a grace period itself, so
- * some are queued while it closes.  References on a torture_wq: its slot's, and each
- * work's, which is queued there and nowhere else.
+ * section: a destroy that has taken the workqueue out of its slot waits for a grace period
+ * itself, so some works are queued while it closes.  References on a torture_wq: its slot's,
+ * and that of each work that is queued there and nowhere else.
  *
- * References on a work: the thread's that has made it, for a few moves, and the queue's; or its
- * slot's, instead of the thread's, where others find it whose moves are made under slot->sem.
+ * References on a work: that of the thread that created it, for a few moves, and the queue's; or,
+ * instead of the thread's, its slot's, where others find it and make their moves under slot->sem.
  */
 #include <linux/delay.h>
 #include <linux/random.h>
@@ -20,12 +20,12 @@
 
 #define WQS	3	/* per CPU, unbound, ordered */
 #define SHARED_WORKS	4
-#define NEVER	(3600 * HZ)	/* for a test: only a cancel, a pause or a drain ends that */
+#define NEVER	(3600 * HZ)	/* in a test: only a cancel, a pause or a drain ends that */
 
 struct torture_wq {
 	struct kref kref;
 	struct rcu_head rcu;
-	struct bgtoken_wq __rcu *wq;	/* NULL before it is destroyed */
+	struct bgtoken_wq __rcu *wq;	/* set to NULL before it is destroyed */
 	bool ordered;
 	atomic_t running;		/* functions that have begun and not ended */
 	bool gone;			/* the destroy has returned */
@@ -35,14 +35,14 @@ struct torture_work {
 	struct bgtoken_delayed_work dwork;
 	struct torture_wq *wq;
 	struct torture_target *target;	/* a reference, until the release */
-	atomic_t queued;		/* newly, as the library says */
-	atomic_t perhaps;		/* so, or refused: a mod does not say which */
+	atomic_t queued;		/* newly, according to the library */
+	atomic_t perhaps;		/* queued or refused: a mod does not say which */
 	atomic_t runs;
 	atomic_t running;
 	bool taken_back;		/* somebody has tried */
 	bool requeues;			/* itself, or others queue it, too */
 	bool doomed;			/* token->lock: was pending after a cancel */
-	unsigned int again;		/* how often still; the function's */
+	unsigned int again;		/* how many more times; the function's */
 };
 
 struct torture_timer {
@@ -57,7 +57,7 @@ struct torture_slot {
 
 static struct torture_slot shared_works[SHARED_WORKS];
 static struct torture_wq __rcu *wqs[WQS];
-static DEFINE_MUTEX(wqs_lock);		/* to write to them */
+static DEFINE_MUTEX(wqs_lock);		/* for writing to them */
 
 /* Workqueues */
 
@@ -73,7 +73,7 @@ static void wq_put(struct torture_wq *wq)
 	kref_put(&wq->kref, wq_free);
 }
 
-/* Return: one with its slot's reference, or NULL. */
+/* Return: a workqueue with its slot's reference, or NULL. */
 static struct torture_wq *wq_create(int i)
 {
 	struct torture_wq *wq = kzalloc(sizeof(*wq), GFP_KERNEL);
@@ -95,7 +95,7 @@ static struct torture_wq *wq_create(int i)
 	return wq;
 }
 
-/* Drops what is pending; nothing of it runs when this returns. */
+/* Drops what is pending; no work on it is running when this returns. */
 static void wq_destroy(struct torture_wq *wq)
 {
 	int running;
@@ -158,7 +158,7 @@ static void queue(struct torture_work *work, bool mod, unsigned long delay)
 	rcu_read_lock();
 	wq = rcu_dereference(work->wq->wq);
 	if (wq && mod) {
-		/* Before it, as it may run at once. */
+		/* Before queueing it, as it may run at once. */
 		atomic_inc(&work->perhaps);
 		if (bgtoken_mod_delayed_work(wq, &work->dwork, delay)) {
 			atomic_dec(&work->perhaps);
@@ -205,7 +205,7 @@ static void work_run(struct bgtoken_work *bgwork)
 	atomic_dec(&wq->running);
 }
 
-/* What became of it, against how often it was queued and has run. */
+/* Checks what became of it against how often it was queued and has run. */
 static void work_check(struct torture_work *work)
 {
 	enum bgtoken_fate fate = bgtoken_work_fate(&work->dwork.work);
@@ -250,7 +250,7 @@ static unsigned long some_delay(struct torture_thread *me)
 	return torture_one_in(me, 8) ? NEVER : torture_below(me, 3);
 }
 
-/* Where nobody queues it but this thread, it has ended. */
+/* If nobody but this thread queues it, it has ended after that. */
 static void work_flush(struct torture_thread *me, struct torture_work *work)
 {
 	torture_count(FLUSHED);
@@ -264,8 +264,9 @@ static void work_flush(struct torture_thread *me, struct torture_work *work)
 }
 
 /*
- * What is pending when a cancel has returned was so before, and must not run.  Not while it is
- * running: that may have begun before the cancel, and be about to call its function.
+ * A work that is pending after a cancel has returned was pending before, and must not run.  A
+ * running one does not count: it may have begun before the cancel, and be about to call its
+ * function.
  */
 static void work_look_for_doom(struct torture_work *work)
 {
@@ -313,7 +314,7 @@ static void work_moves(struct torture_thread *me, struct torture_work *work)
 	}
 }
 
-/* Return: one with the caller's reference, or NULL. */
+/* Return: a work with the caller's reference, or NULL. */
 static struct torture_work *work_create(struct torture_thread *me)
 {
 	struct torture_target *target = torture_find_target(me);
@@ -338,7 +339,7 @@ static struct torture_work *work_create(struct torture_thread *me)
 	return work;
 }
 
-/* Makes one, and leaves it to others, too; or uses theirs. */
+/* Creates a work, and shares it with others; or uses one of theirs. */
 static void shared_work_move(struct torture_thread *me)
 {
 	struct torture_slot *slot = &shared_works[torture_below(me, SHARED_WORKS)];
@@ -470,7 +471,7 @@ const struct torture_role torture_timer_role = {
 	.name = "timer", .threads = &torture_timers, .move = timer_move,
 };
 
-/* Softirqs: a tick on each CPU, which comes back to it after that was off */
+/* Softirqs: a tick on each CPU, which returns to it after the CPU was offline */
 
 struct torture_tick {
 	struct timer_list timer;
@@ -480,7 +481,7 @@ struct torture_tick {
 
 static DEFINE_PER_CPU(struct torture_tick, ticks);
 
-/* What may be done there to a token of that kind. */
+/* What may be done in a softirq to a token of that kind. */
 static void tick_on(struct torture_target *target, struct torture_thread *me)
 {
 	bool spin = target->kind == BGTOKEN_SPIN;
@@ -515,7 +516,7 @@ static void tick(struct timer_list *timer)
 		tick_on(target, &tick->me);
 		torture_target_put(target);
 	}
-	/* Neither does anything once it is shut down. */
+	/* Neither of these does anything once the timer is shut down. */
 	timer->expires = jiffies + 1;
 	if (cpu_online(tick->cpu))
 		add_timer_on(timer, tick->cpu);

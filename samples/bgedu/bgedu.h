@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of the driver share: main.c, where its theory is, work.c, file.c; and
- * usual.c, which it is compared with.
+ * What the files of the driver share: main.c, which explains its design, work.c and file.c;
+ * and usual.c, which it is compared with.
  */
 #ifndef _BGEDU_H
 #define _BGEDU_H
@@ -41,11 +41,11 @@ struct pci_dev;
 #define HEALTH_PERIOD		(HZ / 4)
 
 /*
- * A device that is bound: the owner.
+ * A bound device: the owner.
  *
  * Devres frees it, after bgedu_remove().  Files, works, the timer and the interrupt
- * handler reach it in scopes on @token only; open() and the PM callbacks need none, as
- * nobody calls them any more by then.
+ * handler reach it only in scopes on @token; open() and the PM callbacks need no scope,
+ * as they are no longer called by then.
  */
 struct bgedu {
 	struct bgtoken *token;
@@ -60,13 +60,13 @@ struct bgedu {
 	struct bgtoken_delayed_work *health;
 	struct bgtoken_timer *watchdog;
 
-	spinlock_t lock;		/* for all below, and to start the device */
-	struct list_head jobs;		/* holds a reference on the file of each */
-	bool ready;			/* its firmware is there */
+	spinlock_t lock;		/* for all below, and for starting the device */
+	struct list_head jobs;		/* holds a reference on each job's file */
+	bool ready;			/* its firmware is loaded */
 	bool computing;			/* the first of jobs */
 	bool transferring;		/* by DMA */
 	unsigned int resets;		/* what was begun before the last one is void */
-	unsigned long deadline;		/* of what it computes, in jiffies */
+	unsigned long deadline;		/* for what it is computing, in jiffies */
 	struct bgedu_stats stats;
 };
 
@@ -105,7 +105,7 @@ void bgedu_unregister(struct bgedu *edu);
 void bgedu_finish(struct bgedu *edu, struct bgedu_job *job, int error, u32 result);
 ssize_t bgedu_file_read(struct file *filp, char __user *buf, size_t count, loff_t *pos);
 
-/* usual.c: in the place of bgtoken_cancelled(), bgedu_remove() and bgedu_file_read() */
+/* usual.c: in place of bgtoken_cancelled(), bgedu_remove() and bgedu_file_read() */
 bool bgedu_gone(const struct bgtoken *token);
 void bgedu_remove_timed(struct pci_dev *pdev);
 ssize_t bgedu_read_counted(struct file *filp, char __user *buf, size_t count, loff_t *pos);

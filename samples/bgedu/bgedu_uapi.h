@@ -2,16 +2,16 @@
 /*
  * /dev/edu%d: factorials, computed by QEMU's edu device in the background.
  *
- *	write()	a number in decimal: what is to be computed next.  -EBUSY while this
- *		file's last one is being computed
+ *	write()	a number in decimal, to be computed next.  -EBUSY while this file's last
+ *		one is being computed
  *	read()	its factorial, modulo 2^32, and a newline; waits for it.  0 if nothing was
- *		asked for, or all was read; -ETIMEDOUT if the device was stuck on it: if it
- *		took longer than timeout_ms, a parameter of the module, over this number
- *		alone.  Neither the numbers before it nor a set-up of the device count
+ *		asked for, or everything has been read; -ETIMEDOUT if the device got stuck:
+ *		if this number alone took longer than timeout_ms, a module parameter.
+ *		Neither the numbers before it nor setting up the device count
  *	poll()	POLLIN when there is something to read, POLLOUT when nothing is being
  *		computed, POLLHUP when the device is gone
  *
- * Each call returns -ENODEV when the device is gone, and whoever waits leaves at once.
+ * Once the device is gone, every call returns -ENODEV, and waiters return at once.
  */
 #ifndef _BGEDU_UAPI_H
 #define _BGEDU_UAPI_H
@@ -23,8 +23,8 @@
  * struct bgedu_stats - what a device has done since it was plugged in
  * @done:	factorials computed
  * @stuck:	factorials given up by the watchdog
- * @setups:	how often it was set up: once, and again after each stuck one and suspend
- * @checks:	health checks passed; there are some while it computes, four a second at most
+ * @setups:	how often it was set up: once, and again after each stuck factorial and suspend
+ * @checks:	health checks passed; they run while it computes, at most four a second
  */
 struct bgedu_stats {
 	__u32 done;

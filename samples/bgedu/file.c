@@ -2,8 +2,8 @@
 /*
  * The character device, /dev/edu%d: what bgedu_uapi.h promises to its users.
  *
- * A file holds a reference on the token, so it may outlive the device.  What it asks the
- * device for is a job, on edu->jobs from bgedu_submit() to bgedu_finish().
+ * A file holds a reference on the token, so it may outlive the device.  A request to the
+ * device is a job, which is on edu->jobs from bgedu_submit() to bgedu_finish().
  */
 #include <linux/cleanup.h>
 #include <linux/fs.h>
@@ -18,12 +18,12 @@
 
 static DEFINE_IDA(bgedu_ids);
 
-/* A file that is open, and what it asked for last. */
+/* An open file, and its latest request. */
 struct bgedu_file {
 	struct kref kref;
 	struct bgtoken *token;
 	struct bgedu_job job;
-	struct mutex lock;		/* for all below, but that bgedu_finish() writes it */
+	struct mutex lock;		/* for all below, which bgedu_finish() writes without it */
 	enum bgedu_state {
 		BGEDU_EMPTY,		/* set by the reader */
 		BGEDU_ASKED,		/* by the writer: in edu->jobs */
@@ -47,7 +47,7 @@ static enum bgedu_state bgedu_state(const struct bgedu_file *file)
 	return smp_load_acquire(&file->state);	/* pairs with bgedu_finish() */
 }
 
-/* Of a job that is in edu->jobs: under edu->lock and in a scope, or when there is none. */
+/* For a job on edu->jobs: under edu->lock and in a scope, or once there are no scopes. */
 void bgedu_finish(struct bgedu *edu, struct bgedu_job *job, int error, u32 result)
 {
 	struct bgedu_file *file = container_of(job, struct bgedu_file, job);
@@ -65,7 +65,7 @@ void bgedu_finish(struct bgedu *edu, struct bgedu_job *job, int error, u32 resul
 
 static int bgedu_open(struct inode *inode, struct file *filp)
 {
-	/* It is there: misc_deregister() waits for this. */
+	/* The device is still there: misc_deregister() waits for this. */
 	struct bgedu *edu = container_of(filp->private_data, struct bgedu, misc);
 	struct bgedu_file *file;
 
@@ -97,7 +97,7 @@ static int bgedu_release(struct inode *inode, struct file *filp)
 	return 0;
 }
 
-/* The caller's reference for runtime PM is the job's from then on. */
+/* On success, the caller's runtime PM reference passes to the job. */
 static int bgedu_submit(struct bgedu_file *file, u32 number)
 {
 	guard(mutex)(&file->lock);
@@ -132,7 +132,7 @@ static ssize_t bgedu_file_write(struct file *filp, const char __user *buf, size_
 	return bgedu_gone(file->token) ? -ENODEV : err ?: count;
 }
 
-/* Until there is something to read, or never will be. */
+/* Wait until there is something to read, or there never will be. */
 static int bgedu_wait(struct file *filp)
 {
 	struct bgedu_file *file = filp->private_data;
@@ -155,7 +155,7 @@ static ssize_t bgedu_take(struct bgedu_file *file, char __user *buf, size_t coun
 	if (bgedu_state(file) == BGEDU_EMPTY)
 		return 0;
 	if (bgedu_state(file) == BGEDU_ASKED)
-		return -EAGAIN;		/* by another thread, which was quicker */
+		return -EAGAIN;		/* another thread was quicker */
 	taken = file->error ?: simple_read_from_buffer(buf, count, &file->pos, file->text,
 						       strlen(file->text));
 	if (file->error || file->pos == strlen(file->text))
@@ -197,7 +197,7 @@ static int bgedu_stats(struct bgtoken *token, struct bgedu_stats *stats)
 	return 0;
 }
 
-/* What may fault is outside of scopes: a page may take long to come. */
+/* Accesses that may fault are outside of scopes: a page may take long to come in. */
 static long bgedu_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	struct bgtoken *token = ((struct bgedu_file *)filp->private_data)->token;
@@ -256,7 +256,7 @@ int bgedu_register(struct bgedu *edu)
 	return err;
 }
 
-/* Waits for an open of whatever misc device, as in each driver of one; for no open file. */
+/* Waits for an open() of any misc device, as in every misc driver; but for no open file. */
 void bgedu_unregister(struct bgedu *edu)
 {
 	misc_deregister(&edu->misc);

@@ -3,19 +3,19 @@
  * bgedu: a driver for QEMU's edu device, which may be unplugged while it works.
  *
  * The device computes one factorial at a time and takes its time over it, moves memory by
- * DMA, and interrupts when it is done.  This is how its driver is written with bgtoken; here
- * is the device, in work.c what takes long, in file.c what its users see:
+ * DMA, and interrupts when it is done.  This is how its driver is written with bgtoken; the
+ * device is here, slow operations are in work.c, and what its users see is in file.c:
  *
  *  - struct bgedu is the owner.  It is freed when the device is unbound.  Remove waits for
- *    scopes, which are short, the timer function among them, and for an open() that has
- *    begun: for no work and no reader.
- *  - Whoever may outlive it holds a reference on its token instead: open files, works and
- *    the timer.  The interrupt needs none, though it is freed after remove: it was requested
- *    after the token was created, and devres goes in reverse, so its handler goes first.
- *  - What a work needs outside of scopes, it pins: here struct device, so that it can
- *    give back its reference for runtime PM when the driver is gone.
- *  - What is compared with it is in usual.c, and not to be copied; for its sake bgedu_gone()
- *    stands where a driver says bgtoken_cancelled(), and .remove and .read have other names.
+ *    scopes, which are short and include the timer function, and for any open() that has
+ *    begun, but for no work and no reader.
+ *  - Anything that may outlive it holds a reference on its token instead: open files, works
+ *    and the timer.  The interrupt needs none, though it is freed after remove: it is requested
+ *    after the token is created, and devres releases in reverse, so its handler goes first.
+ *  - A work pins what it needs outside of scopes: here struct device, so that it can drop
+ *    its runtime PM reference when the driver is gone.
+ *  - usual.c is for comparison only, and not to be copied; because of it, bgedu_gone()
+ *    stands where a driver calls bgtoken_cancelled(), and .remove and .read have other names.
  *
  * Who holds which reference, and who drops it:
  *
@@ -46,9 +46,9 @@ MODULE_PARM_DESC(timeout_ms, "how long a factorial may take before the device is
 struct bgtoken_wq *bgedu_wq;
 
 /*
- * A reference for runtime PM, and on the device, so that it can be given back when the
- * driver is gone.  A resume may take long, so it is outside of scopes.  -ENODEV if the device
- * is gone, or paused.
+ * Get a runtime PM reference, and one on the device, so that the former can be dropped when
+ * the driver is gone.  A resume may take long, so it is outside of scopes.  -ENODEV if the
+ * device is gone, or paused.
  */
 struct device *bgedu_pm_get(struct bgtoken *token)
 {
@@ -61,7 +61,7 @@ struct device *bgedu_pm_get(struct bgtoken *token)
 	if (!err)
 		return dev;
 	put_device(dev);
-	/* Of one that is unbound meanwhile, runtime PM is off. */
+	/* If the device was unbound meanwhile, its runtime PM is disabled. */
 	return ERR_PTR(bgtoken_cancelled(token) ? -ENODEV : err);
 }
 
@@ -79,7 +79,7 @@ static struct bgedu_job *bgedu_first(struct bgedu *edu)
 	return list_first_entry_or_null(&edu->jobs, struct bgedu_job, node);
 }
 
-/* Have the device compute the first of them, if it can. */
+/* Have the device compute the first job, if it can. */
 void bgedu_start(struct bgedu *edu)
 {
 	struct bgedu_job *job = bgedu_first(edu);
@@ -89,7 +89,7 @@ void bgedu_start(struct bgedu *edu)
 	edu->computing = true;
 	edu->deadline = jiffies + msecs_to_jiffies(READ_ONCE(timeout_ms));
 	bgtoken_timer_mod(edu->watchdog, edu->deadline);
-	/* It rests when there is no job.  Where it is pending, this changes nothing. */
+	/* The check stops when there is no job.  If it is pending, this does nothing. */
 	bgtoken_queue_delayed_work(bgedu_wq, edu->health, HEALTH_PERIOD);
 	bgedu_write(edu, EDU_FACTORIAL, job->number);
 }
@@ -119,7 +119,7 @@ static bool bgedu_handle(struct bgedu *edu)
 	bgedu_write(edu, EDU_IRQ_ACK, events);
 	if (events & EDU_IRQ_DMA)
 		edu->transferring = false;
-	/* Not a late one, for what it was at before it was reset. */
+	/* Ignore a late one, for what the device was doing before it was reset. */
 	if (events & EDU_IRQ_FACTORIAL && edu->computing &&
 	    !(bgedu_read(edu, EDU_STATUS) & EDU_STATUS_COMPUTING)) {
 		edu->stats.done++;
@@ -157,7 +157,7 @@ static void bgedu_watchdog(struct bgtoken_timer *timer, void *owner)
 	bgtoken_wake(edu->token);
 }
 
-/* What is asked of it at once, without a job. */
+/* Query the device at once, without a job. */
 int bgedu_liveness(struct bgtoken *token, u32 *value)
 {
 	struct device *dev = bgedu_pm_get(token);
@@ -169,7 +169,7 @@ int bgedu_liveness(struct bgtoken *token, u32 *value)
 		guard(spinlock_irqsave)(&edu->lock);
 		bgedu_write(edu, EDU_LIVENESS, *value);
 		*value = bgedu_read(edu, EDU_LIVENESS);
-		/* One that was just pulled out answers whatever it is asked. */
+		/* Reads from a device that was just pulled out return something, too. */
 		err = PCI_POSSIBLE_ERROR(bgedu_read(edu, EDU_ID)) ? -ENODEV : 0;
 	}
 	bgedu_pm_put(dev);
@@ -179,8 +179,8 @@ int bgedu_liveness(struct bgtoken *token, u32 *value)
 /* Power */
 
 /*
- * These reach it without a scope: the PM core calls none of them before probe drops the count
- * of who uses the device, or when remove has begun.
+ * These access the device without a scope: the PM core calls none of them before probe drops
+ * the usage count, or once remove has begun.
  */
 
 static int bgedu_runtime_suspend(struct device *dev)
@@ -202,7 +202,7 @@ static int bgedu_suspend(struct device *dev)
 
 	bgtoken_pause(edu->token);
 	bgedu_write(edu, EDU_STATUS, 0);
-	pci_clear_master(edu->pdev);	/* what it moves, it moves nowhere; see bgedu_reset() */
+	pci_clear_master(edu->pdev);	/* its DMA goes nowhere; see bgedu_reset() */
 	return 0;
 }
 
@@ -240,7 +240,7 @@ static int bgedu_alloc(struct bgedu *edu, struct device *dev)
 	if (!edu->dma)
 		return -ENOMEM;
 	for (i = 0; i < FIRMWARE_SIZE; i++)
-		((u8 *)edu->dma)[i] = i * 7 ^ i >> 8;	/* whatever it is */
+		((u8 *)edu->dma)[i] = i * 7 ^ i >> 8;	/* any contents will do */
 	return 0;
 }
 
@@ -254,8 +254,8 @@ static int bgedu_map(struct bgedu *edu, struct pci_dev *pdev)
 	if ((bgedu_read(edu, EDU_ID) & 0xff) != 0xed)
 		return -ENODEV;
 	/*
-	 * No INTx: a level that is not acknowledged, as there is no scope, comes for ever.
-	 * With one, mask it before the cancel and the pause.
+	 * No INTx: a level interrupt that is not acknowledged, as there is no scope, would
+	 * fire forever.  A driver that uses INTx masks it before the cancel and the pause.
 	 */
 	err = pci_alloc_irq_vectors(pdev, 1, 1, PCI_IRQ_MSI);
 	if (err < 0)
@@ -287,9 +287,9 @@ static int bgedu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	pm_runtime_set_autosuspend_delay(dev, AUTOSUSPEND_MS);
 	pm_runtime_use_autosuspend(dev);
-	/* One that is idle loses its firmware, too, when the machine is suspended. */
+	/* An idle device, too, loses its firmware when the machine is suspended. */
 	dev_pm_set_driver_flags(dev, DPM_FLAG_NO_DIRECT_COMPLETE);
-	/* The PCI core has taken it.  Whether it is suspended is up to power/control. */
+	/* The PCI core took this.  Whether the device is suspended is up to power/control. */
 	pm_runtime_put_noidle(dev);
 	bgtoken_queue_work(bgedu_wq, edu->setup);
 	return 0;
@@ -300,24 +300,24 @@ void bgedu_remove(struct pci_dev *pdev)
 	struct bgedu *edu = pci_get_drvdata(pdev);
 	struct bgedu_job *job, *next;
 
-	/* (1) No new scope.  Readers, pollers and works that wait are told. */
+	/* (1) No new scope.  Waiting readers, pollers and works are woken. */
 	bgtoken_refuse(edu->token);
-	/* (2) No new file.  Those that are open have the token, and not the device. */
+	/* (2) No new file.  Open files have the token, not the device. */
 	bgedu_unregister(edu);
 	/* (3) No scope is live: from here on the device is this function's alone. */
 	bgtoken_cancel(edu->token);
-	/* (4) It does not interrupt, nor write to memory that devres frees before it is off. */
+	/* (4) No interrupts, and no writes to memory that devres frees before it is off. */
 	bgedu_write(edu, EDU_STATUS, 0);
 	pci_clear_master(pdev);
-	/* (5) What was to be done is dropped. */
+	/* (5) Outstanding jobs are dropped. */
 	list_for_each_entry_safe(job, next, &edu->jobs, node)
 		bgedu_finish(edu, job, -ENODEV, 0);
 	pm_runtime_dont_use_autosuspend(&pdev->dev);
-	pm_runtime_get_noresume(&pdev->dev);	/* as the PCI core gave it to probe */
+	pm_runtime_get_noresume(&pdev->dev);	/* as the PCI core did for probe */
 }
 
 static const struct pci_device_id bgedu_devices[] = {
-	{ PCI_DEVICE(0x1234, 0x11e8) },		/* QEMU's numbers of its own */
+	{ PCI_DEVICE(0x1234, 0x11e8) },		/* QEMU's own IDs */
 	{ }
 };
 MODULE_DEVICE_TABLE(pci, bgedu_devices);
@@ -347,7 +347,7 @@ module_init(bgedu_init);
 static void __exit bgedu_exit(void)
 {
 	pci_unregister_driver(&bgedu_driver);
-	bgtoken_wq_destroy(bgedu_wq);	/* what runs still runs this module's text */
+	bgtoken_wq_destroy(bgedu_wq);	/* running works still execute this module's text */
 }
 module_exit(bgedu_exit);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the driver is compared with, and how: with the parameter "usual" its remove waits
- * first, as remove functions do, for those who read, and for works.  A driver that was
- * written with bgtoken has nothing of what is in this file, and says bgtoken_cancelled(),
- * bgedu_remove() and bgedu_file_read() where it is called.  Once it has waited, the usual
- * way runs the same code, which cancels out.
+ * What the driver is compared with, and how: with the parameter "usual", its remove first
+ * waits for readers and works, as remove functions usually do.  A driver written with
+ * bgtoken needs nothing from this file, and has bgtoken_cancelled(), bgedu_remove() and
+ * bgedu_file_read() where it is called.  Once it has waited, the usual way runs the same
+ * code, which cancels out.
  */
 #include <linux/ktime.h>
 #include <linux/moduleparam.h>
@@ -17,17 +17,17 @@ static bool usual;
 module_param(usual, bool, 0444);
 MODULE_PARM_DESC(usual, "remove waits for readers and works (0)");
 
-/* There is one device in that comparison. */
+/* The comparison is made with a single device. */
 static atomic_t readers = ATOMIC_INIT(0);
 static bool gone;
 
-/* Whoever uses the device is told, by a flag, as in any driver that takes care. */
+/* A flag tells users of the device that it is gone, as in any careful driver. */
 bool bgedu_gone(const struct bgtoken *token)
 {
 	return bgtoken_cancelled(token) || READ_ONCE(gone);
 }
 
-/* A reader keeps it from going for as long as it reads; one that finds it gone does not. */
+/* A reader holds up the removal while it reads; one that finds the device gone does not. */
 ssize_t bgedu_read_counted(struct file *filp, char __user *buf, size_t count, loff_t *pos)
 {
 	ssize_t done;
@@ -47,8 +47,8 @@ static void bgedu_usual_wait(struct bgedu *edu)
 	bgtoken_wake(edu->token);
 	wait_var_event(&readers, !atomic_read(&readers));
 	/*
-	 * What cancel_delayed_work_sync() and cancel_work_sync() do, but that a health check
-	 * which runs just then queues itself again; bgedu_remove() drops that.
+	 * What cancel_delayed_work_sync() and cancel_work_sync() do, except that a health check
+	 * that is running at the time requeues itself; bgedu_remove() drops that.
 	 */
 	bgtoken_cancel_delayed_work(edu->health);
 	bgtoken_flush_work(&edu->health->work);

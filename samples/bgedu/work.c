@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The works: what takes long, outside of scopes, and may outlive the device.
+ * The works: slow operations, which run outside of scopes and may outlive the device.
  *
- * Each remembers edu->resets from its first scope, and is void if that is another one later:
+ * Each remembers edu->resets from its first scope, and is void if that has changed later:
  * the device was reset meanwhile, or suspended.
  */
 #include <linux/cleanup.h>
@@ -26,8 +26,8 @@ static bool bgedu_transferred(struct bgtoken *token)
 }
 
 /*
- * Move the firmware to the device, or back into the second half of edu->dma, unless it was
- * reset since @resets, and wait for that outside of scopes.
+ * Move the firmware to the device, or back into the second half of edu->dma, unless the device
+ * was reset since @resets, and wait for the transfer outside of scopes.
  */
 static int bgedu_transfer(struct bgtoken *token, unsigned int resets, bool back)
 {
@@ -68,7 +68,7 @@ static int bgedu_verify(struct bgtoken *token, unsigned int resets)
 	return err;
 }
 
-/* The device has no reset: it is as new when what it does for nobody has come to its end. */
+/* The device has no reset: it is as good as new once it has finished all that it was doing. */
 static int bgedu_reset(struct bgtoken *token)
 {
 	unsigned long deadline = jiffies + patience * HZ;
@@ -80,7 +80,7 @@ static int bgedu_reset(struct bgtoken *token)
 			if (!(bgedu_read(edu, EDU_STATUS) & EDU_STATUS_COMPUTING) &&
 			    !(bgedu_read(edu, EDU_DMA_COMMAND) & EDU_DMA_RUN)) {
 				bgedu_write(edu, EDU_IRQ_ACK, ~0);
-				pci_set_master(edu->pdev);	/* no DMA of earlier is left */
+				pci_set_master(edu->pdev);	/* no earlier DMA is left */
 				bgedu_write(edu, EDU_STATUS, EDU_STATUS_INTERRUPT);
 				return 0;
 			}
@@ -92,8 +92,8 @@ static int bgedu_reset(struct bgtoken *token)
 }
 
 /*
- * After probe, a resume, and a factorial that was stuck: make the device ready, which takes
- * as long as what it was at before; or give it up.
+ * After probe, a resume or a stuck factorial: make the device ready, which takes as long as
+ * whatever it was doing before; or give up on it.
  */
 void bgedu_setup(struct bgtoken_work *work)
 {
@@ -128,7 +128,7 @@ void bgedu_setup(struct bgtoken_work *work)
 		bgedu_pm_put(dev);
 }
 
-/* Now and then, while somebody waits for it: is the firmware what it was? */
+/* Now and then, while somebody waits for the device: is the firmware intact? */
 void bgedu_health(struct bgtoken_work *work)
 {
 	struct bgtoken *token = work->token;
@@ -142,13 +142,13 @@ void bgedu_health(struct bgtoken_work *work)
 			return;			/* bgedu_start() queues it again */
 		resets = edu->resets;
 		dev = get_device(&edu->pdev->dev);
-		pm_runtime_get_noresume(dev);	/* it is resumed: a job has one, too */
+		pm_runtime_get_noresume(dev);	/* it is resumed: a job has a reference, too */
 	}
 	err = bgedu_verify(token, resets);
 	scoped_bgtoken(token, struct bgedu *, edu) {
 		guard(spinlock_irqsave)(&edu->lock);
 		if (edu->resets != resets) {
-			/* whatever it found was of an earlier time */
+			/* whatever it found is out of date */
 		} else if (!err) {
 			edu->stats.checks++;
 		} else if (err == -EIO || err == -ETIMEDOUT) {

@@ -5,18 +5,18 @@
  *	main.c		/dev/bgfilter: one file, one set
  *	set.c		the set: owner of a compile state
  *	image.c		what was loaded, and its units, which outlive the set
- *	results.c	what was published, and how it goes
+ *	results.c	what was published, and how it is freed
  *	prog.c		one program: check it, decode it, interpret it
  *	native.c	one program for the kernel's own compiler
- *	flush.c		the way it is done without tokens, for comparison
+ *	flush.c		how it is done without tokens, for comparison
  *
  * Who holds what:
  *
  *  - a set belongs to its file, which frees it after cancelling it;
- *  - an image, the programs as they were loaded, has a reference from its set,
- *    from each task that compiles (as the env), and from each unit;
+ *  - references on an image, the programs as they were loaded, are held by its
+ *    set, by each task that compiles (as the env), and by each unit;
  *  - a result belongs to its unit until it is published, then to the image's
- *    results, which leave when the image goes, at a pace.
+ *    results, which are freed gradually once the image is gone.
  */
 #ifndef _BGFILTER_H
 #define _BGFILTER_H
@@ -71,14 +71,14 @@ void bgfilter_skb_free(struct sk_buff *skb);
 
 /* results.c */
 
-/* What is published of one program.  Set once, with release. */
+/* What is published of one program.  Each is set once, with release semantics. */
 struct bgfilter_slot {
 	struct bgfilter_code *baseline;
 	struct bpf_prog *top;
 };
 
 struct bgfilter_results {
-	struct list_head list;		/* of those that leave */
+	struct list_head list;		/* links those that leave */
 	u32 next;			/* slot to be freed */
 	u32 nr;
 	unsigned long *published;	/* bit i: slots[i] is not empty */
@@ -102,12 +102,12 @@ struct bgfilter_image;
 /* One piece of compilation: one program, one tier. */
 struct bgfilter_unit {
 	struct bgcompile_unit unit;
-	struct bgfilter_image *image;	/* a reference, from the add to the free */
+	struct bgfilter_image *image;	/* a reference, from add to free */
 	u32 index;			/* of the program */
 	void *result;			/* NULL once published */
 };
 
-/* The programs as they were loaded, for compile steps; and what they have made. */
+/* The programs as they were loaded, for compile steps; and what these have produced. */
 struct bgfilter_image {
 	refcount_t refs;
 	u32 nr_progs;

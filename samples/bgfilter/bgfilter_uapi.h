@@ -5,10 +5,10 @@
  * Each open file holds one set.  BGFILTER_LOAD replaces it: the programs are
  * checked before the call returns and compiled after it, first to a decoded
  * form for a small interpreter (the baseline tier), then to native code (the
- * top tier).  BGFILTER_RUN uses the best tier that is there at that moment.
+ * top tier).  BGFILTER_RUN uses the best tier available at that moment.
  * Closing the file frees the set at once, whatever is still compiling.
  *
- * poll() reports POLLIN while an event has come that no BGFILTER_GET_PROGRESS has
+ * poll() reports POLLIN while there is an event that no BGFILTER_GET_PROGRESS has
  * reported yet, and POLLERR once the set has failed.
  */
 #ifndef BGFILTER_UAPI_H
@@ -44,20 +44,20 @@ enum bgfilter_reason {
 	BGFILTER_OK,
 	BGFILTER_BAD_EMPTY,	/* no instruction */
 	BGFILTER_BAD_LONG,	/* over BGFILTER_MAX_PROG instructions */
-	BGFILTER_BAD_POOL,	/* it is not all in the pool */
-	BGFILTER_BAD_TOTAL,	/* with it, the set is over BGFILTER_MAX_INSNS */
-	BGFILTER_BAD_OPCODE,	/* not of classic BPF */
+	BGFILTER_BAD_POOL,	/* not entirely within the pool */
+	BGFILTER_BAD_TOTAL,	/* takes the set over BGFILTER_MAX_INSNS */
+	BGFILTER_BAD_OPCODE,	/* not a classic BPF opcode */
 	BGFILTER_BAD_OFFSET,	/* a load at 2^31 or more: Linux's ancillary data */
 	BGFILTER_BAD_CELL,	/* there are BPF_MEMWORDS words of scratch memory */
-	BGFILTER_BAD_UNWRITTEN,	/* reads a word not written on every way there */
+	BGFILTER_BAD_UNWRITTEN,	/* reads a word not written on every path there */
 	BGFILTER_BAD_DIVISOR,	/* by the constant 0 */
 	BGFILTER_BAD_SHIFT,	/* by a constant of 32 or more */
 	BGFILTER_BAD_JUMP,	/* past the end */
 	BGFILTER_BAD_LOOP,	/* a jump backwards */
-	BGFILTER_BAD_END,	/* the last instruction is no return */
+	BGFILTER_BAD_END,	/* the last instruction is not a return */
 };
 
-/* One program: a run of instructions in the set's pool.  Programs may share. */
+/* One program: a run of instructions in the set's pool.  Programs may share some. */
 struct bgfilter_prog {
 	__u32 first;		/* index of the first instruction in the pool */
 	__u32 len;		/* instructions, 1 to BGFILTER_MAX_PROG */
@@ -71,14 +71,14 @@ struct bgfilter_prog {
  * @nr_insns:	1 to BGFILTER_MAX_INSNS
  * @tiers:	mask of the tiers to compile; 0 means both
  * @failed:	out, on EINVAL and E2BIG: index of the program that was refused,
- *		or ~0 if it was not for one program
- * @insn:	out: index of its instruction that is to blame, from its first
- * @reason:	out: enum bgfilter_reason, BGFILTER_OK if it was not for one program
+ *		or ~0 if no single program was
+ * @insn:	out: index of the instruction to blame, counted from its program's first
+ * @reason:	out: enum bgfilter_reason, BGFILTER_OK if no single program was refused
  *
  * Sleeps while more than BGFILTER_MAX_FILTERS programs of earlier sets are still
- * to be freed.  On any error the set that was there before stays in use.  A very
- * long program may be more than the kernel's own compiler takes: it runs in the
- * baseline tier for good, and counts as failed in the top tier.
+ * to be freed.  On any error the previous set stays in use.  A very long program
+ * may be too much for the kernel's own compiler: it runs in the baseline tier for
+ * good, and counts as failed in the top tier.
  */
 struct bgfilter_load {
 	__u64 progs;
@@ -101,12 +101,12 @@ struct bgfilter_load {
  * @packet:	address of @cap_len bytes, from the link-layer header on
  * @verdicts:	address of @nr_verdicts bytes, one for each program, in order
  * @cap_len:	bytes captured, up to BGFILTER_MAX_PACKET
- * @wire_len:	bytes that were on the wire; a capture may say anything
+ * @wire_len:	bytes that were on the wire; a capture may claim any number
  * @nr_verdicts: the number of programs in the set, else EINVAL
- * @tier:	0 for the best there is, or one BGFILTER_TIER_* and no other
+ * @tier:	0 for the best available, or one BGFILTER_TIER_* to use no other
  *
  * Verdicts are those of libpcap's pcap_offline_filter(), in either tier: a load
- * outside of the @cap_len bytes is no match, and "len" is @wire_len.
+ * outside the @cap_len bytes means no match, and "len" is @wire_len.
  */
 struct bgfilter_run {
 	__u64 packet;
@@ -124,7 +124,7 @@ struct bgfilter_run {
  * @failed:	units of each tier that failed
  * @tasks:	tasks queued or running
  * @compiling:	units that tasks have taken: about to be compiled, being compiled, or
- *		published
+ *		being published
  * @events:	mask of the events so far
  * @error:	0, or the negative errno that the set failed with
  * @features:	mask of BGFILTER_FEATURE_*
@@ -150,13 +150,13 @@ struct bgfilter_progress {
 #define BGFILTER_RUN		_IOW('F', 0xb1, struct bgfilter_run)
 #define BGFILTER_GET_PROGRESS	_IOR('F', 0xb2, struct bgfilter_progress)
 /*
- * Sleeps until the event has come whose mask is the argument itself, EVENT_BASELINE
- * or EVENT_TOP.  EINTR on a signal that is caught, ECANCELED if the set is
+ * Sleeps until the event whose mask is the argument itself, EVENT_BASELINE or
+ * EVENT_TOP, has come.  EINTR on a signal that is caught, ECANCELED if the set is
  * replaced meanwhile, the set's own error if it failed, ENODATA if nothing was
- * loaded, EINVAL for another event.
+ * loaded, EINVAL for any other event.
  *
- * A stop and SIGCONT, a freeze, and a handler with SA_RESTART begin the wait again,
- * for the set that is there then.  So it is with the other calls.
+ * A stop and SIGCONT, a freeze, and a handler with SA_RESTART restart the wait, for
+ * whatever set is there then.  The same goes for the other calls.
  */
 #define BGFILTER_WAIT		_IO('F', 0xb3)
 

@@ -3,9 +3,9 @@
  * teardown=flush: how it is done without tokens, so that the two can be compared
  * in one program.
  *
- * Works point straight at the set.  They must therefore be waited for before
- * the set can be freed: a flag asks them to leave after the unit that they are
- * at, and cancel_work_sync() waits until they have.
+ * Works point straight at the set.  So the set can be freed only after waiting
+ * for them: a flag asks them to leave after their current unit, and
+ * cancel_work_sync() waits until they have.
  */
 #include <linux/cpumask.h>
 #include <linux/slab.h>
@@ -135,8 +135,7 @@ int bgfilter_flush_start(struct bgfilter_set *set, bgfilter_event_fn *event)
  * bgfilter_flush_stop() - wait until nothing compiles any more
  * @set:	may be freed afterwards
  *
- * Context: Process context; sleeps for as long as the units that are being
- * compiled take.
+ * Context: Process context; sleeps until the units being compiled are done.
  */
 void bgfilter_flush_stop(struct bgfilter_set *set)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What was loaded, as compile steps see it, which outlives the set: programs, and their units.
+ * What was loaded, as compile steps see it: programs and their units, which outlive the set.
  *
- * A program is one unit in each tier.  Units come in one array with the image,
- * and are freed with it, when the last reference goes: after a close that is
- * most often the last compile task's.  The results that are published go then,
- * too: to send them away was most of what a close did.
+ * A program is one unit in each tier.  Units are allocated in one array with the
+ * image, and freed with it when the last reference is dropped: after a close, that
+ * is most often the last compile task's.  Published results go then, too: getting
+ * rid of them used to be most of what a close did.
  */
 #include <linux/ktime.h>
 #include <linux/mm.h>
@@ -86,7 +86,7 @@ bgfilter_prog_check(const struct bgfilter_image *image, u32 nr_insns,
 	return bgfilter_check(&image->insns[prog->first], prog->len, scratch, at);
 }
 
-/* The program @i of @load, and why; the error for it. */
+/* Say in @load that program @i is refused, and why; return the error for it. */
 static int bgfilter_refuse(struct bgfilter_load *load, u32 i,
 			   enum bgfilter_reason reason, u32 at)
 {
@@ -97,7 +97,7 @@ static int bgfilter_refuse(struct bgfilter_load *load, u32 i,
 		-E2BIG : -EINVAL;
 }
 
-/* Every program lies in the pool and is valid; else @load says which is not. */
+/* Does every program lie in the pool, and is it valid?  If not, @load says which. */
 static int bgfilter_image_check(const struct bgfilter_image *image,
 				struct bgfilter_load *load)
 {
@@ -155,7 +155,7 @@ static void bgfilter_units_init(struct bgfilter_image *image)
 
 /**
  * bgfilter_image_create() - copy and check what is loaded
- * @load:	the arguments; @load->failed, insn and reason are set where it is refused
+ * @load:	the arguments; @load->failed, insn and reason are set if it is refused
  *
  * Context: Process context; may sleep.
  * Return: The image, with a reference for bgfilter_image_put(), or an ERR_PTR.
@@ -256,7 +256,7 @@ int bgfilter_compile(struct bgcompile_unit *cunit, void *env,
 	return err;
 }
 
-/* The set is alive, and the only one who writes this slot's tier is here. */
+/* The set is alive, and nobody else writes this slot's tier. */
 int bgfilter_publish_in(struct bgfilter_set *set, struct bgfilter_unit *unit)
 {
 	struct bgfilter_results *results = set->image->results;

@@ -45,7 +45,7 @@ static int bgfilter_open(struct inode *inode, struct file *filp)
 	return nonseekable_open(inode, filp);
 }
 
-/* The old set, out of everyone's reach but the caller's.  Under F. */
+/* Return the old set, which only the caller can reach now.  Under F. */
 static struct bgfilter_set *bgfilter_exchange(struct bgfilter_file *file,
 					      struct bgfilter_set *set)
 {
@@ -100,7 +100,7 @@ static int bgfilter_load(struct bgfilter_file *file, void __user *argp)
 		set = bgfilter_exchange(file, set);
 	mutex_unlock(&file->lock);
 destroy:
-	/* The old set, or the new one if it was not to be. */
+	/* The old set, or on error the new one. */
 	if (!IS_ERR(set))
 		bgfilter_set_destroy(set);
 	return err;
@@ -207,7 +207,7 @@ static int bgfilter_get_progress(struct bgfilter_file *file, void __user *argp)
 	return err;
 }
 
-/* Has it come?  Then what wait is to return, else -EAGAIN. */
+/* What the wait is to return, or -EAGAIN if the event has not come yet. */
 static int bgfilter_waited(struct bgfilter_file *file, u64 load, u32 event)
 {
 	int ret = -EAGAIN;

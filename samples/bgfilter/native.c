@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The top tier: native code that says what libpcap's bpf_filter() says.
+ * The top tier: native code that gives the same results as libpcap's bpf_filter().
  *
  * Classic BPF is not quite the same in the kernel.  An index that wraps around
  * 2^32 is a valid offset there, one over INT_MAX leads to another header, and a
  * shift by X shifts by X mod 32; to libpcap the first two lie outside of the
- * packet, and a shift by 32 or more gives 0.  So code that looks at X first is put
+ * packet, and a shift by 32 or more gives 0.  So code that checks X is inserted
  * before these instructions:
  *
  *	ld [x + k]	txa; jgt #(INT_MAX - k), 0, 1; ret #0; ld [x + k]
  *	lsh x		st M[c]; txa; jge #32, 0, 2; ld #0; st M[c]; ld M[c]; lsh x
  *
- * c being a word of scratch memory that the program has no use for.  A load that
- * comes of a header's length, as most do, needs no such look.  What follows moves,
- * and a branch that does not reach any more becomes one over two jumps:
+ * where c is a word of scratch memory that the program does not use.  A load whose
+ * index comes from a header's length, as most do, needs no such check.  The code
+ * that follows moves, and a branch that can no longer reach its target becomes one
+ * over two jumps:
  *
  *	jeq #k, t, f	jeq #k, 0, 1; ja t; ja f
  */
@@ -23,17 +24,17 @@
 
 #include "bgfilter.h"
 
-/* What the longest stand-in for one instruction has. */
+/* The length of the longest stand-in for one instruction. */
 #define MOST		7
 
-/* X is narrow if it is this or less: the length of an IPv4 header is. */
+/* X is narrow if it is at most this, as the length of an IPv4 header is. */
 #define NARROW		U8_MAX
 
 /* Where an instruction of the old program is in the new one. */
 struct place {
 	u16 at;
 	u8 len;
-	bool wide;	/* X may be over NARROW on a way here */
+	bool wide;	/* X may be over NARROW on some path here */
 };
 
 static bool is_branch(const struct sock_filter *insn)
@@ -52,17 +53,17 @@ static bool is_shift(const struct sock_filter *insn)
 	       insn->code == (BPF_ALU | BPF_RSH | BPF_X);
 }
 
-/* The length of what stands for @insn, if branches need not become longer. */
+/* The length of the stand-in for @insn, as if branches need not become longer. */
 static u8 length_of(const struct sock_filter *insn, bool wide)
 {
 	if (is_shift(insn))
 		return 7;
 	if (!is_index(insn) || insn->k > INT_MAX)
-		return 1;	/* the load that is always outside: a return */
+		return 1;	/* a load that is always outside: a return */
 	return wide || insn->k > INT_MAX - NARROW ? 4 : 1;
 }
 
-/* Is X wide behind @insn, before which it was @wide? */
+/* Is X wide after @insn, if it was @wide before? */
 static bool leaves_wide(const struct sock_filter *insn, bool wide)
 {
 	if (insn->code == (BPF_MISC | BPF_TAX))
@@ -74,7 +75,7 @@ static bool leaves_wide(const struct sock_filter *insn, bool wide)
 	return BPF_MODE(insn->code) != BPF_MSH;
 }
 
-/* Follows X on every way, as bgfilter_check() does the scratch memory. */
+/* Follows X on every path, as bgfilter_check() does the scratch memory. */
 static void find_wide(const struct sock_filter *insns, u32 len,
 		      struct place *places)
 {
@@ -99,7 +100,7 @@ static void find_wide(const struct sock_filter *insns, u32 len,
 	}
 }
 
-/* From the end of the stand-in for @pc to that for what is @skip further on. */
+/* From the end of the stand-in for @pc to the one for the instruction @skip further on. */
 static u32 distance(const struct place *places, u32 pc, u32 skip)
 {
 	return places[pc + 1 + skip].at - places[pc + 1].at;
@@ -114,8 +115,8 @@ static void settle_places(struct place *places, u32 len)
 }
 
 /*
- * Places for all, first as if each branch became longer.  Those that reach even
- * then need not.  Return: whether anything is to be put in.
+ * Finds places for all, first as if each branch became longer.  Those that reach
+ * their targets even then need not.  Return: whether any stand-in is needed.
  */
 static bool find_places(const struct sock_filter *insns, u32 len,
 			struct place *places)
@@ -153,7 +154,7 @@ static bool has_shift(const struct sock_filter *insns, u32 len)
 	return false;
 }
 
-/* A word of scratch memory that nobody uses, or BPF_MEMWORDS. */
+/* An unused word of scratch memory, or BPF_MEMWORDS. */
 static u32 find_cell(const struct sock_filter *insns, u32 len)
 {
 	u32 used = 0, cell = 0;
@@ -280,9 +281,9 @@ static int create_guarded(struct bpf_prog **prog,
  * @insns:	a program that bgfilter_check() has passed
  * @len:	how many instructions
  *
- * A few programs are more than the kernel takes: very long ones, with what is put
- * in here or without, whose jumps do not fit into 16 bits after its expansion, and
- * those that shift by X and leave no word of scratch memory unused.
+ * A few programs cannot be compiled: very long ones, with or without what is
+ * inserted here, whose jumps do not fit into 16 bits after the kernel's expansion,
+ * and those that shift by X and leave no word of scratch memory unused.
  *
  * Context: Process context; may sleep.
  * Return: 0, -E2BIG or -EINVAL for such a program, or -ENOMEM.
@@ -313,9 +314,9 @@ int bgfilter_native(struct bpf_prog **prog, const struct sock_filter *insns,
  * @cap_len:	bytes captured
  * @wire_len:	bytes that were on the wire, any number
  *
- * What native code reads of it is where the bytes are, "len", and "data_len", which
- * it takes from len, modulo 2^32, for the bytes that are there.  The buffer's own
- * bytes, none, are nobody's to read.
+ * All that native code reads of it is where the bytes are, "len", and "data_len",
+ * which it subtracts from len, modulo 2^32, to get the number of bytes that are there.
+ * The buffer has no bytes of its own, so nobody may read those.
  *
  * Context: Process context; may sleep.
  * Return: The packet, for bgfilter_skb_free(), or NULL.

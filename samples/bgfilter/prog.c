@@ -2,10 +2,10 @@
 /*
  * One classic BPF program: checked, decoded, interpreted.
  *
- * What is accepted is classic BPF less the Linux extensions: loads at negative
- * offsets, which mean ancillary data or an offset from another header.  Results
- * are those of libpcap's bpf_filter() on the same packet.  native.c sees to it
- * that the top tier has the same.
+ * Classic BPF is accepted, minus the Linux extensions: loads at negative offsets,
+ * which mean ancillary data or an offset from another header.  Results are those
+ * of libpcap's bpf_filter() on the same packet.  native.c ensures that the top
+ * tier gives the same results.
  */
 #include <linux/filter.h>
 #include <linux/mm.h>
@@ -16,8 +16,8 @@
 #include "compat.h"
 
 /*
- * Decoded operations: what filters are made of, and then the others.  The order of the
- * first three lines is what bgfilter_interpret() goes by.
+ * Decoded operations: first those that filters mostly consist of, then the others.
+ * bgfilter_interpret() relies on the order of the first three lines.
  */
 enum {
 	OP_LD_W, OP_LD_H, OP_LD_B,		/* A = packet[k] */
@@ -131,9 +131,9 @@ static enum bgfilter_reason operand_check(const struct sock_filter *insn,
  * @scratch:	BGFILTER_CHECK_SCRATCH bytes, to work in
  * @at:		set to the index of the instruction that is to blame
  *
- * Every opcode is known, every operand in range, every path ends at a return,
- * and no scratch memory cell is read that was not written on each way there.
- * @scratch[i] has a bit for each cell that is written whenever i is reached;
+ * It may if every opcode is known, every operand is in range, every path ends at a
+ * return, and no scratch memory cell is read that was not written on every path there.
+ * @scratch[i] has a bit for each cell that has been written whenever i is reached;
  * jumps only go forward, so one pass will do.
  *
  * Return: BGFILTER_OK, or why not.
@@ -161,7 +161,7 @@ enum bgfilter_reason bgfilter_check(const struct sock_filter *insns, u32 len,
 		if (!opcode)
 			return BGFILTER_BAD_OPCODE;
 		left = len - pc - 1;
-		/* A jump that is the last has nowhere to go: no return. */
+		/* The last one has to be a return: a jump has nowhere to go from there. */
 		if (!left && BPF_CLASS(insn->code) != BPF_RET)
 			return BGFILTER_BAD_END;
 		bad = operand_check(insn, opcode->operand, left);
@@ -209,7 +209,7 @@ static void decode_one(struct bgfilter_op *op, const struct opcode *opcode,
 	switch (opcode->operand) {
 	case OFFSET:
 	case INDEX:
-		/* More than U32_MAX is outside of any packet, as is U32_MAX. */
+		/* Anything above U32_MAX is outside of any packet, and so is U32_MAX itself. */
 		op->end = min_t(u64, U32_MAX, (u64)insn->k +
 				bpf_size_to_bytes(BPF_SIZE(insn->code)));
 		break;
@@ -270,15 +270,15 @@ static inline const struct bgfilter_op *op_at(const struct bgfilter_code *code,
  * @code:	the code
  * @data:	@cap_len bytes of the packet, from the link-layer header on
  * @cap_len:	bytes captured, up to BGFILTER_MAX_PACKET
- * @wire_len:	bytes that were on the wire, as the capture has it: any number
+ * @wire_len:	bytes that were on the wire, according to the capture: any number
  *
  * Return: What the program returns: 0 for no match.  A load outside of what was
  * captured, an index that wraps around 2^32, and a division by zero end it with
  * 0.  A shift by 32 or more gives 0.
  *
  * Where the kernel is built with retpolines, a switch is a tree of comparisons, six
- * deep for as many operations as there are: so those that filters are made of come
- * before it.  Four of five are a load at an offset or a comparison with a constant.
+ * deep for this many operations; so those that filters mostly consist of come before
+ * it.  Four out of five are a load at an offset or a comparison with a constant.
  */
 u32 bgfilter_interpret(const struct bgfilter_code *code, const u8 *data,
 		       u32 cap_len, u32 wire_len)

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What was published, and how it goes.
+ * What was published, and how it is freed.
  *
- * bpf_prog_destroy() leaves most of its work to a work on the system's workqueue,
- * which takes mutexes that all of its kind take, and holds them for long now and
- * then.  A set of 16,384 programs that went in one loop would queue as many, and
- * each that sleeps has the workqueue wake one more worker: more than a hundred were
- * seen.  Nobody is told when such a work has ended.
+ * bpf_prog_destroy() leaves most of its job to a work on the system workqueue, which
+ * takes mutexes that all works of its kind take, and now and then holds them for
+ * long.  Freeing a set of 16,384 programs in one loop would queue as many works, and
+ * each one that sleeps makes the workqueue wake another worker: more than a hundred
+ * were seen.  Nothing says when such a work has ended.
  *
- * So results go at a pace, one program in each turn of a work that queues itself
- * behind what it has caused.  A CPU's works begin in the order in which they were
- * queued, and a worker that sleeps has another one take the next:
+ * So results are freed gradually, one program in each turn of a work that requeues
+ * itself behind the works that it has caused.  A CPU's works begin in the order in
+ * which they were queued, and when a worker sleeps, another one takes the next work:
  *
- *  - a turn on the same worker as the last one: what that caused has ended, as a
- *    worker does one work after the other.  The next program goes;
- *  - a turn on another worker: it sleeps.  Nothing goes for a while, and for twice
- *    as long each time that this is so again.
+ *  - a turn on the same worker as the last one: what the last one caused has ended,
+ *    as a worker does one work after the other.  The next program is freed;
+ *  - a turn on another worker: what the last one caused sleeps.  Nothing is freed for
+ *    a while, and for twice as long each time this happens again.
  *
  * A worker that other works have put to sleep looks the same, and may do so for as
- * long as another set is being compiled.  So the delay has a bound, which keeps it
- * from hours, if not from minutes; and what is to go does not pile up, as loads wait
- * while there is more of it than one set can have.
+ * long as another set is being compiled.  So the delay is bounded, which keeps the
+ * freeing from taking hours, if not from taking minutes; and programs to be freed do
+ * not pile up, as loads wait while there are more of them than one set can have.
  */
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -35,7 +35,7 @@
 #include "live.h"
 
 #define MAX_DELAY	msecs_to_jiffies(20)
-#define SLOTS_A_TURN	64	/* of those that leave nothing to the kernel */
+#define SLOTS_A_TURN	64	/* of those that defer nothing to the kernel */
 
 LIVE_COUNTER(results, "how many compiled programs are alive, both tiers");
 
@@ -43,15 +43,15 @@ static void bgfilter_free_some(struct work_struct *work);
 
 static LIST_HEAD(leaving);		/* L */
 static DEFINE_SPINLOCK(leaving_lock);	/* L */
-static unsigned int leaving_progs;	/* L: programs still to be freed, of sets that ended */
+static unsigned int leaving_progs;	/* L: programs of ended sets, still to be freed */
 static DECLARE_WAIT_QUEUE_HEAD(some_left);
 static DECLARE_DELAYED_WORK(free_work, bgfilter_free_some);
 
 /* The work's own. */
-static struct task_struct *last_worker;	/* NULL: nothing went in the last turn */
-static unsigned long delay;		/* before this one, jiffies */
+static struct task_struct *last_worker;	/* NULL: nothing was freed in the last turn */
+static unsigned long delay;		/* before this turn, in jiffies */
 
-/* A compile step has made one: bgfilter_free_result() is its end. */
+/* A compile step has produced a result, which bgfilter_free_result() is to free. */
 void bgfilter_count_result(void)
 {
 	live_inc(results);
@@ -59,7 +59,7 @@ void bgfilter_count_result(void)
 
 /**
  * bgfilter_free_result() - free one result, now
- * @tier:	whose it is
+ * @tier:	the tier that it is of
  * @result:	the result, or NULL
  *
  * Context: Process context; may sleep.
@@ -79,7 +79,7 @@ void bgfilter_free_result(enum bgcompile_tier tier, void *result)
  * bgfilter_results_alloc() - room for the results of an image
  * @nr:	programs in the image
  *
- * Return: For bgfilter_results_leave(), or NULL.
+ * Return: The results, for bgfilter_results_leave(), or NULL.
  */
 struct bgfilter_results *bgfilter_results_alloc(u32 nr)
 {
@@ -96,8 +96,8 @@ struct bgfilter_results *bgfilter_results_alloc(u32 nr)
 }
 
 /*
- * Frees slots up to one with native code, and says how many.  Return: whether any is
- * left.
+ * Frees slots, up to and including one with native code, and sets @freed to how many.
+ * Return: whether any are left.
  */
 static bool bgfilter_free_slots(struct bgfilter_results *results,
 				unsigned int *freed)
@@ -120,7 +120,7 @@ static bool bgfilter_free_slots(struct bgfilter_results *results,
 	return true;
 }
 
-/* Does what the last turn has caused still sleep?  Then there is a @delay. */
+/* Does what the last turn has caused still sleep?  If so, there is a delay. */
 static bool bgfilter_is_behind(void)
 {
 	if (last_worker && last_worker != current) {
@@ -134,7 +134,7 @@ static bool bgfilter_is_behind(void)
 	return false;
 }
 
-/* The work.  Nobody but it takes anything off the list. */
+/* The work.  Nothing else takes anything off the list. */
 static void bgfilter_free_some(struct work_struct *work)
 {
 	struct bgfilter_results *results;
@@ -182,7 +182,7 @@ void bgfilter_results_add(struct bgfilter_results *results, u32 index)
 
 /**
  * bgfilter_results_end() - nothing will be published any more
- * @results:	loads are held up by what is there, from now until it is freed
+ * @results:	hold up loads from now until they are freed
  *
  * Context: Process context; does not wait.
  */
@@ -194,8 +194,8 @@ void bgfilter_results_end(struct bgfilter_results *results)
 }
 
 /**
- * bgfilter_results_leave() - free all of it, at a pace
- * @results:	nobody looks at it any more; bgfilter_results_end() came before, if
+ * bgfilter_results_leave() - free all results, gradually
+ * @results:	no longer used by anybody; bgfilter_results_end() came before, if
  *		anything was published
  *
  * Context: Process context; does not wait.
@@ -229,7 +229,7 @@ static unsigned int bgfilter_leaving(void)
 }
 
 /**
- * bgfilter_results_wait() - before more is loaded
+ * bgfilter_results_wait() - wait before loading more
  *
  * Context: Process context; sleeps while more than BGFILTER_MAX_FILTERS programs are
  * still to be freed.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A set of filters: the owner of a compile state, which runs them.
+ * A set of filters: it owns a compile state, and runs the filters.
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -66,7 +66,7 @@ static struct bgfilter_set *bgfilter_set_alloc(u32 nr)
 	return set;
 }
 
-/* An event has come: inside a scope of the set. */
+/* An event has come.  Called inside a scope of the set. */
 static void bgfilter_set_event(struct bgfilter_set *set, enum bgcompile_event event,
 			       int error)
 {
@@ -114,7 +114,7 @@ static int bgfilter_compile_init(struct bgfilter_set *set)
 
 /**
  * bgfilter_set_create() - copy and check what is loaded
- * @file:	the file that the set will be of; not yet changed
+ * @file:	the file that the set will belong to; not changed yet
  * @load:	the arguments; @load->failed, insn and reason are set
  *
  * Context: Process context; may sleep.
@@ -178,7 +178,7 @@ int bgfilter_set_start(struct bgfilter_set *set)
  * bgfilter_set_destroy() - cancel and free, whatever is still compiling
  * @set:	nobody runs it any more
  *
- * Context: Process context; may sleep, but for no unit, unless teardown=flush.
+ * Context: Process context; may sleep, but waits for no unit, unless teardown=flush.
  */
 void bgfilter_set_destroy(struct bgfilter_set *set)
 {
