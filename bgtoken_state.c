@@ -175,7 +175,7 @@ static u64 bgtoken_next_id(void)
 #ifdef CONFIG_DEBUG_FS
 /* By batches of ids: what a CPU creates in one go shares a shelf, most often one of its own. */
 static struct bgtoken_shelf {
-	spinlock_t lock;
+	spinlock_t lock;		/* to change the list */
 	struct hlist_head tokens;	/* S */
 } ____cacheline_aligned_in_smp bgtoken_shelves[16];
 

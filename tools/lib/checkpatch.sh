@@ -29,8 +29,10 @@ accepted() {
 	accept tools/context/foo.h FUNCTION_ARGUMENTS ' (__guarded_by\(|foo_step\(.*__must_hold\()'
 	# Its name is lockdep's.
 	accept bgtoken.h MACRO_ARG_UNUSED '^#define __bgtoken_init\(_init, _name, \.\.\.\)	'
-	# The head of a loop.
-	accept bgtoken_state.c MACRO_ARG_REUSE '^#define for_each_shelved_token\('
+	# The head of a loop; a name.
+	accept bgtoken_state.c MACRO_ARG_REUSE '^#define (for_each_shelved_token|BGTOKEN_WARN_ONCE)\('
+	# Sites beyond those that are told apart.
+	accept bgtoken_state.c LOCKDEP '&__lockdep_no_validate__'
 	# Declarations; what is used twice is a name, not a value.
 	accept live.h MACRO_ARG_REUSE '^#define (LIVE_COUNTER|___LIVE_COUNTER)\('
 	# The head of a loop.
