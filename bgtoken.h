@@ -133,7 +133,7 @@ struct bgtoken {
 	/* private: the letters are explained at the top of bgtoken.c */
 	void *owner;			/* C; sleepers wait on its address */
 	atomic_t scopes;		/* A: how many are live, and BGTOKEN_* */
-	atomic_t marks;			/* A: kind, watched; T to add a pause */
+	unsigned int pending;		/* T: works and timers that are queued or armed */
 	union {
 		/* where waiters line up to enter, by kind */
 		struct mutex mutex;
@@ -145,9 +145,13 @@ struct bgtoken {
 	struct hlist_head timers;	/* T: works and timers that are armed */
 	spinlock_t lock;
 	struct kref kref;
-	u64 id;				/* I: never reused */
+	/*
+	 * What follows is hardly ever written: a slab that does not align to cache lines has it
+	 * in the same line as the beginning of the next token.
+	 */
+	atomic_t marks;			/* A: kind, watched; T to add a pause */
 	unsigned int place;		/* I: where it was created, as in bgtoken_site */
-	unsigned int pending;		/* T: works and timers that are queued or armed */
+	u64 id;				/* I: never reused */
 #ifdef CONFIG_DEBUG_FS
 	struct hlist_node shelf_node;	/* S */
 #endif
