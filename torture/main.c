@@ -35,7 +35,7 @@ THREADS(wakes, 1, "wake those, and kill them");
 THREADS(units, 2, "make compile states, and cancel them");
 unsigned int torture_steps = IS_ENABLED(CONFIG_KPROBES);
 module_param_named(steps, torture_steps, uint, 0444);
-MODULE_PARM_DESC(steps, "threads that delay steps of the library, by kprobes (default 1, if there are some)");
+MODULE_PARM_DESC(steps, "threads that move kprobes, which delay steps of the library (default 1, if there are kprobes; 0: none)");
 
 static unsigned int torture_preempts = 1;
 module_param_named(preempts, torture_preempts, uint, 0444);
@@ -271,11 +271,15 @@ static void tell(const char *when)
 		when, sum(WORKS_RELEASED), sum(WORKS_MADE), sum(QUEUED), sum(NOT_QUEUED),
 		sum(MODIFIED), sum(TAKEN_BACK), sum(FLUSHED), sum(RUNS), sum(REQUEUED),
 		sum(DROPPED), sum(DOOMED), sum(WQS_FLUSHED), sum(WQS_DESTROYED));
-	pr_info("%s: timers %lu/%lu, fired %lu; waits %lu, events %lu, killed %lu; states %lu, helped %lu, units %lu/%lu, published %lu; steps %lu; no memory %lu; failures %d\n",
+	pr_info("%s: timers %lu/%lu, fired %lu; waits %lu, events %lu, killed %lu; states %lu, helped %lu, units %lu/%lu, published %lu; no memory %lu; failures %d\n",
 		when, sum(TIMERS_RELEASED), sum(TIMERS_MADE), sum(FIRED), sum(WAITS),
 		sum(EVENTS), sum(KILLS), sum(STATES), sum(HELPS), sum(UNITS_FREED),
-		sum(UNITS_ADDED), sum(UNITS_PUBLISHED), sum(STEPS), sum(NO_MEMORY),
-		atomic_read(&failures));
+		sum(UNITS_ADDED), sum(UNITS_PUBLISHED), sum(NO_MEMORY), atomic_read(&failures));
+	if (torture_steps)
+		pr_info("%s: hits of kprobes in steps of inline scopes %lu, enter %lu, exit %lu, cancel %lu, pause %lu, drain %lu, works %lu, compile %lu\n",
+			when, sum(STEPS_INLINE), sum(STEPS_ENTER), sum(STEPS_EXIT),
+			sum(STEPS_CANCEL), sum(STEPS_PAUSE), sum(STEPS_DRAIN), sum(STEPS_WORK),
+			sum(STEPS_COMPILE));
 }
 
 static void compare(const char *what, enum torture_count is, enum torture_count should_be)
@@ -297,7 +301,12 @@ static void look_for_idle(void)
 		{ &torture_works, FLUSHED }, { &torture_works, REQUEUED },
 		{ &torture_works, DROPPED }, { &torture_queues, WQS_DESTROYED },
 		{ &torture_waits, WAITS }, { &torture_wakes, EVENTS },
-		{ &torture_units, UNITS_PUBLISHED }, { &torture_steps, STEPS },
+		{ &torture_units, UNITS_PUBLISHED },
+	}, steps[] = {
+		{ &torture_scopes, STEPS_INLINE }, { &torture_scopes, STEPS_ENTER },
+		{ &torture_scopes, STEPS_EXIT }, { &torture_cancels, STEPS_CANCEL },
+		{ &torture_pauses, STEPS_PAUSE }, { &torture_queues, STEPS_DRAIN },
+		{ &torture_works, STEPS_WORK }, { &torture_units, STEPS_COMPILE },
 	};
 	bool timers = torture_kinds[BGTOKEN_SHARED] || torture_kinds[BGTOKEN_SPIN] ||
 		      torture_kinds[BGTOKEN_PERCPU];
@@ -306,6 +315,9 @@ static void look_for_idle(void)
 	for (i = 0; i < ARRAY_SIZE(must); i++)
 		if (*must[i].threads && !sum(must[i].what))
 			torture_fail("threads of a role have done nothing (%u)", i);
+	for (i = 0; torture_steps && seconds >= 30 && i < ARRAY_SIZE(steps); i++)
+		if (*steps[i].threads && !sum(steps[i].what))
+			torture_fail("steps of a kind were never delayed (%u)", i);
 	if (torture_waits && torture_wakes && !sum(KILLS))
 		torture_fail("no wait was ended by a signal");
 	if (sum(RUNS) > RUNS_TO_EXPECT && !sum(DOOMED))
@@ -351,6 +363,7 @@ static int main_run(void *unused)
 		tell(when);
 	}
 	threads_stop();
+	torture_steps_exit();
 	torture_targets_exit();
 	torture_works_exit();
 	torture_units_exit();
@@ -371,21 +384,23 @@ static int __init torture_init(void)
 		pr_err("stat_interval and cancels cannot be 0\n");
 		return -EINVAL;
 	}
-	torture_steps_init();
 	err = torture_targets_init();
 	if (!err)
 		err = torture_units_init();
 	if (err)
 		return err;
 	err = torture_works_init();
-	if (!err)
+	if (!err) {
+		torture_steps_init();
 		err = threads_start();
+	}
 	if (!err) {
 		main_task = kthread_run(main_run, NULL, "torture_main");
 		err = PTR_ERR_OR_ZERO(main_task);
 	}
 	if (err) {
 		threads_stop();
+		torture_steps_exit();
 		torture_targets_exit();
 		torture_works_exit();
 		torture_units_exit();

@@ -48,9 +48,12 @@ enum torture_count {
 	TIMERS_MADE, TIMERS_RELEASED, FIRED,
 	WAITS, EVENTS, KILLS,
 	STATES, HELPS, UNITS_ADDED, UNITS_FREED, UNITS_PUBLISHED,
-	STEPS, NO_MEMORY,
+	STEPS_INLINE, STEPS_ENTER, STEPS_EXIT, STEPS_CANCEL, STEPS_PAUSE, STEPS_DRAIN, STEPS_WORK,
+	STEPS_COMPILE, NO_MEMORY,
 	TORTURE_COUNTS
 };
+
+#define TORTURE_STEPS	(STEPS_COMPILE - STEPS_INLINE + 1)
 
 DECLARE_PER_CPU(unsigned long[TORTURE_COUNTS], torture_counts);
 #define torture_count(_what)	this_cpu_inc(torture_counts[_what])
@@ -145,5 +148,6 @@ void torture_units_exit(void);
 /* steps.c */
 
 void torture_steps_init(void);
+void torture_steps_exit(void);
 
 #endif /* _BGTOKEN_TORTURE_H */

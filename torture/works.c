@@ -39,7 +39,7 @@ struct torture_work {
 	atomic_t perhaps;		/* queued or refused: a mod does not say which */
 	atomic_t runs;
 	atomic_t running;
-	bool taken_back;		/* somebody has tried */
+	atomic_t taken_back;		/* each uses up one of those */
 	bool requeues;			/* itself, or others queue it, too */
 	bool doomed;			/* token->lock: was pending after a cancel */
 	unsigned int again;		/* how many more times; the function's */
@@ -210,15 +210,15 @@ static void work_check(struct torture_work *work)
 {
 	enum bgtoken_fate fate = bgtoken_work_fate(&work->dwork.work);
 	int queued = atomic_read(&work->queued), perhaps = atomic_read(&work->perhaps);
-	int runs = atomic_read(&work->runs);
+	int runs = atomic_read(&work->runs), taken_back = atomic_read(&work->taken_back);
 	bool ran = fate == BGTOKEN_RAN;
 
-	if (runs > queued + perhaps)
-		torture_fail("a work has run %d times, and was queued %d to %d times", runs,
-			     queued, queued + perhaps);
+	if (runs + taken_back > queued + perhaps)
+		torture_fail("a work has run %d times and was taken back %d times, and was queued %d to %d times",
+			     runs, taken_back, queued, queued + perhaps);
 	if (runs && fate == BGTOKEN_NEVER_QUEUED)
 		torture_fail("a work has run, and was never queued");
-	if (fate == BGTOKEN_TAKEN_BACK && !work->taken_back)
+	if (fate == BGTOKEN_TAKEN_BACK && !taken_back)
 		torture_fail("a work was taken back by nobody");
 	if (fate == BGTOKEN_DROPPED_CANCELLED && !bgtoken_cancelled(work->dwork.work.token))
 		torture_fail("a work was dropped by a cancel, and there was none");
@@ -303,9 +303,10 @@ static void work_moves(struct torture_thread *me, struct torture_work *work)
 			break;
 		case 3:
 		case 4:
-			work->taken_back = true;
-			if (bgtoken_cancel_work(bgwork))
+			if (bgtoken_cancel_work(bgwork)) {
+				atomic_inc(&work->taken_back);
 				torture_count(TAKEN_BACK);
+			}
 			break;
 		case 5:
 			work_flush(me, work);

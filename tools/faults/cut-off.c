@@ -28,4 +28,3 @@ kunit_test_suite(fault_suite);
 
 MODULE_DESCRIPTION("A planted fault");
 MODULE_LICENSE("GPL");
-COMPAT_IMPORT_NS(BGTOKEN);

@@ -27,4 +27,3 @@ kunit_test_suite(fault_suite);
 
 MODULE_DESCRIPTION("A planted fault");
 MODULE_LICENSE("GPL");
-COMPAT_IMPORT_NS(BGTOKEN);
