@@ -73,6 +73,15 @@ static int step_delay(struct kprobe *kprobe, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(step_delay);
 
+/*
+ * Keeps the kernel from turning the trap into a jump, which waits until each task has slept; the
+ * threads here may not sleep for minutes.
+ */
+static void step_delayed(struct kprobe *kprobe, struct pt_regs *regs, unsigned long flags)
+{
+}
+NOKPROBE_SYMBOL(step_delayed);
+
 /* A random address in a random function of that step, or 0. */
 static unsigned long step_find(struct torture_thread *me, enum torture_count step)
 {
@@ -105,6 +114,7 @@ static void step_probe_place(struct torture_thread *me, struct step_probe *probe
 		*probe = (struct step_probe){
 			.kprobe.addr = (kprobe_opcode_t *)address,
 			.kprobe.pre_handler = step_delay,
+			.kprobe.post_handler = step_delayed,
 			.step = step,
 		};
 		/* Refuses what does not begin an instruction, and what may not be probed. */
