@@ -245,7 +245,7 @@ static const char *bgtoken_state_name(int word)
 }
 
 static void *tokens_start(struct seq_file *seq, loff_t *pos)
-	__acquires(RCU)
+	__acquires_shared(RCU)
 {
 	struct bgtoken *token;
 	loff_t n = *pos;
@@ -266,7 +266,7 @@ static void *tokens_next(struct seq_file *seq, void *v, loff_t *pos)
 }
 
 static void tokens_stop(struct seq_file *seq, void *v)
-	__releases(RCU)
+	__releases_shared(RCU)
 {
 	rcu_read_unlock();
 }

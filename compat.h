@@ -35,6 +35,12 @@
 #define context_lock_struct(name)	struct name
 #endif
 
+/* rcu_read_lock() is for readers since clang's context analysis knows that. */
+#ifndef __acquires_shared
+#define __acquires_shared(x)		__acquires(x)
+#define __releases_shared(x)		__releases(x)
+#endif
+
 /* MODULE_IMPORT_NS() takes a name or a string; that differs even within one stable series. */
 #define COMPAT_IMPORT_NS(ns)		MODULE_INFO(import_ns, #ns)
 

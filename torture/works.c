@@ -214,7 +214,7 @@ static void work_check(struct torture_work *work)
 	bool ran = fate == BGTOKEN_RAN;
 
 	if (runs + taken_back > queued + perhaps)
-		torture_fail("a work has run %d times and was taken back %d times, and was queued %d to %d times",
+		torture_fail("a work: %d runs, taken back %d times, queued %d to %d times",
 			     runs, taken_back, queued, queued + perhaps);
 	if (runs && fate == BGTOKEN_NEVER_QUEUED)
 		torture_fail("a work has run, and was never queued");
