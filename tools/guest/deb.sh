@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Install the Debian packages in a root of their own, and purge them; tools/check-deb runs it there,
-# in /deb, where the packages are. What must hold is said in lines "ok - SENTENCE" or "not ok -
-# SENTENCE", and the modules that were built are left in /deb/built/RELEASE/.
+# Build the Debian packages in a root of their own, install them, and purge them; tools/check-deb
+# runs it there, in /deb, where the sources are. What must hold is said in lines "ok - SENTENCE" or
+# "not ok - SENTENCE", and the modules that were built are left in /deb/built/RELEASE/.
 #
 #	BACKPORTS	a suite whose kernel's headers are installed, too
 
@@ -19,7 +19,8 @@ quietly() { "$@" >/deb/log 2>&1 || { tail -n 30 /deb/log; return 1; }; }
 everything() {
 	# Folders, too.
 	find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /deb \
-		-o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/cache -o -path /var/log \) -prune \
+		-o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/cache -o -path /var/log \
+		-o -path '/var/lib/dkms/mok.*' \) -prune \
 		-o -print | sort
 }
 
@@ -29,6 +30,15 @@ headers() {
 	newer=$(apt-cache show "linux-headers-cloud-amd64/$BACKPORTS" | sed -n 's/^Depends: \(linux-headers-[^ ,]*\).*/\1/p')
 	quietly apt-get -q -y -t "$BACKPORTS" install "$newer"
 }
+
+# DKMS has depmod write these, and leaves them.
+modules_dep() {
+	for folder in /lib/modules/*; do
+		depmod -a "${folder##*/}" || return
+	done
+}
+
+packages() { (cd source && dpkg-buildpackage -us -uc -b) && rm -r source; }
 
 built() {
 	for kernel in /lib/modules/*/build; do
@@ -53,7 +63,9 @@ same_as_before() {
 	diff before after
 }
 
-headers || exit
+check "the packages are built" quietly packages
+check "lintian finds no error" quietly lintian --fail-on error --suppress-tags initial-upload-closes-no-bugs ./*.changes
+headers && modules_dep && quietly apt-get -q -y --purge autoremove || exit
 everything >before
 check "the packages are installed" quietly apt-get -q -y install ./*.deb
 check "DKMS has built the modules for each kernel, and kept their symbols" built
