@@ -302,7 +302,8 @@ void bgtoken_put(struct bgtoken *token)
 {
 	if (IS_ERR_OR_NULL(token))
 		return;
-	BGTOKEN_WARN_ONCE(!kref_read(&token->kref), token, "one put too many");
+	if (BGTOKEN_WARN_ONCE(!kref_read(&token->kref), token, "one put too many"))
+		return;
 	kref_put(&token->kref, bgtoken_free);
 }
 EXPORT_SYMBOL_GPL(bgtoken_put);

@@ -36,7 +36,8 @@ struct bgtoken_place {
 	struct lock_class_key line_key[BGTOKEN_KINDS];
 	struct lock_class_key works;
 	struct lockdep_map works_map;
-	char works_name[BGTOKEN_SITE_LEN + 8];
+	char scope_name[2 * BGTOKEN_SITE_LEN + 16];
+	char works_name[2 * BGTOKEN_SITE_LEN + 16];
 #endif
 };
 
@@ -49,6 +50,7 @@ static struct bgtoken_place bgtoken_nowhere = {
 	.name = "bgtoken",
 	.file = "(unknown)",
 #ifdef CONFIG_LOCKDEP
+	.scope_name = "bgtoken",
 	.works_map = STATIC_LOCKDEP_MAP_INIT("bgtoken works", &__lockdep_no_validate__),
 #endif
 };
@@ -86,8 +88,10 @@ static void bgtoken_place_init(struct bgtoken_place *place, const struct bgtoken
 	snprintf(place->file, sizeof(place->file), "%.*s%s", (int)(path - site->file), site->file,
 		 kbasename(path));
 #ifdef CONFIG_LOCKDEP
-	snprintf(place->works_name, sizeof(place->works_name), "%.*s works", BGTOKEN_SITE_LEN - 1,
-		 site->name);
+	snprintf(place->scope_name, sizeof(place->scope_name), "%s, %s:%d", place->name,
+		 place->file, place->line);
+	snprintf(place->works_name, sizeof(place->works_name), "%s works, %s:%d", place->name,
+		 place->file, place->line);
 	lockdep_init_map(&place->works_map, place->works_name, &place->works, 0);
 #endif
 }
@@ -133,7 +137,7 @@ static void bgtoken_set_class(struct bgtoken *token)
 		scope = &__lockdep_no_validate__;
 		line = &__lockdep_no_validate__;
 	}
-	lockdep_init_map_wait(&token->dep_map, place->name, scope, 0,
+	lockdep_init_map_wait(&token->dep_map, place->scope_name, scope, 0,
 			      kind == BGTOKEN_SPIN ? LD_WAIT_CONFIG : LD_WAIT_SLEEP);
 	if (kind == BGTOKEN_MUTEX)
 		lockdep_set_class_and_name(&token->mutex, line, "bgtoken_line");

@@ -10,6 +10,7 @@
 #if !defined(_BGTOKEN_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _BGTOKEN_TRACE_H
 
+#include <linux/jiffies.h>
 #include <linux/tracepoint.h>
 
 struct bgtoken;
@@ -209,7 +210,7 @@ DEFINE_EVENT(bgtoken_token, bgtoken_free,
  * bgtoken_work_queue - a work was queued or a timer armed, or it was moved to another time
  * @work:	the work, or that of the timer; reported with its function
  * @token:	the token that it carries
- * @delay:	jiffies until it is due
+ * @delay:	how long until it is due, in jiffies; reported in ns
  */
 TRACE_EVENT(bgtoken_work_queue,
 	TP_PROTO(struct bgtoken_work *work, struct bgtoken *token,
@@ -219,15 +220,15 @@ TRACE_EVENT(bgtoken_work_queue,
 		__field(void *,		work)
 		__field(void *,		function)
 		__field(u64,		token)
-		__field(unsigned long,	delay)
+		__field(u64,		delay)
 	),
 	TP_fast_assign(
 		__entry->work = work;
 		__entry->function = work->fn;
 		__entry->token = token->id;
-		__entry->delay = delay;
+		__entry->delay = jiffies64_to_nsecs(delay);
 	),
-	TP_printk("work=%p function=%ps token=%llu delay=%lu", __entry->work,
+	TP_printk("work=%p function=%ps token=%llu delay=%llu", __entry->work,
 		  __entry->function, __entry->token, __entry->delay)
 );
 

@@ -331,13 +331,14 @@ void bgtoken_timer_init(struct bgtoken_timer *timer, struct bgtoken *token,
 			void (*release)(struct bgtoken_timer *timer))
 {
 	struct bgtoken_work *work = &timer->dwork.work;
+	bool refused = WARN_ON_ONCE(IS_ERR_OR_NULL(token) || !fn) ||
+		       BGTOKEN_WARN_ONCE(bgtoken_kind(token) == BGTOKEN_MUTEX, token,
+					 "a timer cannot wait for a scope");
 
 	work->timer_fn = fn;
 	work->timer_release = release;
 	work->is_timer = true;
-	bgtoken_work_setup(work, token,
-			   WARN_ON_ONCE(IS_ERR_OR_NULL(token) || !fn ||
-					bgtoken_kind(token) == BGTOKEN_MUTEX));
+	bgtoken_work_setup(work, token, refused);
 	bgtoken_delayed_setup(&timer->dwork);
 }
 EXPORT_SYMBOL_GPL(bgtoken_timer_init);

@@ -29,6 +29,12 @@ static inline long live_sum(const long __percpu *counter)
 	return sum;
 }
 
+/* Not by whoever inserts the module, either. */
+static inline int live_set(const char *value, const struct kernel_param *kp)
+{
+	return -EPERM;
+}
+
 /* The variable that counts _name. */
 #define live_counter(_name)	__PASTE(LIVE_PREFIX, __PASTE(_live_, _name))
 
@@ -42,6 +48,7 @@ static int live_##_name##_get(char *buffer, const struct kernel_param *kp) \
 	return sysfs_emit(buffer, "%ld\n", live_sum(&live_counter(_name))); \
 }									\
 static const struct kernel_param_ops live_##_name##_ops = {		\
+	.set = live_set,						\
 	.get = live_##_name##_get,					\
 };									\
 module_param_cb(_name, &live_##_name##_ops, NULL, 0444);		\

@@ -483,8 +483,8 @@ static void trace_tells_the_way_of_a_work(struct kunit *test)
 	expect_event(test, &reader, "bgtoken_work_start",
 		     "work=%p function=%ps token=%llu", work, trace_work_fn, id);
 	expect_event(test, &reader, "bgtoken_work_queue",
-		     "work=%p function=%ps token=%llu delay=%lu", work, trace_work_fn, id,
-		     AN_HOUR);
+		     "work=%p function=%ps token=%llu delay=%llu", work, trace_work_fn, id,
+		     jiffies64_to_nsecs(AN_HOUR));
 	expect_event(test, &reader, "bgtoken_work_refuse",
 		     "work=%p function=%ps token=%llu reason=pending", work,
 		     trace_work_fn, id);
@@ -494,8 +494,8 @@ static void trace_tells_the_way_of_a_work(struct kunit *test)
 		     "work=%p function=%ps token=%llu reason=paused", work, trace_work_fn,
 		     id);
 	expect_event(test, &reader, "bgtoken_work_queue",
-		     "work=%p function=%ps token=%llu delay=%lu", work, trace_work_fn, id,
-		     AN_HOUR);
+		     "work=%p function=%ps token=%llu delay=%llu", work, trace_work_fn, id,
+		     jiffies64_to_nsecs(AN_HOUR));
 	expect_event(test, &reader, "bgtoken_work_end",
 		     "work=%p function=%ps token=%llu", work, trace_work_fn, id);
 	bgtoken_cancel(token);
@@ -522,26 +522,26 @@ static void trace_timer_fn(struct bgtoken_timer *timer, void *owner)
 {
 }
 
-/* What the next event, which is there, says of a delay. */
-static unsigned long delay_of(struct reader *reader)
+/* What the next event, which is there, says of a delay: in ns. */
+static u64 delay_of(struct reader *reader)
 {
 	struct record *r = read_next(reader);
 	const char *delay = r ? strstr(r->text, "delay=") : NULL;
-	unsigned long jiffs = 0;
+	u64 ns = 0;
 
-	return delay && !kstrtoul(delay + strlen("delay="), 10, &jiffs) ? jiffs : 0;
+	return delay && !kstrtou64(delay + strlen("delay="), 10, &ns) ? ns : 0;
 }
 
 /* Armed for an hour, of which something may have been over before it was. */
 static void expect_armed_for_an_hour(struct kunit *test, struct reader *reader,
 				     struct bgtoken_timer *timer)
 {
-	unsigned long delay = delay_of(reader);
+	u64 delay = delay_of(reader), hour = jiffies64_to_nsecs(AN_HOUR);
 
-	KUNIT_EXPECT_LE(test, delay, AN_HOUR);
-	KUNIT_EXPECT_GT(test, delay, AN_HOUR / 2);
+	KUNIT_EXPECT_LE(test, delay, hour);
+	KUNIT_EXPECT_GT(test, delay, hour / 2);
 	expect_event(test, reader, "bgtoken_work_queue",
-		     "work=%p function=%ps token=%llu delay=%lu", &timer->dwork.work,
+		     "work=%p function=%ps token=%llu delay=%llu", &timer->dwork.work,
 		     trace_timer_fn, bgtoken_timer_token(timer)->id, delay);
 }
 

@@ -67,7 +67,13 @@ static int state_get(char *buffer, const struct kernel_param *kp)
 	return sysfs_emit(buffer, "%s\n", READ_ONCE(state));
 }
 
+static int state_set(const char *value, const struct kernel_param *kp)
+{
+	return -EPERM;
+}
+
 static const struct kernel_param_ops state_ops = {
+	.set = state_set,
 	.get = state_get,
 };
 module_param_cb(state, &state_ops, NULL, 0444);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Run the recipes of Documentation/tracing.rst, which are in recipes/NAME, with what they are to
-# print in recipes/NAME.expect, while filters are compiled and closed; inside the virtual machine.
+# print in recipes/NAME.expect, while filters are compiled, and files of them closed; inside the virtual machine.
 # tools/check-recipes runs it, and fetches what each printed, recipes/NAME.output.
 
 set -u
@@ -10,7 +10,9 @@ set -u
 . ./lib.sh
 
 bgfilter cancel -n 200 --rounds 1000000 >/dev/null 2>&1 &
-load=$!
+loads=$!
+while bgfilter bulk -n 200 --no-run; do :; done >/dev/null 2>&1 &
+loads="$loads $!"
 
 try() {
 	sh "recipes/$1" >"recipes/$1.output" 2>&1 || { tail -n 20 "recipes/$1.output"; return 1; }
@@ -23,6 +25,6 @@ for recipe in recipes/*; do
 	esac
 	check "${recipe#recipes/} prints what it is to" try "${recipe#recipes/}"
 done
-kill $load
+kill $loads
 wait
 [ $failed = 0 ]

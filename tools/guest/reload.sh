@@ -46,5 +46,8 @@ all() {
 	done
 }
 
+refused() { ! insmod /modules/bgtoken.ko tokens=1 2>/dev/null && [ ! -d /sys/module/bgtoken ]; }
+
+check "what a parameter counts cannot be set" refused
 check "in, cancelled, out, $ROUNDS times" all
 [ $failed = 0 ] && echo "all of it held"
