@@ -5,7 +5,7 @@
 # runs it there, in /deb, where the sources are. What must hold is said in lines "ok - SENTENCE" or
 # "not ok - SENTENCE", and the modules that were built are left in /deb/built/RELEASE/.
 #
-#	BACKPORTS	a suite whose kernel's headers are installed, too
+#	SERIES	of kernels, whose headers are installed
 
 set -u
 cd /deb || exit
@@ -24,11 +24,14 @@ everything() {
 		-o -print | sort
 }
 
+# The newest of each series, of the cloud's flavour.
 headers() {
-	quietly apt-get -q -y install dkms linux-headers-cloud-amd64 || return
-	[ -n "${BACKPORTS:-}" ] || return 0
-	newer=$(apt-cache show "linux-headers-cloud-amd64/$BACKPORTS" | sed -n 's/^Depends: \(linux-headers-[^ ,]*\).*/\1/p')
-	quietly apt-get -q -y -t "$BACKPORTS" install "$newer"
+	quietly apt-get -q -y install dkms || return
+	for series in $SERIES; do
+		package=$(apt-cache pkgnames "linux-headers-$series." | grep -E '[0-9]-cloud-amd64$' | sort -V | tail -n 1)
+		[ -n "$package" ] || { echo "# there are no headers of $series"; return 1; }
+		quietly apt-get -q -y install "$package" || return
+	done
 }
 
 # DKMS has depmod write these, and leaves them.
