@@ -26,11 +26,11 @@ replace() {
 
 # tree_lines FROM TO: the two files of tree FROM, with a line more in each, to tree TO.
 tree_lines() {
-	{
-		# Inside the menu that lib/Kconfig is.
-		cat "$1/lib/Kconfig"
-		printf '\nsource "%s/Kconfig"\n' "$BG_IN_TREE"
-	} | replace "$2/lib/Kconfig"
+	# Inside the menu that lib/Kconfig is.
+	awk -v line="source \"$BG_IN_TREE/Kconfig\"" '
+	/^endmenu/ && !done { print line "\n"; done = 1 }
+	{ print }
+	END { exit !done }' "$1/lib/Kconfig" | replace "$2/lib/Kconfig"
 	{
 		cat "$1/lib/Makefile"
 		# shellcheck disable=SC2016 # make expands it
