@@ -76,6 +76,7 @@ help:
 	@echo '  check-cpus    tokens under load on machines with 16 and 64 CPUs, for the counts'
 	@echo '  check-deb     build, install, purge the Debian packages, in Debian 12 and 13 roots'
 	@echo '  check-recipes the recipes of Documentation/tracing.rst, on a stock kernel'
+	@echo '  check-tree    build in kernel source trees, as modules and built in, for arm64, too'
 	@echo '  check-install build and insert an external module as installed, on a stock kernel'
 	@echo '  torture   threads that use tokens in many ways at once, and check the promises'
 	@echo '  fuzz      a million random calls to the device of each sample; takes hours'
@@ -163,7 +164,7 @@ conversions:
 	@+tools/conversions --rounds $(or $(ROUNDS),200)
 
 # These build what they need themselves, against kernels of their own.
-.PHONY: check check-kcsan check-arm64 check-rt check-demo check-cpus check-install check-deb check-recipes torture fuzz reload check-all check-harness mutants kunit
+.PHONY: check check-kcsan check-arm64 check-rt check-demo check-cpus check-install check-deb check-recipes check-tree torture fuzz reload check-all check-harness mutants kunit
 check:
 	@+tools/check debug
 check-kcsan check-arm64:
@@ -179,7 +180,7 @@ check-cpus:
 	@+tools/check-stock cpus
 check-install:
 	@+tools/check-install
-check-deb check-recipes:
+check-deb check-recipes check-tree:
 	@+tools/$@
 torture:
 	@+tools/torture

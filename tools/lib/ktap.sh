@@ -128,6 +128,20 @@ complain() {
 	failed=$((failed + 1))
 }
 
+# check SENTENCE COMMAND...: passed if the command succeeds; else with the end of what it printed.
+check() {
+	local sentence=$1 said
+	shift
+
+	if said=$("$@" 2>&1); then
+		printf 'ok - %s\n' "$sentence"
+		passed=$((passed + 1))
+	else
+		complain "$sentence"
+		tail -n 40 <<<"$said" | sed 's/^/    /'
+	fi
+}
+
 # complaints_of FILE: each line of it.
 complaints_of() {
 	local line

@@ -37,3 +37,13 @@ tree_lines() {
 		printf '\nobj-$(CONFIG_BGTOKEN) += %s/\n' "${BG_IN_TREE#lib/}"
 	} | replace "$2/lib/Makefile"
 }
+
+# modules_link FOLDER MAKE...: whether modules find what they use of each other, and import it.
+# There is no vmlinux that modpost could find the kernel's own symbols in.
+modules_link() {
+	local folder=$1
+	shift
+
+	"$@" KBUILD_MODPOST_WARN=1 modules 2>&1 | tee "$folder/modpost" &&
+		! grep -E 'does not import|(bgtoken|bgcompile)_[a-z_]*" .* undefined' "$folder/modpost"
+}
