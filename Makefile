@@ -79,6 +79,7 @@ help:
 	@echo '  check-tree    build in kernel source trees, as modules and built in, for arm64, too'
 	@echo '  check-install build and insert an external module as installed, on a stock kernel'
 	@echo '  torture   threads that use tokens in many ways at once, and check the promises'
+	@echo '  failures  each allocation fails once, while modules are inserted and samples used'
 	@echo '  fuzz      a million random calls to the device of each sample; takes hours'
 	@echo '  reload    insert and remove the modules a thousand times, while they are at work'
 	@echo '  check-all     every check there is, on every kernel it applies to, in one table'
@@ -164,6 +165,10 @@ conversions:
 	@+tools/conversions --rounds $(or $(ROUNDS),200)
 
 # These build what they need themselves, against kernels of their own.
+.PHONY: failures
+failures:
+	@+tools/check debug --suite bgfilter_failures --failures 0
+
 .PHONY: check check-kcsan check-arm64 check-rt check-demo check-cpus check-install check-deb check-recipes check-tree torture fuzz reload check-all check-harness mutants kunit
 check:
 	@+tools/check debug

@@ -741,7 +741,7 @@ static __always_inline void bgtoken_exit_irqs(struct bgtoken *token, unsigned lo
 {
 	int before;
 
-	/* For the next (next-in-line) and for a cancel (scope-before-cancel); waiters spin. */
+	/* For the next (next-in-line) and for a cancel (spin-against-cancel); waiters spin. */
 	before = IS_ENABLED(CONFIG_PREEMPT_RT) ? atomic_fetch_dec(&token->scopes) :
 						 atomic_fetch_dec_release(&token->scopes);
 	if (likely(before == (BGTOKEN_NONE | BGTOKEN_IRQS) + 1))

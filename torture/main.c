@@ -93,13 +93,19 @@ static unsigned int nr_threads;
 static struct task_struct **preempting;
 static struct task_struct *main_task;
 static atomic_t failures, told;
+static char first_failure[100];
 
 void __torture_fail(const char *fmt, ...)
 {
 	struct va_format vaf = { .fmt = fmt };
 	va_list args;
 
-	atomic_inc(&failures);
+	if (atomic_inc_return(&failures) == 1) {
+		va_start(args, fmt);
+		vscnprintf(first_failure, sizeof(first_failure), fmt, args);
+		va_end(args);
+		first_failure[strcspn(first_failure, "\n")] = '\0';
+	}
 	if (atomic_inc_return(&told) > FAILURES_TOLD)
 		return;
 	va_start(args, fmt);
@@ -347,7 +353,7 @@ static void verdict(void)
 		look_for_idle();
 	tell("end");
 	WRITE_ONCE(state, atomic_read(&failures) ? "FAILURE" : "SUCCESS");
-	pr_info("end of test: %s\n", state);
+	pr_info("end of test: %s%s%s\n", state, *first_failure ? ": " : "", first_failure);
 }
 
 static int main_run(void *unused)
