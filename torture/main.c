@@ -33,6 +33,25 @@ THREADS(timers, 2, "make timers, arm them and take them off");
 THREADS(waits, 3, "wait for events");
 THREADS(wakes, 1, "wake those, and kill them");
 THREADS(units, 2, "make compile states, and cancel them");
+
+#define ODDS(_what, _default, _desc)					\
+unsigned int torture_odds_##_what = _default;				\
+module_param_named(odds_##_what, torture_odds_##_what, uint, 0444);	\
+MODULE_PARM_DESC(odds_##_what, "one " _desc ", of so many (default " #_default "; 0: none)")
+
+ODDS(guests, 4, "cancel of a token that stays in its slot");
+ODDS(empty, 8, "slot that is left empty for a while");
+ODDS(kills, 8, "event with which a waiter is killed");
+ODDS(flushes, 4, "workqueue that is flushed and not destroyed");
+ODDS(mods, 4, "first queueing of a work by a mod");
+ODDS(never, 8, "delay that does not end");
+ODDS(requeues, 4, "work that queues itself again");
+ODDS(shared, 8, "move of works that makes a new one for all");
+ODDS(unarmed, 4, "timer that is taken off after it was armed");
+ODDS(bad_units, 512, "unit that cannot be compiled");
+ODDS(bad_results, 512, "unit that cannot be published");
+ODDS(no_env, 64, "task that gets nothing to compile with");
+
 unsigned int torture_steps = IS_ENABLED(CONFIG_KPROBES);
 module_param_named(steps, torture_steps, uint, 0444);
 MODULE_PARM_DESC(steps, "threads that move kprobes, which delay steps of the library (default 1, if there are kprobes; 0: none)");
@@ -121,7 +140,7 @@ u32 torture_below(struct torture_thread *me, u32 n)
 
 bool torture_one_in(struct torture_thread *me, u32 n)
 {
-	return !torture_below(me, n);
+	return n && !torture_below(me, n);
 }
 
 void torture_delay(struct rnd_state *rnd, bool may_sleep)
@@ -348,6 +367,7 @@ static void verdict(void)
 	compare("targets freed", TARGETS_FREED, TARGETS_MADE);
 	compare("works released", WORKS_RELEASED, WORKS_MADE);
 	compare("timers released", TIMERS_RELEASED, TIMERS_MADE);
+	compare("what tasks compiled with", ENVS_FREED, STATES);
 	compare("units freed", UNITS_FREED, UNITS_ADDED);
 	if (seconds >= 10)
 		look_for_idle();

@@ -232,7 +232,7 @@ static void cancel_move(struct torture_thread *me)
 	u32 i = torture_below(me, SLOTS);
 
 	torture_delay(&me->rnd, true);
-	if (torture_one_in(me, 4)) {
+	if (torture_one_in(me, torture_odds_guests)) {
 		/* Another thread's target, alongside others; it stays in its slot. */
 		old = torture_find_target(me);
 		if (!old)
@@ -246,7 +246,7 @@ static void cancel_move(struct torture_thread *me)
 		torture_target_put(old);
 		return;
 	}
-	if (!torture_one_in(me, 8))
+	if (!torture_one_in(me, torture_odds_empty))
 		target = target_create(me);
 	spin_lock(&slots_lock);
 	old = rcu_replace_pointer(slots[i], target, lockdep_is_held(&slots_lock));

@@ -47,7 +47,7 @@ enum torture_count {
 	RUNS, DROPPED, DOOMED, REQUEUED, WQS_DESTROYED, WQS_FLUSHED,
 	TIMERS_MADE, TIMERS_RELEASED, FIRED,
 	WAITS, EVENTS, KILLS,
-	STATES, HELPS, UNITS_ADDED, UNITS_FREED, UNITS_PUBLISHED,
+	STATES, ENVS_FREED, HELPS, UNITS_ADDED, UNITS_FREED, UNITS_PUBLISHED,
 	STEPS_INLINE, STEPS_ENTER, STEPS_EXIT, STEPS_CANCEL, STEPS_PAUSE, STEPS_DRAIN, STEPS_WORK,
 	STEPS_COMPILE, NO_MEMORY,
 	TORTURE_COUNTS
@@ -82,9 +82,13 @@ extern const struct torture_role torture_scope_role, torture_cancel_role,
 	torture_wait_role, torture_wake_role, torture_unit_role, torture_step_role;
 extern unsigned int torture_scopes, torture_cancels, torture_pauses, torture_works,
 	torture_queues, torture_timers, torture_waits, torture_units, torture_wakes, torture_steps;
+extern unsigned int torture_odds_guests, torture_odds_empty, torture_odds_kills,
+	torture_odds_flushes, torture_odds_mods, torture_odds_never, torture_odds_requeues,
+	torture_odds_shared, torture_odds_unarmed, torture_odds_bad_units,
+	torture_odds_bad_results, torture_odds_no_env;
 
 u32 torture_below(struct torture_thread *me, u32 n);
-/* Once in @n times. */
+/* Once in @n times; never if that is 0. */
 bool torture_one_in(struct torture_thread *me, u32 n);
 /* Spins for a moment, most often not at all; sleeps now and then, if that is allowed. */
 void torture_delay(struct rnd_state *rnd, bool may_sleep);

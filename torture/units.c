@@ -34,6 +34,7 @@ struct state_env {
 struct unit {
 	struct bgcompile_unit unit;
 	int error;			/* what its compile step is to return */
+	int publish_error;
 	atomic_t compiled;
 };
 
@@ -53,13 +54,14 @@ static struct state *to_state(struct bgcompile *compile)
 static void env_free(struct kref *kref)
 {
 	kfree(container_of(kref, struct state_env, kref));
+	torture_count(ENVS_FREED);
 }
 
 static void *get_env(struct bgcompile *compile)
 {
 	struct state_env *env = to_state(compile)->env;
 
-	if (!(get_random_u32() % 64))
+	if (torture_odds_no_env && !(get_random_u32() % torture_odds_no_env))
 		return NULL;
 	kref_get(&env->kref);
 	return env;
@@ -86,7 +88,11 @@ static int compile_unit(struct bgcompile_unit *bgunit, void *data, struct bgtoke
 
 static int publish_unit(struct bgcompile *compile, struct bgcompile_unit *bgunit)
 {
+	struct unit *unit = container_of(bgunit, struct unit, unit);
+
 	to_state(compile);	/* is it there? */
+	if (unit->publish_error)
+		return unit->publish_error;
 	torture_count(UNITS_PUBLISHED);
 	return 0;
 }
@@ -151,8 +157,10 @@ static void add_units(struct torture_thread *me, struct state *state)
 
 		if (!unit)
 			break;
-		if (torture_one_in(me, 512))
+		if (torture_one_in(me, torture_odds_bad_units))
 			unit->error = -EIO;
+		else if (torture_one_in(me, torture_odds_bad_results))
+			unit->publish_error = -ENOSPC;
 		bgcompile_unit_init(&unit->unit, torture_below(me, BGCOMPILE_TIERS),
 				    torture_below(me, 1000));
 		bgcompile_unit_add(&unit->unit, &units);
@@ -189,7 +197,7 @@ static struct state *state_create(struct torture_thread *me)
 	state->env = env;
 	state->canary = ALIVE;
 	state->callback.fn = event_told;
-	torture_count(STATES);
+	torture_count(STATES);		/* and an env each */
 	return state;
 }
 

@@ -108,7 +108,7 @@ static void wake_move(struct torture_thread *me)
 	struct task_struct *victim;
 
 	usleep_range(10, 10 + torture_below(me, 300));
-	if (torture_one_in(me, 8)) {
+	if (torture_one_in(me, torture_odds_kills)) {
 		victim = torture_victim(me);
 		if (victim)
 			send_sig(SIGKILL, victim, 1);

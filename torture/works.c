@@ -129,7 +129,7 @@ static void wq_move(struct torture_thread *me)
 	usleep_range(1000, 1000 + torture_below(me, 20000));
 	mutex_lock(&wqs_lock);
 	old = rcu_dereference_protected(wqs[i], lockdep_is_held(&wqs_lock));
-	if (torture_one_in(me, 4)) {
+	if (torture_one_in(me, torture_odds_flushes)) {
 		bgtoken_wq_flush(rcu_dereference_protected(old->wq, true));
 		torture_count(WQS_FLUSHED);
 		mutex_unlock(&wqs_lock);
@@ -247,7 +247,7 @@ static void work_release(struct bgtoken_work *bgwork)
 
 static unsigned long some_delay(struct torture_thread *me)
 {
-	return torture_one_in(me, 8) ? NEVER : torture_below(me, 3);
+	return torture_one_in(me, torture_odds_never) ? NEVER : torture_below(me, 3);
 }
 
 /* If nobody but this thread queues it, it has ended after that. */
@@ -289,7 +289,7 @@ static void work_moves(struct torture_thread *me, struct torture_work *work)
 	struct bgtoken_work *bgwork = &work->dwork.work;
 	int moves = torture_below(me, 4);
 
-	queue(work, torture_one_in(me, 4), some_delay(me));
+	queue(work, torture_one_in(me, torture_odds_mods), some_delay(me));
 	while (moves--) {
 		torture_delay(&me->rnd, true);
 		work_look_for_doom(work);
@@ -332,7 +332,7 @@ static struct torture_work *work_create(struct torture_thread *me)
 	}
 	work->wq = wq;			/* with their references */
 	work->target = target;
-	if (torture_one_in(me, 4))
+	if (torture_one_in(me, torture_odds_requeues))
 		work->again = torture_below(me, 4);
 	work->requeues = work->again;
 	bgtoken_delayed_work_init(&work->dwork, target->token, work_run, work_release);
@@ -346,7 +346,7 @@ static void shared_work_move(struct torture_thread *me)
 	struct torture_slot *slot = &shared_works[torture_below(me, SHARED_WORKS)];
 	struct torture_work *work;
 
-	if (torture_one_in(me, 8)) {
+	if (torture_one_in(me, torture_odds_shared)) {
 		work = work_create(me);
 		if (work)
 			work->requeues = true;
@@ -443,7 +443,7 @@ static void timer_moves(struct torture_thread *me, struct bgtoken_timer *timer)
 	while (moves--) {
 		bgtoken_timer_mod(timer, jiffies + some_delay(me));
 		torture_delay(&me->rnd, true);
-		if (torture_one_in(me, 4))
+		if (torture_one_in(me, torture_odds_unarmed))
 			bgtoken_timer_cancel(timer);
 	}
 }
