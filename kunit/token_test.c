@@ -482,7 +482,7 @@ static void token_keeps_its_lockdep_class_when_its_creator_is_gone(struct kunit 
 
 	KUNIT_EXPECT_FALSE(test, IS_ERR(token) || IS_ERR(same) || IS_ERR(other));
 	if (!IS_ERR(token) && !IS_ERR(same) && !IS_ERR(other)) {
-		KUNIT_EXPECT_STREQ(test, token->dep_map.name, "bgtoken:passing");
+		KUNIT_EXPECT_STREQ(test, token->dep_map.name, "bgtoken:passing, passing.c:1");
 		KUNIT_EXPECT_PTR_EQ(test, same->dep_map.key, token->dep_map.key);
 		KUNIT_EXPECT_PTR_NE(test, other->dep_map.key, token->dep_map.key);
 		KUNIT_EXPECT_PTR_EQ(test, test_enter(token, &flags), (void *)t->owner);
