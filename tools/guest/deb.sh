@@ -27,6 +27,7 @@ everything() {
 # The newest of each series, of the cloud's flavour.
 headers() {
 	quietly apt-get -q -y install dkms || return
+	# shellcheck disable=SC2153 # tools/check-deb sets it
 	for series in $SERIES; do
 		package=$(apt-cache pkgnames "linux-headers-$series." | grep -E '[0-9]-cloud-amd64$' | sort -V | tail -n 1)
 		[ -n "$package" ] || { echo "# there are no headers of $series"; return 1; }

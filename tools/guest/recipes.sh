@@ -10,9 +10,9 @@ set -u
 . ./lib.sh
 
 bgfilter cancel -n 200 --rounds 1000000 >/dev/null 2>&1 &
-loads=$!
+cancels=$!
 while bgfilter bulk -n 200 --no-run; do :; done >/dev/null 2>&1 &
-loads="$loads $!"
+bulks=$!
 
 try() {
 	sh "recipes/$1" >"recipes/$1.output" 2>&1 || { tail -n 20 "recipes/$1.output"; return 1; }
@@ -25,6 +25,6 @@ for recipe in recipes/*; do
 	esac
 	check "${recipe#recipes/} prints what it is to" try "${recipe#recipes/}"
 done
-kill $loads
+kill "$cancels" "$bulks"
 wait
 [ $failed = 0 ]
