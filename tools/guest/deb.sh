@@ -15,12 +15,12 @@ export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 
 quietly() { "$@" >/deb/log 2>&1 || { tail -n 30 /deb/log; return 1; }; }
 
-# What is on the disk, but for what apt, dpkg and logs write anew each time.
+# What is on the disk, but for what apt, dpkg, logs and depmod write anew each time.
 everything() {
 	# Folders, too.
 	find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /deb \
 		-o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/cache -o -path /var/log \
-		-o -path '/var/lib/dkms/mok.*' \) -prune \
+		-o -path '/var/lib/dkms/mok.*' -o -path '*/lib/modules/*/modules.*' \) -prune \
 		-o -print | sort
 }
 
@@ -32,13 +32,6 @@ headers() {
 		package=$(apt-cache pkgnames "linux-headers-$series." | grep -E '[0-9]-cloud-amd64$' | sort -V | tail -n 1)
 		[ -n "$package" ] || { echo "# there are no headers of $series"; return 1; }
 		quietly apt-get -q -y install "$package" || return
-	done
-}
-
-# DKMS has depmod write these, and leaves them.
-modules_dep() {
-	for folder in /lib/modules/*; do
-		depmod -a "${folder##*/}" || return
 	done
 }
 
@@ -69,7 +62,7 @@ same_as_before() {
 
 check "the packages are built" quietly packages
 check "lintian finds no error" quietly lintian --fail-on error --suppress-tags initial-upload-closes-no-bugs ./*.changes
-headers && modules_dep && quietly apt-get -q -y --purge autoremove || exit
+headers && quietly apt-get -q -y --purge autoremove || exit
 everything >before
 check "the packages are installed" quietly apt-get -q -y install ./*.deb
 check "DKMS has built the modules for each kernel, and kept their symbols" built
