@@ -81,17 +81,19 @@ static void bgtoken_place_init(struct bgtoken_place *place, const struct bgtoken
 {
 	const char *module_end = strchr(site->file, ':');
 	const char *path = module_end ? module_end + 1 : site->file;
+	char file[BGTOKEN_SITE_LEN];
 
+	snprintf(file, sizeof(file), "%.*s%s", (int)(path - site->file), site->file,
+		 kbasename(path));
 	place->file_hash = file_hash;
 	place->line = site->line;
 	strscpy(place->name, site->name, sizeof(place->name));
-	snprintf(place->file, sizeof(place->file), "%.*s%s", (int)(path - site->file), site->file,
-		 kbasename(path));
+	strscpy(place->file, file, sizeof(place->file));
 #ifdef CONFIG_LOCKDEP
-	snprintf(place->scope_name, sizeof(place->scope_name), "%s, %s:%d", place->name,
-		 place->file, place->line);
-	snprintf(place->works_name, sizeof(place->works_name), "%s works, %s:%d", place->name,
-		 place->file, place->line);
+	snprintf(place->scope_name, sizeof(place->scope_name), "%.*s, %s:%d",
+		 BGTOKEN_SITE_LEN - 1, site->name, file, site->line);
+	snprintf(place->works_name, sizeof(place->works_name), "%.*s works, %s:%d",
+		 BGTOKEN_SITE_LEN - 1, site->name, file, site->line);
 	lockdep_init_map(&place->works_map, place->works_name, &place->works, 0);
 #endif
 }

@@ -738,8 +738,8 @@ static void trace_work_claimed_just_before_a_cancel_is_dropped(struct kunit *tes
 	KUNIT_EXPECT_TRUE(test, w->queued);
 	reader = read_of("bgtoken_work", "work", work);
 	expect_event(test, &reader, "bgtoken_work_queue",
-		     "work=%p function=%ps token=%llu delay=%lu", work, trace_work_fn,
-		     w->token->id, w->delay);
+		     "work=%p function=%ps token=%llu delay=%llu", work, trace_work_fn,
+		     w->token->id, jiffies64_to_nsecs(w->delay));
 	expect_event(test, &reader, "bgtoken_work_drop",
 		     "work=%p function=%ps token=%llu", work, trace_work_fn,
 		     w->token->id);

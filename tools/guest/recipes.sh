@@ -13,7 +13,7 @@ set -u
 head -c 1 /dev/random >/dev/null
 bgfilter cancel -n 200 --rounds 1000000 >/dev/null 2>&1 &
 cancels=$!
-while bgfilter bulk -n 200 --no-run; do :; done >/dev/null 2>&1 &
+while bgfilter bulk -n 4 --no-run; do :; done >/dev/null 2>&1 &
 bulks=$!
 
 try() {

@@ -61,4 +61,21 @@ exec 5>&-
 wait $child || cat /run/said
 check "it is not shown any more when the set is gone" until_so eval 'none_loaded && not_shown'
 check "sets come and go while their tokens are read" reads_on
+
+# A file keeps the token of a device that has gone.
+driver=/sys/bus/pci/drivers/bgedu
+of_edu() { [ "$(tokens | grep -c "^ *[0-9]* [a-z]* *$1 *[1-9][0-9]* *0 *[0-9]* .*, bgedu:main\.c:[0-9]*\$")" = 1 ]; }
+not_of_edu() { ! tokens | grep -q bgedu:; }
+edu=$(grep -l 0x11e8 /sys/bus/pci/devices/*/device | sed 's|/device$||; s|.*/||')
+if [ -n "$edu" ]; then
+	insmod /modules/bgedu.ko
+	until_so test -c /dev/edu0
+	exec 6<>/dev/edu0
+	check "the token of a device is shown as open" until_so of_edu open
+	echo "$edu" >$driver/unbind
+	check "that of a device that has gone, as cancelled" until_so of_edu cancelled
+	exec 6>&-
+	check "and no more when its last file is closed" until_so not_of_edu
+	rmmod bgedu
+fi
 [ $failed = 0 ] && echo "all of it held"
