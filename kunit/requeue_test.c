@@ -11,6 +11,7 @@
 #include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/random.h>
+#include <linux/sched/signal.h>
 
 #include "test_begun.h"
 #include "test_movers.h"
@@ -32,6 +33,7 @@ struct requeue_test {
 	struct test_thread thread, destroyer;
 	struct test_movers movers;
 	struct item *shared;		/* of threads */
+	const struct patient_param *patient;
 	struct item *items[ITEMS];	/* of the movers */
 	int nr_items;
 	bool elsewhere;			/* they use wq2, too */
@@ -1027,6 +1029,77 @@ static void flush_waits_for_a_work_that_runs(struct kunit *test)
 	put(item);
 }
 
+static void wait_for_work(struct requeue_test *t)
+{
+	bgtoken_flush_work(&t->shared->dwork.work);
+}
+
+static void wait_for_delayed_work(struct requeue_test *t)
+{
+	bgtoken_flush_delayed_work(&t->shared->dwork);
+}
+
+static void wait_for_wq(struct requeue_test *t)
+{
+	bgtoken_wq_flush(t->wq);
+}
+
+static void wait_for_end_of_wq(struct requeue_test *t)
+{
+	bgtoken_wq_destroy(t->wq);
+}
+
+/* What waits for a function that runs, whatever signals come. */
+static const struct patient_param {
+	const char *name;
+	void (*wait)(struct requeue_test *t);
+} patients[] = {
+	{ "flush of a work", wait_for_work },
+	{ "flush of a delayed work", wait_for_delayed_work },
+	{ "flush of a workqueue", wait_for_wq },
+	{ "drain", wait_for_end_of_wq },
+};
+
+static void patient_desc(const struct patient_param *param, char *desc)
+{
+	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(patient, patients, patient_desc);
+
+static void wait_with_signals(void *arg)
+{
+	struct requeue_test *t = arg;
+
+	allow_signal(SIGUSR1);
+	allow_signal(SIGKILL);
+	t->patient->wait(t);
+	flush_signals(current);
+}
+
+static void wait_for_a_work_that_runs_is_not_disturbed_by_signals(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item = new_item(test, body_hold);
+
+	t->shared = item;
+	t->patient = test->param_value;
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->hold, 1));
+	test_thread_start(test, &t->thread, -1, wait_with_signals, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->thread));
+	if (!IS_ERR_OR_NULL(t->thread.task)) {
+		send_sig(SIGUSR1, t->thread.task, 1);
+		send_sig(SIGKILL, t->thread.task, 1);
+	}
+	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->thread));
+	test_gate_open(&t->hold);
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
+	if (t->patient->wait == wait_for_end_of_wq)
+		t->wq = NULL;
+	put(item);
+}
+
 static void move_by_mod(struct item *item)
 {
 	mod(item, AN_HOUR);
@@ -1756,6 +1829,8 @@ static struct kunit_case requeue_test_cases[] = {
 	CONTEXT_CASE(work_may_be_modified_in_any_context),
 	KUNIT_CASE(mod_is_refused_where_queueing_is),
 	KUNIT_CASE(flush_waits_for_a_work_that_runs),
+	KUNIT_CASE_PARAM(wait_for_a_work_that_runs_is_not_disturbed_by_signals,
+			 patient_gen_params),
 	KUNIT_CASE(flush_waits_for_a_work_of_a_cancelled_token_to_leave),
 	KUNIT_CASE(flush_runs_a_delayed_work_now),
 	KUNIT_CASE(flush_of_a_workqueue_does_not_wait_for_a_timer),
