@@ -165,11 +165,7 @@ conversions:
 	@+tools/conversions --rounds $(or $(ROUNDS),200)
 
 # These build what they need themselves, against kernels of their own.
-.PHONY: failures
-failures:
-	@+tools/check debug --suite bgfilter_failures --failures 0
-
-.PHONY: check check-kcsan check-arm64 check-rt check-demo check-cpus check-install check-deb check-recipes check-tree torture fuzz reload check-all check-harness mutants kunit
+.PHONY: check check-kcsan check-arm64 check-rt check-demo check-cpus check-install check-deb check-recipes check-tree torture failures fuzz reload check-all check-harness mutants kunit
 check:
 	@+tools/check debug
 check-kcsan check-arm64:
@@ -189,6 +185,8 @@ check-deb check-recipes check-tree:
 	@+tools/$@
 torture:
 	@+tools/torture
+failures:
+	@+tools/check debug --suite bgfilter_failures --failures 0
 fuzz:
 	@+tools/check debug --suite '*_fuzz' --calls $(or $(CALLS),1000000)
 reload:

@@ -1029,35 +1029,38 @@ static void flush_waits_for_a_work_that_runs(struct kunit *test)
 	put(item);
 }
 
-static void wait_for_work(struct requeue_test *t)
+static void flush_then_count(void *arg)
 {
-	bgtoken_flush_work(&t->shared->dwork.work);
+	struct requeue_test *t = arg;
+
+	t->result = bgtoken_flush_work(&t->shared->dwork.work);
+	t->references_then = references(t->shared);
 }
 
-static void wait_for_delayed_work(struct requeue_test *t)
+static void flush_wq(void *arg)
 {
-	bgtoken_flush_delayed_work(&t->shared->dwork);
-}
+	struct requeue_test *t = arg;
 
-static void wait_for_wq(struct requeue_test *t)
-{
 	bgtoken_wq_flush(t->wq);
 }
 
-static void wait_for_end_of_wq(struct requeue_test *t)
+static void drain_wq(void *arg)
 {
+	struct requeue_test *t = arg;
+
 	bgtoken_wq_destroy(t->wq);
+	t->wq = NULL;
 }
 
 /* What waits for a function that runs, whatever signals come. */
 static const struct patient_param {
 	const char *name;
-	void (*wait)(struct requeue_test *t);
+	void (*wait)(void *t);
 } patients[] = {
-	{ "flush of a work", wait_for_work },
-	{ "flush of a delayed work", wait_for_delayed_work },
-	{ "flush of a workqueue", wait_for_wq },
-	{ "drain", wait_for_end_of_wq },
+	{ "flush of a work", flush_then_count },
+	{ "flush of a delayed work", flush_shared },
+	{ "flush of a workqueue", flush_wq },
+	{ "drain", drain_wq },
 };
 
 static void patient_desc(const struct patient_param *param, char *desc)
@@ -1095,8 +1098,6 @@ static void wait_for_a_work_that_runs_is_not_disturbed_by_signals(struct kunit *
 	KUNIT_EXPECT_TRUE(test, test_thread_stays_asleep(&t->thread));
 	test_gate_open(&t->hold);
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
-	if (t->patient->wait == wait_for_end_of_wq)
-		t->wq = NULL;
 	put(item);
 }
 
@@ -1134,14 +1135,6 @@ static void move_desc(const struct move_param *param, char *desc)
 
 KUNIT_ARRAY_PARAM(move, moves, move_desc);
 
-static void flush_then_count(void *arg)
-{
-	struct requeue_test *t = arg;
-
-	t->result = bgtoken_flush_work(&t->shared->dwork.work);
-	t->references_then = references(t->shared);
-}
-
 static void flush_waits_for_a_work_of_a_cancelled_token_to_leave(struct kunit *test)
 {
 	struct requeue_test *t = test->priv;
@@ -1174,13 +1167,6 @@ static void flush_runs_a_delayed_work_now(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, runs(t), 1);
 	KUNIT_EXPECT_EQ(test, references(item), 1U);
 	put(item);
-}
-
-static void flush_wq(void *arg)
-{
-	struct requeue_test *t = arg;
-
-	bgtoken_wq_flush(t->wq);
 }
 
 static void flush_of_a_workqueue_does_not_wait_for_a_timer(struct kunit *test)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Run the recipes of Documentation/tracing.rst, which are in recipes/NAME, with what they are to
-# print in recipes/NAME.expect, while filters are compiled, and files of them closed; inside the virtual machine.
-# tools/check-recipes runs it, and fetches what each printed, recipes/NAME.output.
+# print in recipes/NAME.expect, while filters are compiled, and files of them closed; inside the
+# virtual machine. tools/check-recipes runs it, and fetches what each printed, recipes/NAME.output.
 
 set -u
 # shellcheck source=tools/guest/lib.sh

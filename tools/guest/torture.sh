@@ -39,7 +39,7 @@ while [ "$(state)" = running ]; do
 done
 tell
 [ "${HOTPLUG:-}" != 1 ] || check "CPUs went off and came back ($plugged)" [ "$plugged" -gt 0 ]
-check "the tokens that are alive were read meanwhile (at most $seen)" [ "$seen" -gt 0 ]
+check "the tokens that are alive were read meanwhile (at most $seen)" [ "$seen" -gt 10 ]
 check "what is promised held: $(state)" [ "$(state)" = SUCCESS ]
 rmmod bgtoken_torture
 check "nothing is left" alive_are "0 0"
