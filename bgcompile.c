@@ -336,7 +336,7 @@ static bool bgcompile_settle(struct bgcompile *state, struct bgtoken *token)
 	for (event = 0; event < BGCOMPILE_EVENTS; event++)
 		if ((p->events & ~events) & BIT(event))
 			trace_bgcompile_event(token, event, p->error);
-	wake_up_var(&token->owner);
+	wake_up_var(&token->owner);	/* under state->lock (lock-wakes-wait) */
 	return true;
 }
 

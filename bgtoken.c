@@ -386,7 +386,7 @@ static void bgtoken_wait_sleeping(struct bgtoken *token, int shut)
 	while (!bgtoken_over(token, shut) && spins--)
 		cpu_relax();
 	if (!bgtoken_over(token, shut)) {
-		if (!shut)
+		if (!shut)	/* those in line see it, or are woken (shut-wakes-line) */
 			wake_up_var(&token->scopes);
 		wait_var_event(&token->scopes, bgtoken_over(token, shut));
 	}
@@ -838,7 +838,7 @@ static bool bgtoken_begin_wait(struct bgtoken *token, unsigned int subclass)
 
 static noinline void bgtoken_notify(struct bgtoken *token)
 {
-	wake_up_var(&token->owner);
+	wake_up_var(&token->owner);	/* (wake-against-wait) */
 	bgtoken_wake_pollers(token);
 	bgtoken_expedite_token(token);
 }
@@ -981,7 +981,7 @@ EXPORT_SYMBOL_GPL(bgtoken_resume);
 void bgtoken_refuse(struct bgtoken *token)
 {
 	if (bgtoken_close(token, BGTOKEN_CANCELLED) & BGTOKEN_WAITER)
-		wake_up_var(&token->scopes);	/* the first in line (token.pml: refuse) */
+		wake_up_var(&token->scopes);	/* (shut-wakes-line) (token.pml: refuse) */
 }
 EXPORT_SYMBOL_GPL(bgtoken_refuse);
 

@@ -137,10 +137,13 @@ static void bgtoken_work_free(struct kref *kref)
 	live_dec(works);
 }
 
-/* The count comes after what the release did (release-against-barrier) (work.pml: releaser). */
 static void bgtoken_release_workfn(struct work_struct *ws)
 {
 	bgtoken_work_free(&container_of(ws, struct bgtoken_work, work)->kref);
+	/*
+	 * After what the release did (release-against-barrier), before the wake-up
+	 * (exit-wakes-cancel) (work.pml: releaser).
+	 */
 	if (atomic_dec_and_test(&bgtoken_releases))
 		wake_up_var(&bgtoken_releases);
 }
