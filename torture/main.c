@@ -20,11 +20,11 @@
 #define STATES_TO_EXPECT 100
 
 #define THREADS(_what, _default, _desc)					\
-unsigned int torture_##_what = _default;				\
-module_param_named(_what, torture_##_what, uint, 0444);			\
-MODULE_PARM_DESC(_what, "threads that " _desc " (default " #_default ")")
+int torture_##_what = _default;						\
+module_param_named(_what, torture_##_what, int, 0444);			\
+MODULE_PARM_DESC(_what, "threads that " _desc " (default " #_default "; -1: as many as CPUs)")
 
-THREADS(scopes, 4, "enter and leave scopes");
+THREADS(scopes, -1, "enter and leave scopes");
 THREADS(cancels, 2, "put new tokens in the place of old ones, and cancel these");
 THREADS(pauses, 1, "pause and resume");
 THREADS(works, 3, "make works, queue, modify, take back and flush them");
@@ -33,6 +33,7 @@ THREADS(timers, 2, "make timers, arm them and take them off");
 THREADS(waits, 3, "wait for events");
 THREADS(wakes, 1, "wake those, and kill them");
 THREADS(units, 2, "make compile states, and cancel them");
+THREADS(pairs, 2, "wake each other, two by two");
 
 #define ODDS(_what, _default, _desc)					\
 unsigned int torture_odds_##_what = _default;				\
@@ -47,13 +48,15 @@ ODDS(mods, 4, "first queueing of a work by a mod");
 ODDS(never, 8, "delay that does not end");
 ODDS(requeues, 4, "work that queues itself again");
 ODDS(shared, 8, "move of works that makes a new one for all");
+ODDS(plain, 4, "work without a timer");
 ODDS(unarmed, 4, "timer that is taken off after it was armed");
 ODDS(bad_units, 512, "unit that cannot be compiled");
 ODDS(bad_results, 512, "unit that cannot be published");
 ODDS(no_env, 64, "task that gets nothing to compile with");
+ODDS(own_wq, 16, "compile state with a workqueue of its own, which is destroyed under it");
 
-unsigned int torture_steps = IS_ENABLED(CONFIG_KPROBES);
-module_param_named(steps, torture_steps, uint, 0444);
+int torture_steps = IS_ENABLED(CONFIG_KPROBES);
+module_param_named(steps, torture_steps, int, 0444);
 MODULE_PARM_DESC(steps, "threads that move kprobes, which delay steps of the library (default 1, if there are kprobes; 0: none)");
 
 static unsigned int torture_preempts = 1;
@@ -102,7 +105,7 @@ DEFINE_PER_CPU(unsigned long[TORTURE_COUNTS], torture_counts);
 
 /* In the order in which they are stopped: only an event or a cancel ends a wait. */
 static const struct torture_role *const roles[] = {
-	&torture_wait_role, &torture_scope_role, &torture_work_role, &torture_timer_role,
+	&torture_pair_role, &torture_wait_role, &torture_scope_role, &torture_work_role, &torture_timer_role,
 	&torture_pause_role, &torture_unit_role, &torture_queue_role, &torture_wake_role,
 	&torture_cancel_role, &torture_step_role,
 };
@@ -209,7 +212,8 @@ static int preempt_run(void *data)
 
 static int threads_start(void)
 {
-	unsigned int i, j, n = 0;
+	unsigned int i, n = 0;
+	int j;
 
 	for (i = 0; i < ARRAY_SIZE(roles); i++)
 		n += *roles[i]->threads;
@@ -221,6 +225,7 @@ static int threads_start(void)
 	for (i = 0, n = 0; i < ARRAY_SIZE(roles); i++)
 		for (j = 0; j < *roles[i]->threads; j++, n++) {
 			threads[n].role = roles[i];
+			threads[n].number = j;
 			prandom_seed_state(&threads[n].rnd, get_random_u64());
 		}
 	nr_threads = n;
@@ -251,6 +256,7 @@ static void threads_stop(void)
 {
 	unsigned int i;
 
+	torture_pairs_cancel();
 	for (i = 0; i < nr_threads; i++)
 		if (threads[i].task)
 			kthread_stop(threads[i].task);
@@ -281,6 +287,28 @@ static void look_for_stuck(unsigned long *moves, unsigned int *looks)
 	}
 }
 
+/*
+ * A pair whose wake-up was lost never moves again, as nobody else wakes it; so at the end each of
+ * them has to move once more, however long that takes on a busy machine.
+ */
+static void look_for_lost_wakes(void)
+{
+	unsigned long looks = stuck ? 10UL * stuck : ULONG_MAX, moves;
+	unsigned int i;
+
+	for (i = 0; i < nr_threads; i++) {
+		if (threads[i].role != &torture_pair_role)
+			continue;
+		moves = READ_ONCE(threads[i].moves);
+		while (READ_ONCE(threads[i].moves) == moves && looks) {
+			schedule_timeout_uninterruptible(HZ / 10);
+			looks--;
+		}
+		if (!looks)
+			torture_fail("a wake-up was lost");
+	}
+}
+
 /* Statistics */
 
 static unsigned long sum(enum torture_count what)
@@ -298,14 +326,17 @@ static void tell(const char *when)
 	pr_info("%s: scopes %lu, refused %lu; cancels %lu, first %lu, refuses %lu, pauses %lu; owners %lu/%lu\n",
 		when, sum(SCOPES), sum(REFUSED), sum(CANCELS), sum(CANCELLED_FIRST),
 		sum(REFUSES), sum(PAUSES), sum(OWNERS_FREED), sum(OWNERS_MADE));
-	pr_info("%s: works %lu/%lu, queued %lu, not %lu, modified %lu, taken back %lu, flushed %lu, runs %lu, requeued %lu, dropped %lu, pending at a cancel %lu; workqueues flushed %lu, destroyed %lu\n",
+	pr_info("%s: works %lu/%lu, queued %lu, not %lu, modified %lu, taken back %lu, flushed %lu, runs %lu, plain %lu, requeued %lu, dropped %lu, pending at a cancel %lu; workqueues flushed %lu, destroyed %lu\n",
 		when, sum(WORKS_RELEASED), sum(WORKS_MADE), sum(QUEUED), sum(NOT_QUEUED),
-		sum(MODIFIED), sum(TAKEN_BACK), sum(FLUSHED), sum(RUNS), sum(REQUEUED),
-		sum(DROPPED), sum(DOOMED), sum(WQS_FLUSHED), sum(WQS_DESTROYED));
-	pr_info("%s: timers %lu/%lu, fired %lu; waits %lu, events %lu, killed %lu; states %lu, helped %lu, units %lu/%lu, published %lu; no memory %lu; failures %d\n",
+		sum(MODIFIED), sum(TAKEN_BACK), sum(FLUSHED), sum(RUNS), sum(PLAIN_RUNS),
+		sum(REQUEUED), sum(DROPPED), sum(DOOMED), sum(WQS_FLUSHED), sum(WQS_DESTROYED));
+	pr_info("%s: timers %lu/%lu, fired %lu; waits %lu, events %lu, killed %lu, returns %lu\n",
 		when, sum(TIMERS_RELEASED), sum(TIMERS_MADE), sum(FIRED), sum(WAITS),
-		sum(EVENTS), sum(KILLS), sum(STATES), sum(HELPS), sum(UNITS_FREED),
-		sum(UNITS_ADDED), sum(UNITS_PUBLISHED), sum(NO_MEMORY), atomic_read(&failures));
+		sum(EVENTS), sum(KILLS), sum(RETURNS));
+	pr_info("%s: states %lu, helped %lu, waits for them killed %lu, workqueues destroyed under them %lu; units %lu/%lu, published %lu; no memory %lu; failures %d\n",
+		when, sum(STATES), sum(HELPS), sum(UNIT_KILLS), sum(OWN_WQS_DESTROYED),
+		sum(UNITS_FREED), sum(UNITS_ADDED), sum(UNITS_PUBLISHED), sum(NO_MEMORY),
+		atomic_read(&failures));
 	if (torture_steps)
 		pr_info("%s: hits of kprobes in steps of inline scopes %lu, enter %lu, exit %lu, cancel %lu, pause %lu, drain %lu, works %lu, compile %lu\n",
 			when, sum(STEPS_INLINE), sum(STEPS_ENTER), sum(STEPS_EXIT),
@@ -323,16 +354,17 @@ static void compare(const char *what, enum torture_count is, enum torture_count 
 static void look_for_idle(void)
 {
 	static const struct {
-		unsigned int *threads;
+		int *threads;
 		enum torture_count what;
 	} must[] = {
 		{ &torture_scopes, SCOPES }, { &torture_cancels, CANCELLED_FIRST },
 		{ &torture_pauses, PAUSES }, { &torture_works, RUNS },
-		{ &torture_works, TAKEN_BACK }, { &torture_works, MODIFIED },
+		{ &torture_works, PLAIN_RUNS }, { &torture_works, TAKEN_BACK }, { &torture_works, MODIFIED },
 		{ &torture_works, FLUSHED }, { &torture_works, REQUEUED },
 		{ &torture_works, DROPPED }, { &torture_queues, WQS_DESTROYED },
 		{ &torture_waits, WAITS }, { &torture_wakes, EVENTS },
-		{ &torture_units, UNITS_PUBLISHED },
+		{ &torture_units, UNITS_PUBLISHED }, { &torture_units, OWN_WQS_DESTROYED },
+		{ &torture_pairs, RETURNS },
 	}, steps[] = {
 		{ &torture_scopes, STEPS_INLINE }, { &torture_scopes, STEPS_ENTER },
 		{ &torture_scopes, STEPS_EXIT }, { &torture_cancels, STEPS_CANCEL },
@@ -349,7 +381,7 @@ static void look_for_idle(void)
 	for (i = 0; torture_steps && seconds >= 30 && i < ARRAY_SIZE(steps); i++)
 		if (*steps[i].threads && !sum(steps[i].what))
 			torture_fail("steps of a kind were never delayed (%u)", i);
-	if (torture_waits && torture_wakes && !sum(KILLS))
+	if (torture_waits && torture_wakes && torture_odds_kills && !sum(KILLS))
 		torture_fail("no wait was ended by a signal");
 	if (sum(RUNS) > RUNS_TO_EXPECT && !sum(DOOMED))
 		torture_fail("no work was pending at a cancel");
@@ -394,11 +426,13 @@ static int main_run(void *unused)
 			 seconds + (long)(jiffies - end) / HZ);
 		tell(when);
 	}
+	look_for_lost_wakes();
 	threads_stop();
 	torture_steps_exit();
 	torture_targets_exit();
 	torture_works_exit();
 	torture_units_exit();
+	torture_pairs_exit();
 	verdict();
 	kfree(moves);
 	kfree(looks);
@@ -409,6 +443,7 @@ static int main_run(void *unused)
 
 static int __init torture_init(void)
 {
+	unsigned int i;
 	int err;
 
 	/* Only the cancel threads put tokens into slots. */
@@ -416,11 +451,23 @@ static int __init torture_init(void)
 		pr_err("stat_interval and cancels cannot be 0\n");
 		return -EINVAL;
 	}
+	for (i = 0; i < ARRAY_SIZE(roles); i++) {
+		if (*roles[i]->threads == -1)
+			*roles[i]->threads = num_online_cpus();
+		if (*roles[i]->threads < 0)
+			return -EINVAL;
+	}
+	torture_pairs *= 2;
 	err = torture_targets_init();
 	if (!err)
-		err = torture_units_init();
+		err = torture_pairs_init();
 	if (err)
 		return err;
+	err = torture_units_init();
+	if (err) {
+		torture_pairs_exit();
+		return err;
+	}
 	err = torture_works_init();
 	if (!err) {
 		torture_steps_init();
@@ -436,6 +483,7 @@ static int __init torture_init(void)
 		torture_targets_exit();
 		torture_works_exit();
 		torture_units_exit();
+		torture_pairs_exit();
 	}
 	return err;
 }

@@ -6,7 +6,7 @@
  *	main.c		parameters, threads, statistics, the verdict
  *	target.c	tokens and their owners: scopes, cancels, pauses
  *	works.c		works, delayed works and timers, and the workqueues under them
- *	waits.c		threads that wait for an event, and are woken or killed
+ *	waits.c		threads that wait for an event, and are woken or killed; pairs of them
  *	units.c		compile states
  *	steps.c		delays in the middle of the library's functions
  *
@@ -21,6 +21,8 @@
  *    cancel had returned; whoever has flushed the work checks whether it still runs;
  *  - a release checks what became of the work against how often its function was called;
  *  - a waiter checks why its wait ended;
+ *  - pairs of threads wake each other by turns, and nobody else does: as long as both go on, no
+ *    wake-up was lost;
  *  - a callback that is told an event of a compile state checks what was told before, and
  *    whoever waited for an event checks whether the figures add up;
  *  - the verdict checks the sums: as many releases as inits, as many owners freed as made.
@@ -44,10 +46,11 @@ enum torture_count {
 	SCOPES, REFUSED, CANCELS, CANCELLED_FIRST, PAUSES, REFUSES,
 	OWNERS_MADE, OWNERS_FREED, TARGETS_MADE, TARGETS_FREED,
 	WORKS_MADE, WORKS_RELEASED, QUEUED, NOT_QUEUED, MODIFIED, TAKEN_BACK, FLUSHED,
-	RUNS, DROPPED, DOOMED, REQUEUED, WQS_DESTROYED, WQS_FLUSHED,
+	RUNS, PLAIN_RUNS, DROPPED, DOOMED, REQUEUED, WQS_DESTROYED, WQS_FLUSHED,
 	TIMERS_MADE, TIMERS_RELEASED, FIRED,
-	WAITS, EVENTS, KILLS,
-	STATES, ENVS_FREED, HELPS, UNITS_ADDED, UNITS_FREED, UNITS_PUBLISHED,
+	WAITS, EVENTS, KILLS, RETURNS,
+	STATES, ENVS_FREED, HELPS, OWN_WQS_DESTROYED, UNIT_KILLS,
+	UNITS_ADDED, UNITS_FREED, UNITS_PUBLISHED,
 	STEPS_INLINE, STEPS_ENTER, STEPS_EXIT, STEPS_CANCEL, STEPS_PAUSE, STEPS_DRAIN, STEPS_WORK,
 	STEPS_COMPILE, NO_MEMORY,
 	TORTURE_COUNTS
@@ -67,25 +70,28 @@ struct torture_thread {
 	struct task_struct *task;
 	struct rnd_state rnd;
 	const struct torture_role *role;
+	int number;		/* in its role */
 	unsigned long moves;	/* progress, to see whether it is stuck */
 };
 
 struct torture_role {
 	const char *name;
-	unsigned int *threads;	/* the parameter that says how many */
+	int *threads;		/* the parameter that says how many */
 	void (*move)(struct torture_thread *me);
 	bool signals;		/* may be killed, and carries on */
 };
 
 extern const struct torture_role torture_scope_role, torture_cancel_role,
 	torture_pause_role, torture_work_role, torture_queue_role, torture_timer_role,
-	torture_wait_role, torture_wake_role, torture_unit_role, torture_step_role;
-extern unsigned int torture_scopes, torture_cancels, torture_pauses, torture_works,
-	torture_queues, torture_timers, torture_waits, torture_units, torture_wakes, torture_steps;
+	torture_wait_role, torture_wake_role, torture_pair_role, torture_unit_role,
+	torture_step_role;
+extern int torture_scopes, torture_cancels, torture_pauses, torture_works,
+	torture_queues, torture_timers, torture_waits, torture_units, torture_wakes, torture_pairs,
+	torture_steps;
 extern unsigned int torture_odds_guests, torture_odds_empty, torture_odds_kills,
 	torture_odds_flushes, torture_odds_mods, torture_odds_never, torture_odds_requeues,
 	torture_odds_shared, torture_odds_unarmed, torture_odds_bad_units,
-	torture_odds_bad_results, torture_odds_no_env;
+	torture_odds_bad_results, torture_odds_no_env, torture_odds_own_wq, torture_odds_plain;
 
 u32 torture_below(struct torture_thread *me, u32 n);
 /* Once in @n times; never if that is 0. */
@@ -143,6 +149,12 @@ void torture_works_exit(void);
 
 /* For a token that is paused or cancelled. */
 void torture_expect_refusal(struct torture_thread *me, struct bgtoken *token);
+
+/* waits.c */
+
+int torture_pairs_init(void);
+void torture_pairs_cancel(void);
+void torture_pairs_exit(void);
 
 /* units.c */
 

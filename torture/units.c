@@ -5,8 +5,12 @@
  * A state is embedded in its owner, which is freed as soon as the cancel has returned and
  * no other thread has borrowed it, to add units, wait, or cancel, too.  What its units need
  * is the env, on which each task has a reference.
+ *
+ * Most states share a workqueue.  One in a while has its own, which is destroyed while its tasks
+ * are at work: after the cancel, or before it, when nobody adds units any more.
  */
 #include <linux/random.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/wait_bit.h>
@@ -23,6 +27,7 @@ struct state {
 	struct bgcompile_callback callback;
 	atomic_t told;
 	struct state_env *env;		/* a reference */
+	struct bgtoken_wq *own_wq;	/* or NULL, and the common one is used */
 	atomic_t borrowers;
 	atomic_t first;			/* cancels that were the first */
 };
@@ -146,7 +151,8 @@ static void look_at_progress(struct state *state, bool all_finished)
 		torture_fail("an error without its event: %d", p.error);
 }
 
-static void add_units(struct torture_thread *me, struct state *state)
+/* Return: whether the state has taken them. */
+static bool add_units(struct torture_thread *me, struct state *state)
 {
 	int n = 1 + torture_below(me, MOST_UNITS), i;
 	struct bgcompile_unit *bgunit, *next;
@@ -167,10 +173,11 @@ static void add_units(struct torture_thread *me, struct state *state)
 	}
 	if (!bgcompile_add_units(&state->compile, &units)) {
 		this_cpu_add(torture_counts[UNITS_ADDED], i);
-		return;
+		return true;
 	}
 	list_for_each_entry_safe(bgunit, next, &units, node)
 		kfree(container_of(bgunit, struct unit, unit));
+	return false;
 }
 
 static struct state *state_create(struct torture_thread *me)
@@ -186,13 +193,19 @@ static struct state *state_create(struct torture_thread *me)
 	};
 	struct state *state = kzalloc(sizeof(*state), GFP_KERNEL);
 	struct state_env *env = kzalloc(sizeof(*env), GFP_KERNEL);
+	struct bgtoken_wq *own_wq = NULL;
 
-	if (!state || !env || bgcompile_init(&state->compile, units_wq, &ops, &params)) {
+	if (torture_one_in(me, torture_odds_own_wq))
+		own_wq = bgtoken_wq_create("torture_own", WQ_UNBOUND, 0);
+	if (!state || !env || IS_ERR(own_wq) ||
+	    bgcompile_init(&state->compile, own_wq ?: units_wq, &ops, &params)) {
+		bgtoken_wq_destroy(own_wq);
 		kfree(state);
 		kfree(env);
 		torture_count(NO_MEMORY);
 		return NULL;
 	}
+	state->own_wq = own_wq;
 	kref_init(&env->kref);
 	state->env = env;
 	state->canary = ALIVE;
@@ -239,6 +252,49 @@ static void give_back(struct state *state)
 		wake_up_var(&state->borrowers);
 }
 
+/* While its tasks are at work, some of which have not begun; they are gone when this returns. */
+static void destroy_own_wq(struct state *state)
+{
+	struct bgtoken_wq *wq = state->own_wq;
+	unsigned int tasks;
+
+	state->own_wq = NULL;
+	if (!wq)
+		return;
+	bgtoken_wq_destroy(wq);
+	tasks = kref_read(&state->env->kref) - 1;
+	if (tasks)
+		torture_fail("%u tasks of a compile state outlive its workqueue", tasks);
+	torture_count(OWN_WQS_DESTROYED);
+}
+
+/*
+ * Why has a wait for the end of a state come to its end?  A state whose tasks were dropped has
+ * failed, so that a wait ends, too.
+ */
+static void check_wait(struct state *state, enum bgcompile_event event, long ret)
+{
+	struct bgcompile_progress p;
+
+	bgcompile_progress(&state->compile, &p);
+	if (ret > 0 && !(p.events & BIT(event)))
+		torture_fail("a wait for event %d of a compile state ends without it", event);
+	else if (ret == -EINTR && signal_pending(current))
+		torture_count(UNIT_KILLS);
+	else if (ret < 0 && ret != -ECANCELED && ret != p.error)
+		torture_fail("a wait for a compile state, whose error is %d, returned %ld",
+			     p.error, ret);
+	look_at_progress(state, event == BGCOMPILE_TOP_FINISHED && ret > 0);
+}
+
+static void wait_for_state(struct torture_thread *me, struct state *state, long timeout)
+{
+	enum bgcompile_event event = torture_one_in(me, 2) ? BGCOMPILE_TOP_FINISHED :
+							     BGCOMPILE_BASELINE_FINISHED;
+
+	check_wait(state, event, bgcompile_wait_timeout(&state->compile, event, timeout));
+}
+
 static void cancel_state(struct state *state)
 {
 	if (bgcompile_cancel(&state->compile))
@@ -259,8 +315,7 @@ static void help(struct torture_thread *me, struct state *state)
 		break;
 	case 2:
 	case 3:
-		bgcompile_wait_timeout(&state->compile, BGCOMPILE_TOP_FINISHED,
-				       torture_below(me, 20));
+		wait_for_state(me, state, torture_below(me, 20));
 	}
 	look_at_progress(state, false);
 	torture_count(HELPS);
@@ -270,10 +325,9 @@ static void help(struct torture_thread *me, struct state *state)
 static void unit_move(struct torture_thread *me)
 {
 	int adds = 1 + torture_below(me, 4);
-	enum bgcompile_event event;
 	struct state_env *env;
 	struct state *state;
-	long left;
+	bool ends = false;
 
 	state = torture_one_in(me, 2) ? borrow() : NULL;
 	if (state) {
@@ -283,20 +337,21 @@ static void unit_move(struct torture_thread *me)
 	state = state_create(me);
 	if (!state)
 		return;
-	if (torture_one_in(me, 2))
+	if (!state->own_wq && torture_one_in(me, 2))
 		lend(state);
 	bgcompile_add_callback(&state->compile, &state->callback);
 	while (adds--) {
-		add_units(me, state);
+		ends |= add_units(me, state);
 		torture_delay(&me->rnd, true);
 	}
-	if (torture_one_in(me, 2)) {
-		event = torture_one_in(me, 2) ? BGCOMPILE_TOP_FINISHED :
-						BGCOMPILE_BASELINE_FINISHED;
-		left = bgcompile_wait_timeout(&state->compile, event, torture_below(me, 20));
-		look_at_progress(state, event == BGCOMPILE_TOP_FINISHED && left > 0);
-	}
+	if (torture_one_in(me, 2))
+		destroy_own_wq(state);
+	/* Where there are units, its end comes, without a timeout. */
+	if (torture_one_in(me, 2))
+		wait_for_state(me, state, ends && torture_one_in(me, 4) ?
+					  MAX_SCHEDULE_TIMEOUT : torture_below(me, 20));
 	cancel_state(state);
+	destroy_own_wq(state);
 	take_back(state);
 	if (atomic_read(&state->first) != 1)
 		torture_fail("%d cancels of a compile state were the first",
@@ -308,7 +363,7 @@ static void unit_move(struct torture_thread *me)
 }
 
 const struct torture_role torture_unit_role = {
-	.name = "unit", .threads = &torture_units, .move = unit_move,
+	.name = "unit", .threads = &torture_units, .move = unit_move, .signals = true,
 };
 
 int torture_units_init(void)

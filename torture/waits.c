@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Threads that wait for an event or the end of a token, and threads that wake, signal and kill
- * them.
+ * them; and pairs of threads that wake each other by turns.
  */
 #include <linux/delay.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 
 #include "torture.h"
 
@@ -124,3 +125,109 @@ static void wake_move(struct torture_thread *me)
 const struct torture_role torture_wake_role = {
 	.name = "wake", .threads = &torture_wakes, .move = wake_move,
 };
+
+/* Pairs, which throw a ball: whoever has it has been woken, by the other one alone */
+
+struct torture_pair {
+	struct bgtoken *token;
+	atomic_t ball;			/* the last bit: who has it */
+};
+
+static struct torture_pair *pairs;
+
+static bool has_ball(struct torture_pair *pair, struct torture_thread *me)
+{
+	return (atomic_read(&pair->ball) & 1) == (me->number & 1);
+}
+
+/* A condition takes its time after it has looked, and the ball may come meanwhile. */
+static bool look_for_ball(struct torture_pair *pair, struct torture_thread *me)
+{
+	bool has = has_ball(pair, me);
+
+	if (!has)
+		torture_delay(&me->rnd, true);
+	return has;
+}
+
+/* It may do that in a scope. */
+static bool look_in_scope(struct torture_pair *pair, struct torture_thread *me)
+{
+	bool has = false;
+
+	scoped_bgtoken(pair->token, struct torture_pair *, itself)
+		has = look_for_ball(itself, me);
+	return has;
+}
+
+static void pair_move(struct torture_thread *me)
+{
+	struct torture_pair *pair = &pairs[me->number / 2];
+	long ret = 0;
+
+	switch (torture_below(me, 4)) {
+	case 0:
+		ret = bgtoken_wait_event(pair->token, look_for_ball(pair, me));
+		break;
+	case 1:
+		ret = bgtoken_wait_event(pair->token, look_in_scope(pair, me));
+		break;
+	case 2:
+		ret = bgtoken_wait_event_interruptible(pair->token, look_for_ball(pair, me));
+		break;
+	case 3:
+		ret = bgtoken_wait_event_killable(pair->token, look_for_ball(pair, me));
+		break;
+	}
+	if (ret == -ECANCELED && bgtoken_cancelled(pair->token))
+		return;		/* the end of the test */
+	if (ret || !has_ball(pair, me))
+		torture_fail("a wait for a partner returned %ld", ret);
+	torture_delay(&me->rnd, true);
+	atomic_inc(&pair->ball);
+	bgtoken_wake(pair->token);
+	torture_count(RETURNS);
+}
+
+const struct torture_role torture_pair_role = {
+	.name = "pair", .threads = &torture_pairs, .move = pair_move,
+};
+
+int torture_pairs_init(void)
+{
+	int i;
+
+	pairs = kcalloc(torture_pairs / 2, sizeof(*pairs), GFP_KERNEL);
+	if (!pairs)
+		return -ENOMEM;
+	for (i = 0; i < torture_pairs / 2; i++) {
+		pairs[i].token = bgtoken_create(&pairs[i], BGTOKEN_SHARED, GFP_KERNEL);
+		if (IS_ERR(pairs[i].token)) {
+			pairs[i].token = NULL;
+			torture_pairs_exit();
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* Ends the game: whoever waits leaves. */
+void torture_pairs_cancel(void)
+{
+	int i;
+
+	for (i = 0; i < torture_pairs / 2; i++)
+		if (pairs[i].token)
+			bgtoken_cancel(pairs[i].token);
+}
+
+/* Their threads have ended. */
+void torture_pairs_exit(void)
+{
+	int i;
+
+	torture_pairs_cancel();
+	for (i = 0; i < torture_pairs / 2; i++)
+		bgtoken_put(pairs[i].token);
+	kfree(pairs);
+}

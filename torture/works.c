@@ -41,6 +41,7 @@ struct torture_work {
 	atomic_t running;
 	atomic_t taken_back;		/* each uses up one of those */
 	bool requeues;			/* itself, or others queue it, too */
+	bool plain;			/* without a timer: dwork.work is all that is used */
 	bool doomed;			/* token->lock: was pending after a cancel */
 	unsigned int again;		/* how many more times; the function's */
 };
@@ -157,7 +158,7 @@ static void queue(struct torture_work *work, bool mod, unsigned long delay)
 
 	rcu_read_lock();
 	wq = rcu_dereference(work->wq->wq);
-	if (wq && mod) {
+	if (wq && mod && !work->plain) {
 		/* Before queueing it, as it may run at once. */
 		atomic_inc(&work->perhaps);
 		if (bgtoken_mod_delayed_work(wq, &work->dwork, delay)) {
@@ -166,7 +167,8 @@ static void queue(struct torture_work *work, bool mod, unsigned long delay)
 		}
 	} else if (wq) {
 		atomic_inc(&work->queued);
-		if (bgtoken_queue_delayed_work(wq, &work->dwork, delay)) {
+		if (work->plain ? bgtoken_queue_work(wq, &work->dwork.work) :
+				  bgtoken_queue_delayed_work(wq, &work->dwork, delay)) {
 			torture_count(QUEUED);
 		} else {
 			atomic_dec(&work->queued);
@@ -193,6 +195,8 @@ static void work_run(struct bgtoken_work *bgwork)
 		torture_fail("a work begins on a workqueue that is destroyed");
 	atomic_inc(&work->runs);
 	torture_count(RUNS);
+	if (work->plain)
+		torture_count(PLAIN_RUNS);
 	torture_delay(&rnd, true);
 	torture_visit(bgwork->token, &rnd, true);
 	torture_delay(&rnd, true);
@@ -254,11 +258,13 @@ static unsigned long some_delay(struct torture_thread *me)
 static void work_flush(struct torture_thread *me, struct torture_work *work)
 {
 	torture_count(FLUSHED);
-	if (torture_one_in(me, 2)) {
+	if (work->plain || torture_one_in(me, 2)) {
 		bgtoken_flush_work(&work->dwork.work);
-		return;
+		if (!work->plain)	/* it may be on its timer */
+			return;
+	} else {
+		bgtoken_flush_delayed_work(&work->dwork);
 	}
-	bgtoken_flush_delayed_work(&work->dwork);
 	if (!work->requeues && atomic_read(&work->running))
 		torture_fail("a work runs after its flush");
 }
@@ -335,7 +341,11 @@ static struct torture_work *work_create(struct torture_thread *me)
 	if (torture_one_in(me, torture_odds_requeues))
 		work->again = torture_below(me, 4);
 	work->requeues = work->again;
-	bgtoken_delayed_work_init(&work->dwork, target->token, work_run, work_release);
+	work->plain = torture_one_in(me, torture_odds_plain);
+	if (work->plain)
+		bgtoken_work_init(&work->dwork.work, target->token, work_run, work_release);
+	else
+		bgtoken_delayed_work_init(&work->dwork, target->token, work_run, work_release);
 	torture_count(WORKS_MADE);
 	return work;
 }
