@@ -1141,7 +1141,6 @@ EXPORT_SYMBOL_GPL(bgcompile_wait_timeout);
  */
 bool bgcompile_cancel_nested(struct bgcompile *state, unsigned int subclass)
 {
-	struct bgcompile_callback *cb, *next;
 	struct bgcompile_queue *queue;
 	struct bgtoken *token;
 	unsigned long flags;
@@ -1151,13 +1150,14 @@ bool bgcompile_cancel_nested(struct bgcompile *state, unsigned int subclass)
 		return false;
 	bgtoken_cancel_nested(token, subclass);
 
-	/* From here on there is no scope, only other calls by the owner (queue.pml: cancel). */
+	/*
+	 * From here on there is no scope, which the list of callbacks is used in, only other
+	 * calls by the owner (queue.pml: cancel).
+	 */
 	spin_lock_irqsave(&state->lock, flags);
 	queue = state->queue;
 	state->queue = NULL;
 	state->token = NULL;
-	list_for_each_entry_safe(cb, next, &state->callbacks, node)
-		list_del_init(&cb->node);
 	spin_unlock_irqrestore(&state->lock, flags);
 
 	if (queue) {
