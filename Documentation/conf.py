@@ -28,7 +28,7 @@ html_theme_options = {
 
 # The kernel's, and what is opaque.
 nitpick_ignore = [('c:identifier', name) for name in (
-    'bgtoken_wq', 'device', 'list_head', 'poll_table_struct', 'size_t')]
+    'bgcompile_queue', 'bgtoken_wq', 'device', 'list_head', 'poll_table_struct', 'size_t', 'u64')]
 
 
 class Tags(logging.Filter):
