@@ -28,19 +28,20 @@
  * long: UNITS=3 BATCH=2 FAILS=1 CANCELS=2 SHARED=1
  * ends: UNITS=2 BATCH=2 YIELDS=1 CANCELS=1
  *
- * mutant: TASKS_NOT_LOOKED_AT_AGAIN ADDS=2 UNITS=2
- * mutant: STOPS_LATER ADDS=2 UNITS=2 SHARED=1
- * mutant: ADDED_WITHOUT_A_TASK CLOSES=1
- * mutant: ABANDONED_SILENTLY CLOSES=1
- * mutant: FAILS_AFTER_THE_END CLOSES=1
- * mutant: FAILURE_NOT_SETTLED FAILS=1
- * mutant: PUT_BACK_AFTER_A_FAILURE UNITS=3 BATCH=2 FAILS=1
- * mutant: SPARE_FAILS UNITS=3 BATCH=3 NO_ENVS=1
- * mutant: QUEUE_NOT_REFERENCED CANCELS=1
- * mutant: TAKEN_NOT_FREED CANCELS=1
- * mutant: TOLD_OUTSIDE_THE_SCOPE CANCELS=1 CALLBACKS=1
- * mutant: TOLD_BY_ALL SHARED=1 CALLBACKS=1
- * mutant: LOOKS_BEFORE_IT_IS_SEEN WAITS=1
+ * mutant: TASKS_NOT_LOOKED_AT_AGAIN ADDS=2 UNITS=2: (tasks-leaving)>=
+ * mutant: STOPS_LATER ADDS=2 UNITS=2 SHARED=1: (tasks-leaving)>=
+ * mutant: ADDED_WITHOUT_A_TASK CLOSES=1: freed==added
+ * mutant: ABANDONED_SILENTLY CLOSES=1: tasks==0
+ * mutant: FAILS_AFTER_THE_END CLOSES=1: finished&&failed
+ * mutant: FAILURE_NOT_SETTLED FAILS=1: added==0
+ * mutant: PUT_BACK_AFTER_A_FAILURE UNITS=3 BATCH=2 FAILS=1: taken==0
+ * mutant: SPARE_FAILS UNITS=3 BATCH=3 NO_ENVS=1: may_fail
+ * mutant: QUEUE_NOT_REFERENCED CANCELS=1: !(queue_gone)
+ * mutant: TAKEN_NOT_FREED CANCELS=1: freed==added
+ * mutant: TOLD_OUTSIDE_THE_SCOPE CANCELS=1 CALLBACKS=1: !(state_gone)
+ * mutant: TOLD_BY_ALL SHARED=1 CALLBACKS=1: in_callback
+ * mutant: LOOKS_BEFORE_IT_IS_SEEN WAITS=1: invalid end state
+ * endless: YIELDS_FIRST UNITS=2 CANCELS=1: non-progress cycle
  */
 #ifndef ADDS
 #define ADDS	1	/* tasks that each add UNITS units, in one call */
@@ -393,8 +394,12 @@ inline next(may_yield)
 #endif
 	:: !cancelled && queued > 0 ->
 		if
+#ifdef YIELDS_FIRST
+		:: true ->
+#else
 		:: may_yield && yields < YIELDS ->
 			yields++;
+#endif
 			if
 			:: !closing -> pending[me] = true; refs[me]++
 			:: else

@@ -33,6 +33,8 @@
  * long: KIND=PERCPU SCOPES=3 CANCELS=1 PAUSES=1
  * long: KIND=SHARED SCOPES=1 WAITS=1 REFUSES=1 CANCELS=2
  * beyond: KIND=SHARED SCOPES=4 CANCELS=2 PAUSES=1
+ * beyond: KIND=MUTEX SCOPES=4 CANCELS=1
+ * beyond: KIND=PERCPU SCOPES=4 CANCELS=1
  * ends: KIND=MUTEX SCOPES=2 CANCELS=1 PAUSES=1
  * ends: KIND=PERCPU SCOPES=2 CANCELS=1
  * ends: KIND=SHARED SCOPES=2 CANCELS=1 PAUSES=1
@@ -51,6 +53,7 @@
  * mutant: COUNT_THEN_CANCEL KIND=SHARED SCOPES=1 CANCELS=1
  * mutant: CANCEL_DOES_NOT_WAIT KIND=SPIN SCOPES=1 CANCELS=1
  * mutant: CANCEL_LEAVES_THE_LINE KIND=MUTEX SCOPES=1 HOLDS=1 CANCELS=1
+ * mutant: NOT_CLAIMED KIND=SHARED CANCELS=2: got_true==1
  * mutant: SECOND_DOES_NOT_WAIT KIND=SHARED SCOPES=1 CANCELS=2
  * mutant: SLEEPERS_LEFT KIND=SHARED SLEEPS=1 CANCELS=1
  * mutant: WATCHES_TOO_LATE KIND=SHARED SLEEPS=1 CANCELS=1
@@ -66,6 +69,7 @@
  * mutant: PRODUCER_WAKES_NOBODY KIND=SHARED WAITS=1
  * mutant: LOOKUP_TAKES_A_DEAD_ONE KIND=SHARED LOOKUPS=1 CANCELS=1
  * mutant: NO_GRACE_PERIOD KIND=SHARED LOOKUPS=1 CANCELS=1
+ * endless: WAITER_DOES_NOT_SLEEP KIND=SHARED WAITS=1: non-progress cycle
  */
 #define MUTEX	0
 #define SPIN	1
@@ -490,7 +494,9 @@ proctype cancel()
 		first = !claimed;
 #endif
 		cancelled = true;
+#ifndef NOT_CLAIMED
 		claimed = true
+#endif
 	};
 #endif
 	notify();
@@ -609,7 +615,9 @@ proctype wait_event()
 #else
 	   :: d_step { !cancelled -> touch };
 #endif
+#ifndef WAITER_DOES_NOT_SLEEP
 	      (asleep_owner & ME) == 0
+#endif
 	   fi;
 	   d_step { asleep_owner = asleep_owner & ~ME; woken = false }
 	od;

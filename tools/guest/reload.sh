@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Insert the modules, cancel compilation in the middle, leave the edu device with something to
-# compute, if QEMU has it, and remove them at once; inside the virtual machine, again and again.
-# tools/check and tools/check-stock run it.
+# compute, if QEMU has it, torture tokens, where that module was built, and remove them at once;
+# inside the virtual machine, again and again. tools/check and tools/check-stock run it.
 #
 #	ROUNDS	how often (default 20)
 
@@ -21,6 +21,10 @@ compute() {
 	until_so set_up && echo 400000000 >/dev/edu0
 }
 
+# It goes on until it is removed, and then has to agree with itself.
+torture() { insmod /modules/bgtoken_torture.ko seconds=0 steps=0; }
+tortured() { rmmod bgtoken_torture && ! dmesg -c | grep -q 'bgtoken_torture: failure'; }
+
 compiling() { units=$(param bgcompile units) && [ "$units" -gt 0 ]; }
 
 once() {
@@ -29,11 +33,13 @@ once() {
 	done
 	bgfilter cancel -n 500 --rounds 2 >/run/cancel.txt || return 1
 	compute || return 1
+	[ ! -f /modules/bgtoken_torture.ko ] || torture || return 1
 	# Killed in the middle: what it has cancelled is running still, and removal has to wait.
 	bgfilter cancel -n 500 --rounds 1000 >/run/cancel.txt &
 	until_so compiling || return 1
 	kill -9 $!
 	wait $! 2>/dev/null
+	[ ! -f /modules/bgtoken_torture.ko ] || tortured || return 1
 	for module in bgfilter bgedu bgcompile bgtoken; do
 		rmmod $module || return 1
 	done

@@ -22,7 +22,7 @@
 
 /* Of all processes. */
 static struct {
-	_Atomic uint64_t calls;
+	_Atomic uint64_t calls;		/* that the driver may have seen */
 	_Atomic uint64_t well[KINDS];
 	_Atomic uint64_t errors[KINDS][ERRORS];	/* those that it may have */
 	_Atomic uint32_t odd;		/* another error */
@@ -46,7 +46,8 @@ static void usage(FILE *to)
 	      "then; but those of the first process get none, and each of its calls has to come back\n"
 	      "by itself. A device that is not there is waited for.\n"
 	      "\n"
-	      "  -n CALLS      how many at least, all together (100000). It goes on until\n"
+	      "  -n CALLS      how many at least, all together (100000), of those that are not for\n"
+	      "                the kernel alone, as dup() and what has no file. It goes on until\n"
 	      "                each kind of call has succeeded, too\n"
 	      "  -p PROCESSES  at a time (4; 2 to 64)\n"
 	      "  -t THREADS    of each (3; at most 16)\n"
@@ -96,11 +97,18 @@ static bool may_fail_with(const struct kind *kind, int error)
 	return false;
 }
 
+/* Or does the kernel see to it without the driver? */
+static bool is_drivers(unsigned int kind, long got, int error)
+{
+	return kind != DUP && kind != OTHER && (got >= 0 || error != EBADF);
+}
+
 long called(struct fuzzer *me, unsigned int kind, long got)
 {
 	int error = errno;
 
-	counts->calls++;
+	if (is_drivers(kind, got, error))
+		counts->calls++;
 	if (me->calls)
 		++*me->calls;
 	if (got >= 0)
