@@ -935,7 +935,10 @@ EXPORT_SYMBOL_GPL(bgtoken_cancel_nested);
  */
 void bgtoken_pause_nested(struct bgtoken *token, unsigned int subclass)
 {
-	/* As in bgtoken_close() (percpu-against-cancel, scope-against-free) (token.pml: pause). */
+	/*
+	 * As in bgtoken_close() (percpu-against-cancel, scope-against-free, shut-wakes-line)
+	 * (token.pml: pause).
+	 */
 	int word = atomic_fetch_or(BGTOKEN_PAUSED, &token->scopes);
 	u64 waited;
 

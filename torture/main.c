@@ -18,6 +18,8 @@
 /* So many have some 40 works pending at a cancel; fewer may have none. */
 #define RUNS_TO_EXPECT	3000
 #define STATES_TO_EXPECT 100
+/* One signal in 7 of those that threads with compile states got came in a wait. */
+#define ODDS_OF_A_WAIT	10
 
 #define THREADS(_what, _default, _desc)					\
 int torture_##_what = _default;						\
@@ -33,7 +35,10 @@ THREADS(timers, 2, "make timers, arm them and take them off");
 THREADS(waits, 3, "wait for events");
 THREADS(wakes, 1, "wake those, and kill them");
 THREADS(units, 2, "make compile states, and cancel them");
-THREADS(pairs, 2, "wake each other, two by two");
+
+int torture_pairs = 2;
+module_param_named(pairs, torture_pairs, int, 0444);
+MODULE_PARM_DESC(pairs, "pairs of threads that wake each other (default 2; -1: as many as CPUs)");
 
 #define ODDS(_what, _default, _desc)					\
 unsigned int torture_odds_##_what = _default;				\
@@ -105,9 +110,9 @@ DEFINE_PER_CPU(unsigned long[TORTURE_COUNTS], torture_counts);
 
 /* In the order in which they are stopped: only an event or a cancel ends a wait. */
 static const struct torture_role *const roles[] = {
-	&torture_pair_role, &torture_wait_role, &torture_scope_role, &torture_work_role, &torture_timer_role,
-	&torture_pause_role, &torture_unit_role, &torture_queue_role, &torture_wake_role,
-	&torture_cancel_role, &torture_step_role,
+	&torture_pair_role, &torture_wait_role, &torture_scope_role, &torture_work_role,
+	&torture_timer_role, &torture_pause_role, &torture_unit_role, &torture_queue_role,
+	&torture_wake_role, &torture_cancel_role, &torture_step_role,
 };
 
 static struct torture_thread *threads;
@@ -288,18 +293,19 @@ static void look_for_stuck(unsigned long *moves, unsigned int *looks)
 }
 
 /*
- * A pair whose wake-up was lost never moves again, as nobody else wakes it; so at the end each of
- * them has to move once more, however long that takes on a busy machine.
+ * A pair whose wake-up was lost never moves again, as nobody else wakes it; so at the end each
+ * thread has to move once more, for which it has as long as one that is stuck.
  */
 static void look_for_lost_wakes(void)
 {
-	unsigned long looks = stuck ? 10UL * stuck : ULONG_MAX, moves;
+	unsigned long moves, looks;
 	unsigned int i;
 
-	for (i = 0; i < nr_threads; i++) {
+	for (i = 0; stuck && i < nr_threads; i++) {
 		if (threads[i].role != &torture_pair_role)
 			continue;
 		moves = READ_ONCE(threads[i].moves);
+		looks = 10UL * stuck;
 		while (READ_ONCE(threads[i].moves) == moves && looks) {
 			schedule_timeout_uninterruptible(HZ / 10);
 			looks--;
@@ -350,6 +356,12 @@ static void compare(const char *what, enum torture_count is, enum torture_count 
 		torture_fail("%s: %lu of %lu", what, sum(is), sum(should_be));
 }
 
+/* Of so many, each with these odds, there is one: that there is none has odds of e^-30. */
+static bool expect_one(unsigned long tries, unsigned int odds)
+{
+	return odds && tries / odds >= 30;
+}
+
 /* A role that has done nothing has checked nothing. */
 static void look_for_idle(void)
 {
@@ -359,12 +371,11 @@ static void look_for_idle(void)
 	} must[] = {
 		{ &torture_scopes, SCOPES }, { &torture_cancels, CANCELLED_FIRST },
 		{ &torture_pauses, PAUSES }, { &torture_works, RUNS },
-		{ &torture_works, PLAIN_RUNS }, { &torture_works, TAKEN_BACK }, { &torture_works, MODIFIED },
-		{ &torture_works, FLUSHED }, { &torture_works, REQUEUED },
+		{ &torture_works, TAKEN_BACK }, { &torture_works, FLUSHED },
+		{ &torture_works, REQUEUED },
 		{ &torture_works, DROPPED }, { &torture_queues, WQS_DESTROYED },
 		{ &torture_waits, WAITS }, { &torture_wakes, EVENTS },
-		{ &torture_units, UNITS_PUBLISHED }, { &torture_units, OWN_WQS_DESTROYED },
-		{ &torture_pairs, RETURNS },
+		{ &torture_units, UNITS_PUBLISHED }, { &torture_pair_threads, RETURNS },
 	}, steps[] = {
 		{ &torture_scopes, STEPS_INLINE }, { &torture_scopes, STEPS_ENTER },
 		{ &torture_scopes, STEPS_EXIT }, { &torture_cancels, STEPS_CANCEL },
@@ -385,8 +396,17 @@ static void look_for_idle(void)
 		torture_fail("no wait was ended by a signal");
 	if (sum(RUNS) > RUNS_TO_EXPECT && !sum(DOOMED))
 		torture_fail("no work was pending at a cancel");
+	if (expect_one(sum(RUNS), torture_odds_plain) && !sum(PLAIN_RUNS))
+		torture_fail("no work without a timer has run");
+	if (torture_works && torture_odds_plain != 1 && !sum(MODIFIED))
+		torture_fail("no work was modified");
 	if (torture_units > 1 && sum(STATES) > STATES_TO_EXPECT && !sum(HELPS))
 		torture_fail("no compile state was used by two threads");
+	if (expect_one(sum(STATES), torture_odds_own_wq) && !sum(OWN_WQS_DESTROYED))
+		torture_fail("no workqueue was destroyed under a compile state");
+	if (expect_one(sum(EVENTS) * torture_units / max(torture_waits + torture_units, 1),
+		       ODDS_OF_A_WAIT * torture_odds_kills) && !sum(UNIT_KILLS))
+		torture_fail("no wait for a compile state was ended by a signal");
 	if (torture_timers && timers && !sum(FIRED))
 		torture_fail("no timer has fired");
 }
@@ -441,6 +461,16 @@ static int main_run(void *unused)
 	return 0;
 }
 
+/* How many there are to be, where -1 is as many as CPUs. */
+static bool __init count_of(int *threads)
+{
+	if (*threads == -1)
+		*threads = num_online_cpus();
+	if (*threads < 0)
+		pr_err("there cannot be %d threads\n", *threads);
+	return *threads >= 0;
+}
+
 static int __init torture_init(void)
 {
 	unsigned int i;
@@ -451,13 +481,12 @@ static int __init torture_init(void)
 		pr_err("stat_interval and cancels cannot be 0\n");
 		return -EINVAL;
 	}
-	for (i = 0; i < ARRAY_SIZE(roles); i++) {
-		if (*roles[i]->threads == -1)
-			*roles[i]->threads = num_online_cpus();
-		if (*roles[i]->threads < 0)
+	if (!count_of(&torture_pairs))
+		return -EINVAL;
+	torture_pair_threads = 2 * torture_pairs;
+	for (i = 0; i < ARRAY_SIZE(roles); i++)
+		if (!count_of(roles[i]->threads))
 			return -EINVAL;
-	}
-	torture_pairs *= 2;
 	err = torture_targets_init();
 	if (!err)
 		err = torture_pairs_init();

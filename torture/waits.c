@@ -134,6 +134,7 @@ struct torture_pair {
 };
 
 static struct torture_pair *pairs;
+int torture_pair_threads;	/* two for each */
 
 static bool has_ball(struct torture_pair *pair, struct torture_thread *me)
 {
@@ -190,17 +191,17 @@ static void pair_move(struct torture_thread *me)
 }
 
 const struct torture_role torture_pair_role = {
-	.name = "pair", .threads = &torture_pairs, .move = pair_move,
+	.name = "pair", .threads = &torture_pair_threads, .move = pair_move,
 };
 
 int torture_pairs_init(void)
 {
 	int i;
 
-	pairs = kcalloc(torture_pairs / 2, sizeof(*pairs), GFP_KERNEL);
+	pairs = kcalloc(torture_pairs, sizeof(*pairs), GFP_KERNEL);
 	if (!pairs)
 		return -ENOMEM;
-	for (i = 0; i < torture_pairs / 2; i++) {
+	for (i = 0; i < torture_pairs; i++) {
 		pairs[i].token = bgtoken_create(&pairs[i], BGTOKEN_SHARED, GFP_KERNEL);
 		if (IS_ERR(pairs[i].token)) {
 			pairs[i].token = NULL;
@@ -216,7 +217,7 @@ void torture_pairs_cancel(void)
 {
 	int i;
 
-	for (i = 0; i < torture_pairs / 2; i++)
+	for (i = 0; i < torture_pairs; i++)
 		if (pairs[i].token)
 			bgtoken_cancel(pairs[i].token);
 }
@@ -227,7 +228,7 @@ void torture_pairs_exit(void)
 	int i;
 
 	torture_pairs_cancel();
-	for (i = 0; i < torture_pairs / 2; i++)
+	for (i = 0; i < torture_pairs; i++)
 		bgtoken_put(pairs[i].token);
 	kfree(pairs);
 }

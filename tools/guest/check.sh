@@ -152,7 +152,7 @@ unplug() {
 # shellcheck disable=SC2317 # the same
 reload() {
 	remove >&2
-	ROUNDS=$RELOADS sh reload.sh | numbered
+	ROUNDS=$RELOADS TORTURE=1 sh reload.sh | numbered
 	ended=$?
 	if [ "$ended" != 0 ]; then
 		for module in bgedu bgfilter bgcompile bgtoken; do

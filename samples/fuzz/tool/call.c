@@ -128,12 +128,14 @@ void files_init(void)
 		files[i] = -1;
 }
 
-static void keep(int fd, unsigned int place)
+/* Return: whether another was there, which is closed. */
+static bool keep(int fd, unsigned int place)
 {
 	int old = atomic_exchange(&files[place], fd);
 
 	if (old >= 0)
 		close(old);
+	return old >= 0;
 }
 
 static void call_open(struct fuzzer *me, int fd)
@@ -155,8 +157,8 @@ static void call_close(struct fuzzer *me, int fd)
 	(void)fd;
 	if (!one_in(me, 4))
 		return;
-	keep(-1, below(me, FILES));
-	called(me, CLOSE, 0);
+	if (keep(-1, below(me, FILES)))
+		called(me, CLOSE, 0);
 }
 
 static void call_dup(struct fuzzer *me, int fd)

@@ -46,14 +46,14 @@ static void usage(FILE *to)
 	      "then; but those of the first process get none, and each of its calls has to come back\n"
 	      "by itself. A device that is not there is waited for.\n"
 	      "\n"
-	      "  -n CALLS      how many at least, all together (100000), of those that are not for\n"
-	      "                the kernel alone, as dup() and what has no file. It goes on until\n"
-	      "                each kind of call has succeeded, too\n"
+	      "  -n CALLS      how many at least, all together, reach the driver, as dup() and calls\n"
+	      "                of a closed file do not (100000). It goes on until each kind of\n"
+	      "                call has succeeded, too\n"
 	      "  -p PROCESSES  at a time (4; 2 to 64)\n"
 	      "  -t THREADS    of each (3; at most 16)\n"
 	      "  -s SEED       the same calls again, in each thread (default: the time). When\n"
 	      "                they come, and what is in memory by then, is another matter\n"
-	      "  -k N          kill a process after N calls, and after N more, and so on (500)\n"
+	      "  -k N          kill a process after N such calls, and after N more, and so on (500)\n"
 	      "  -r MS         rest up to MS ms after each call (0)\n"
 	      "\n"
 	      "A line every ten seconds says how far it is. Status 0 if no call failed with an\n"
@@ -97,7 +97,7 @@ static bool may_fail_with(const struct kind *kind, int error)
 	return false;
 }
 
-/* Or does the kernel see to it without the driver? */
+/* Does it reach the driver, which the kernel asks only for some of them? */
 static bool is_drivers(unsigned int kind, long got, int error)
 {
 	return kind != DUP && kind != OTHER && (got >= 0 || error != EBADF);
