@@ -935,14 +935,11 @@ EXPORT_SYMBOL_GPL(bgtoken_cancel_nested);
  */
 void bgtoken_pause_nested(struct bgtoken *token, unsigned int subclass)
 {
-	/*
-	 * As in bgtoken_close() (percpu-against-cancel, scope-against-free, shut-wakes-line)
-	 * (token.pml: pause).
-	 */
+	/* As in bgtoken_close() (percpu-against-cancel, scope-against-free, shut-wakes-line). */
 	int word = atomic_fetch_or(BGTOKEN_PAUSED, &token->scopes);
 	u64 waited;
 
-	trace_bgtoken_pause(token);
+	trace_bgtoken_pause(token);	/* (token.pml: pause) */
 	bgtoken_drop_pending(token);
 	waited = bgtoken_wait_scopes(token, word, subclass);
 	trace_bgtoken_pause_done(token, waited);
