@@ -809,7 +809,7 @@ static void bgtoken_wake_pollers(struct bgtoken *token)
 {
 	wait_queue_head_t *pollers = bgtoken_pollers_of(token);
 
-	if (waitqueue_active(pollers))	/* see above */
+	if (waitqueue_active(pollers))	/* see above (wake-against-wait) */
 		wake_up_all(pollers);
 }
 
