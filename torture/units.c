@@ -7,7 +7,8 @@
  * is the env, on which each task has a reference.
  *
  * Most states share a workqueue.  One in a while has its own, which is destroyed while its tasks
- * are at work: after the cancel, or before it, when nobody adds units any more.
+ * are at work: after the cancel, as bgcompile.h wants it, or too early, when nobody adds units any
+ * more: then the state must fail, and whoever waits for it must be told.
  */
 #include <linux/random.h>
 #include <linux/sched/signal.h>

@@ -46,9 +46,9 @@ static void usage(FILE *to)
 	      "then; but those of the first process get none, and each of its calls has to come back\n"
 	      "by itself. A device that is not there is waited for.\n"
 	      "\n"
-	      "  -n CALLS      how many at least, all together, reach the driver, as dup() and calls\n"
-	      "                of a closed file do not (100000). It goes on until each kind of\n"
-	      "                call has succeeded, too\n"
+	      "  -n CALLS      how many at least, all together, that reach the driver (100000): dup()\n"
+	      "                and calls on a closed file do not count. It goes on until each kind\n"
+	      "                of call has succeeded, too\n"
 	      "  -p PROCESSES  at a time (4; 2 to 64)\n"
 	      "  -t THREADS    of each (3; at most 16)\n"
 	      "  -s SEED       the same calls again, in each thread (default: the time). When\n"
@@ -97,7 +97,7 @@ static bool may_fail_with(const struct kind *kind, int error)
 	return false;
 }
 
-/* Does it reach the driver, which the kernel asks only for some of them? */
+/* Does the call reach the driver?  Some the kernel answers by itself. */
 static bool is_drivers(unsigned int kind, long got, int error)
 {
 	return kind != DUP && kind != OTHER && (got >= 0 || error != EBADF);
