@@ -14,9 +14,10 @@
  * and one for each task.  Units are put in and taken out only inside a scope.
  * By the time the last reference is dropped, no scope can begin any more, and
  * whoever drops it frees what is left in the queue: the last task to exit, or a
- * cancel if all tasks have exited before it.  A cancel that finds a task running
- * costs the same for ten units as for ten thousand.  A unit that a task has taken
- * out belongs to the task until it frees the unit or puts it back.
+ * cancel if all tasks have exited before it; never bgcompile_add_units().  A cancel
+ * that finds a task running costs the same for ten units as for ten thousand.  A unit
+ * that a task has taken out belongs to the task until it frees the unit or puts it
+ * back.
  *
  * Tasks
  * =====
@@ -39,7 +40,7 @@
  *		task's, as its work's; a caller's, for the duration of its call
  *	queue	the state's, from bgcompile_init() to bgcompile_cancel(); each
  *		task's, from bgcompile_start() to bgcompile_task_release()
- *	task	the starter's, until the task is started; the workqueue's
+ *	task	the starter's, until the task is started or freed; the workqueue's
  *	env	a task's, from its first scope in a run to the end of that run
  *
  * Batches
@@ -409,7 +410,7 @@ static void bgcompile_fail(struct bgcompile *state, struct bgtoken *token,
 static void bgcompile_task_run(struct bgtoken_work *work);
 static void bgcompile_task_release(struct bgtoken_work *work);
 
-/* Drop the starter's references: tasks not started are freed, the others live on. */
+/* Free tasks that were not started. */
 static void bgcompile_put_tasks(struct list_head *tasks)
 {
 	struct bgcompile_task *task, *next;
@@ -431,20 +432,30 @@ static int bgcompile_alloc_tasks(struct list_head *tasks, unsigned int count,
 			return -ENOMEM;
 		bgtoken_work_init(&task->work, token, bgcompile_task_run,
 				  bgcompile_task_release);
+#ifdef CONFIG_LOCKDEP
+		/* For each place where states are initialised: see bgtoken_work_class(). */
+		lockdep_copy_map(&task->work.work.lockdep_map, __bgtoken_works_map(token));
+#endif
 		list_add_tail(&task->node, tasks);
 	}
 	return 0;
 }
 
-/* Start as many tasks as are missing; 0 if there is then at least one (queue.pml: start_task). */
+/*
+ * Start as many tasks as are missing; 0 if there is then at least one (queue.pml: start_task).
+ * In a scope, so that no put in here is the queue's last.  The put of a task that has already
+ * run may be its last one: under a lock, that is left to the library's workqueue, and so are
+ * the units that it then frees.  Afterwards it could be the caller who frees them, under
+ * whatever locks it holds.
+ */
 static int bgcompile_start(struct bgcompile *state, struct list_head *tasks)
 	__must_hold(&state->lock)
 {
 	struct bgcompile_progress *p = &state->progress;
-	struct bgcompile_task *task;
+	struct bgcompile_task *task, *next;
 
 	lockdep_assert_held(&state->lock);
-	list_for_each_entry(task, tasks, node) {
+	list_for_each_entry_safe(task, next, tasks, node) {
 		if (p->tasks == state->params.max_tasks)
 			break;
 		task->queue = state->queue;
@@ -452,10 +463,15 @@ static int bgcompile_start(struct bgcompile *state, struct list_head *tasks)
 		task->batch = state->params.batch;
 		task->slice_ns = NSEC_PER_MSEC * (state->params.slice_ms +
 						  (u64)STAGGER_MS * p->tasks);
-		if (!bgtoken_queue_work(state->wq, &task->work))
+		if (!bgtoken_queue_work(state->wq, &task->work)) {
+			bgcompile_queue_put(task->queue);
+			task->queue = NULL;
 			break;
+		}
 		task->counted = true;
 		p->tasks++;
+		list_del(&task->node);
+		bgtoken_work_put(&task->work);	/* bgcompile_alloc_tasks() */
 	}
 	if (p->tasks || list_empty(tasks))
 		return 0;
@@ -748,7 +764,6 @@ static void bgcompile_task_run(struct bgtoken_work *work)
 	const struct bgcompile_ops *ops = task->queue->ops;
 	struct bgtoken *token = work->token;
 
-	lock_map_acquire(__bgtoken_works_map(token));
 	task->env = NULL;
 	task->now = ktime_get_ns();
 	task->deadline = task->now + task->slice_ns;
@@ -780,7 +795,6 @@ static void bgcompile_task_run(struct bgtoken_work *work)
 	bgcompile_free_units(ops, &task->doomed);
 	if (task->env)
 		ops->put_env(task->env);	/* taken in bgcompile_begin() */
-	lock_map_release(__bgtoken_works_map(token));
 }
 
 /* In a scope: a task that is still counted will not run again (queue.pml: put_task). */
@@ -1079,6 +1093,8 @@ static long bgcompile_wait_for(struct bgcompile *state, enum bgcompile_event eve
 		left = bgtoken_wait_event_killable_timeout(token,
 							   bgcompile_settled(state, events),
 							   timeout);
+		if (!left && bgtoken_cancelled(token))	/* refused, and no time to wait */
+			left = -ECANCELED;
 		bgtoken_put(token);
 	}
 	bgcompile_progress(state, &progress);

@@ -100,9 +100,10 @@ struct bgcompile_unit {
  * struct bgcompile_ops - operations that a state's owner provides
  * @get_env:	pin what one task's compile steps need, separately from the
  *		owner.  Inside a scope; may sleep.  Returns the env, or NULL or an
- *		ERR_PTR, which fails the state (NULL with -ENOMEM), unless the task
- *		was started only to help others that are still running.  Optional,
- *		together with @put_env; without them the env is NULL.
+ *		ERR_PTR, which fails the state (NULL with -ENOMEM), unless this is the
+ *		first run of a task that was started only to help others, which are
+ *		still running.  Optional, together with @put_env; without them the
+ *		env is NULL.
  * @put_env:	unpin it.  Outside of scopes; the owner may be gone.
  * @compile:	compile a unit.  Outside of scopes; may sleep and take a long time.
  *		May check bgtoken_cancelled(@token) or use bgtoken_sleep() in order
@@ -113,7 +114,9 @@ struct bgcompile_unit {
  *		Returns 0 or a negative errno, as @compile does.
  * @free_unit:	free a unit and whatever is left of its result, published or not.
  *		Called exactly once for each unit added.  Process context, outside
- *		of scopes; the owner may be gone.
+ *		of scopes of this state; the owner may be gone.  By a task or, for units
+ *		that no task has taken, by bgcompile_cancel(), under whatever locks its
+ *		caller holds.
  *
  * All but the first two are mandatory.
  */
@@ -169,6 +172,9 @@ struct bgcompile_params {
  * @events:	mask of BIT(enum bgcompile_event): the events so far
  * @error:	0, or why the state failed
  * @features:	all features that tasks have reported
+ *
+ * After a cancel, nothing is brought up to date: what tasks have, for instance, is what
+ * they had then.
  */
 struct bgcompile_progress {
 	unsigned int total[BGCOMPILE_TIERS];

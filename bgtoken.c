@@ -727,6 +727,8 @@ static noinline void bgtoken_exit_irqs_slow(struct bgtoken *token, unsigned long
 		bgtoken_uncount(token, raw_cpu_ptr(token->live));
 		return;
 	}
+	if (!bgtoken_irqs_off(token))	/* misnamed, and its waiters sleep (exit-wakes-cancel) */
+		smp_mb__after_atomic();
 	ended = bgtoken_exit_slow(token, before, BGTOKEN_IRQS);
 	/*
 	 * For an exit too many, or a scope of another kind, nobody has saved the flags.
@@ -973,7 +975,9 @@ EXPORT_SYMBOL_GPL(bgtoken_resume);
  * bgtoken_wait_event() or poll are woken, and pending timers, including those of delayed
  * works, are deleted.  The owner must stay, as scopes may be live, and bgtoken_cancel()
  * must still be called before it is freed.  Between the two, the caller ends what scopes
- * may be waiting for: it kills URBs, completes fences, wakes its own readers.
+ * may be waiting for: it kills URBs, completes fences, wakes its own readers.  On
+ * PREEMPT_RT, those who wait to enter stay in line until the scopes before them end, so
+ * wait for no such task in between.
  *
  * Context: Any that may take a spinlock_t, even inside a scope of this token.  Does
  * not wait.

@@ -15,7 +15,8 @@
  * The promise: when bgtoken_cancel() returns, no scope on that token is live
  * on any CPU and none can ever begin, so the caller may free the owner at
  * once.  It waits only for the scopes that were live when it was called: never
- * for a work function, a slow step or a grace period.
+ * for a work function, a slow step or a grace period.  (On PREEMPT_RT it also waits
+ * in line for its turn, as those do who enter.)
  *
  * It follows that:
  *
@@ -88,7 +89,9 @@ struct poll_table_struct;
  *			to a common word: for tokens that many CPUs enter all the
  *			time.  Such a token takes four more bytes for each possible
  *			CPU, and a cancel or a pause reads all of them; neither waits
- *			for a grace period.
+ *			for a grace period.  An enter that finds the token refused
+ *			just as it counts itself is waited for like a scope, until it
+ *			has returned.
  *
  * The functions for scopes of a BGTOKEN_SPIN token have names of their own, which end in
  * _irqsave like those of a spinlock_t, so a call site shows whether its scope may sleep.
@@ -476,10 +479,12 @@ void bgtoken_refuse(struct bgtoken *token);
  * bgtoken_cancel() - end all access to the owner
  * @token:	the caller holds a reference
  *
- * Refuses new scopes without waiting, wakes tasks that sleep in bgtoken_sleep(), wait in
- * bgtoken_wait_event() or poll, deletes pending timers, including those of delayed
- * works, and then waits for the live scopes to end.  Permanent.  Calling it inside a scope
- * of the same token is a deadlock, which lockdep reports; see bgtoken_refuse().
+ * Refuses new scopes at once; wakes tasks in bgtoken_sleep(), bgtoken_wait_event() and
+ * poll(); deletes pending timers, including those of delayed works; and then waits for the
+ * live scopes to end.  A work that is queued is dropped: its workqueue puts it without
+ * calling its function.  A function that is running is not waited for.  Permanent.
+ * Calling it inside a scope of the same token is a deadlock, which lockdep reports; see
+ * bgtoken_refuse().
  *
  * Context: Process context; may sleep.  For BGTOKEN_SPIN any that may take a
  * spinlock_t.

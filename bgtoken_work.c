@@ -165,6 +165,15 @@ static bool bgtoken_may_release_here(void)
 	return preemptible() && !rcu_preempt_depth();
 }
 
+/* For lockdep.  The class that INIT_WORK() gives would tie all users of works together. */
+static void bgtoken_work_class(struct bgtoken_work *work, struct lock_class_key *key,
+			       const char *name)
+{
+#ifdef CONFIG_LOCKDEP
+	lockdep_init_map(&work->work.lockdep_map, name, key, 0);
+#endif
+}
+
 static void bgtoken_work_last(struct kref *kref)
 {
 	struct bgtoken_work *work = container_of(kref, struct bgtoken_work, kref);
@@ -172,6 +181,10 @@ static void bgtoken_work_last(struct kref *kref)
 	if (!work->release || bgtoken_may_release_here()) {
 		bgtoken_work_free(kref);
 	} else {
+		static struct lock_class_key key;
+
+		/* What fn does is nothing to those who wait for releases. */
+		bgtoken_work_class(work, &key, "bgtoken_release");
 		atomic_inc(&bgtoken_releases);	/* bgtoken_release_workfn() (work.pml: put) */
 		work->work.func = bgtoken_release_workfn;
 		queue_work(bgtoken_own_wq.wq, &work->work);
@@ -224,10 +237,7 @@ void __bgtoken_work_init(struct bgtoken_work *work, struct bgtoken *token,
 	work->release = release;
 	work->is_timer = false;
 	bgtoken_work_setup(work, token, WARN_ON_ONCE(IS_ERR_OR_NULL(token) || !fn));
-	/* The class that INIT_WORK() gives would tie all users of works together. */
-#ifdef CONFIG_LOCKDEP
-	lockdep_init_map(&work->work.lockdep_map, name, key, 0);
-#endif
+	bgtoken_work_class(work, key, name);
 }
 EXPORT_SYMBOL_GPL(__bgtoken_work_init);
 
@@ -1043,9 +1053,9 @@ static void bgtoken_wq_expedite(struct bgtoken_wq *wq)
  * bgtoken_barrier() - wait for all releases, and for the functions of timers
  *
  * For the exit of a module whose works or timers have release functions, and that has no
- * background workqueue or puts some of them after destroying it.  When this returns, so have
- * the release of each work whose last put came before the call and was made where sleeping
- * is not allowed, and the function of each timer whose token was cancelled before the call.
+ * background workqueue or puts some of them after destroying it.  It waits for the release of
+ * each work whose last put came before the call and was made where sleeping is not allowed,
+ * and for the function of each timer whose token was cancelled before the call.
  * A release that bgtoken_work_put() calls directly is for its caller to wait for; one at the
  * end of a run, for bgtoken_wq_destroy().  If a release cancels a token that has armed
  * timers, or deletes a timer, call this once more for those.

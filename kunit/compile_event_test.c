@@ -619,7 +619,11 @@ static void wait_returns_ecanceled_after_refuse_outside_scopes(struct kunit *tes
 	bgcompile_refuse(mock_state(mock));
 	KUNIT_EXPECT_TRUE(test, mock_waiter_ends(mock, &waiter));
 	KUNIT_EXPECT_EQ(test, waiter.result, -ECANCELED);
+	KUNIT_EXPECT_EQ(test, bgcompile_wait_timeout(mock_state(mock), BGCOMPILE_TOP_FINISHED, 0),
+			(long)-ECANCELED);
 	KUNIT_EXPECT_TRUE(test, mock_cancel(mock));
+	KUNIT_EXPECT_EQ(test, bgcompile_wait_timeout(mock_state(mock), BGCOMPILE_TOP_FINISHED, 0),
+			(long)-ECANCELED);
 	bgcompile_refuse(mock_state(mock));	/* again, and nothing is there */
 	mock_free_owner(mock);
 }
@@ -809,6 +813,22 @@ static void progress_of_a_cancelled_state_can_be_read(struct kunit *test)
 	mock_free_owner(mock);
 }
 
+static void progress_of_a_cancelled_state_stays_as_it_was(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 1, .kind = mock_kind(test));
+	LIST_HEAD(units);
+
+	mock_units(mock, &units, 1, &mock->gate);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, 1));
+	KUNIT_EXPECT_TRUE(test, mock_cancel(mock));
+	test_gate_open(&mock->gate);
+	mock_drain(mock);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 1U);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).compiling, 1U);
+	mock_free_owner(mock);
+}
+
 #define MANY	300
 
 /* Figures of one moment, as they may be while MANY units go through 4 tasks. */
@@ -941,6 +961,8 @@ static struct kunit_case event_cases[] = {
 	KUNIT_CASE_PARAM(progress_does_not_wait_for_a_publish_that_sleeps,
 			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(progress_of_a_cancelled_state_can_be_read,
+			 mock_kind_gen_params),
+	KUNIT_CASE_PARAM(progress_of_a_cancelled_state_stays_as_it_was,
 			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(progress_adds_up_at_all_times_and_reaches_the_total,
 			 mock_kind_gen_params),

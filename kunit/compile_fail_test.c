@@ -447,6 +447,55 @@ static void compile_adding_while_the_workqueue_closes_is_left_to_who_runs(struct
 	KUNIT_EXPECT_TRUE(test, mock_join(mock, &destroyer));
 }
 
+static struct task_struct *freed_by;
+
+static void note_free_unit(struct bgcompile_unit *unit)
+{
+	WRITE_ONCE(freed_by, current);
+	mock_free_unit(unit);
+}
+
+/* The workqueue is destroyed, and drops the task, while the adder tells the event. */
+static void destroy_in_callback(struct mock *mock)
+{
+	struct test_thread destroyer = {};
+
+	if (!mock->wq)			/* told of the failure */
+		return;
+	test_thread_start(mock->test, &destroyer, -1, destroy_fn, mock);
+	KUNIT_EXPECT_TRUE(mock->test, test_thread_asleep(&destroyer));
+	test_gate_open(&mock->gate2);
+	KUNIT_EXPECT_TRUE(mock->test, mock_join(mock, &destroyer));
+}
+
+/* Who adds may hold any lock, also one that free_unit takes. */
+static void compile_units_are_not_freed_by_who_added_them(struct kunit *test)
+{
+	static const struct bgcompile_ops ops = {
+		.get_env = mock_get_env,
+		.put_env = mock_put_env,
+		.compile = mock_compile,
+		.publish = mock_publish,
+		.free_unit = note_free_unit,
+	};
+	struct mock *mock = mock_create_with(test, 1, &ops, .kind = BGTOKEN_SHARED);
+	struct mock_callback *mc = mock_callback(mock);
+	LIST_HEAD(units);
+
+	freed_by = NULL;
+	if (!mock_narrow(mock, WQ_UNBOUND))
+		return;
+	mock_queue_blocker(mock);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate2, 1));
+	mc->hook = destroy_in_callback;
+	KUNIT_EXPECT_EQ(test, bgcompile_add_callback(mock_state(mock), &mc->cb), 0);
+	mock_unit_sized(mock, &units, BGCOMPILE_TOP, 1);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).error, -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->frees), 1);
+	KUNIT_EXPECT_PTR_NE(test, READ_ONCE(freed_by), current);
+}
+
 struct adder {
 	struct mock *mock;
 	struct list_head *units;
@@ -610,6 +659,7 @@ static void compile_units_added_while_all_tasks_run_take_no_memory(struct kunit 
 }
 
 static struct kunit_case fail_cases[] = {
+	KUNIT_CASE(compile_units_are_not_freed_by_who_added_them),
 	KUNIT_CASE_PARAM(compile_adding_while_the_workqueue_closes_is_refused,
 			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_adding_while_the_workqueue_closes_is_left_to_who_runs,

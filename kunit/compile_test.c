@@ -378,6 +378,37 @@ static void compile_may_be_added_to_and_cancelled_under_a_lock_that_steps_take(s
 	test_expect_no_lockdep_report(test);
 }
 
+static DEFINE_MUTEX(flushed_under);
+
+static void take_flushed_under(struct mock *mock)
+{
+	mutex_lock(&flushed_under);
+	mutex_unlock(&flushed_under);
+}
+
+/* What the tasks of another state take is nothing to those who wait for this one's. */
+static void compile_tasks_may_be_waited_for_under_a_lock_that_others_take(struct kunit *test)
+{
+	struct mock *mock;
+	LIST_HEAD(units);
+
+	test_need_lockdep(test);
+	mock = mock_create(test, 1, .kind = BGTOKEN_MUTEX);
+	mock_unit(mock, &units)->compile_hook = take_flushed_under;
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	mock_end(test);
+
+	mock = mock_create(test, 1, .kind = BGTOKEN_SHARED);
+	mock_unit(mock, &units);
+	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	mutex_lock(&flushed_under);
+	bgtoken_wq_flush(mock->wq);
+	mutex_unlock(&flushed_under);
+	test_expect_no_lockdep_report(test);
+}
+
 static void compile_may_be_cancelled_inside_a_scope_of_another_state(struct kunit *test)
 {
 	struct mock *other = mock_create(test, 1, .kind = mock_kind(test));
@@ -1570,6 +1601,7 @@ static struct kunit_case compile_cases[] = {
 			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_may_be_added_to_and_cancelled_under_a_lock_that_steps_take,
 			 mock_kind_gen_params),
+	KUNIT_CASE(compile_tasks_may_be_waited_for_under_a_lock_that_others_take),
 	KUNIT_CASE_PARAM(compile_may_be_cancelled_inside_a_scope_of_another_state,
 			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_frees_each_of_a_thousand_units_once,

@@ -871,6 +871,10 @@ static void token_crowd_is_refused_by_refuse_while_the_scope_goes_on(struct kuni
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT)) {
 		expect_crowd_leaves(test, crowd);
 		KUNIT_EXPECT_FALSE(test, test_thread_returned(&t->holder));
+	} else {		/* they wait for a lock */
+		KUNIT_EXPECT_TRUE(test, test_until(bgtoken_cancelled(t->token)));
+		for (n = 0; n < crowd; n++)
+			KUNIT_EXPECT_TRUE(test, test_blocked_at(t->token, &t->threads[n]));
 	}
 	/* Before KUnit makes the thread for the exit. */
 	test_gate_open(&t->outside);

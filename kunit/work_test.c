@@ -671,6 +671,31 @@ static void work_may_be_queued_and_cancelled_under_a_lock_that_it_takes(struct k
 	test_expect_no_lockdep_report(test);
 }
 
+static void body_barrier(struct item *item)
+{
+	bgtoken_barrier();
+}
+
+/* Its function is of another work of the same init, and no release waits for it. */
+static void work_may_wait_for_the_releases_of_works_like_itself(struct kunit *test)
+{
+	struct work_test *t = test->priv;
+	struct item *item;
+
+	test_need_lockdep(test);
+	item = new_item(test, NULL);
+	preempt_disable();
+	put(item);		/* left to the library's workqueue */
+	preempt_enable();
+	bgtoken_barrier();
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+	item = new_item(test, body_barrier);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	put(item);
+	KUNIT_EXPECT_TRUE(test, test_gate_wait(&t->released, 2));
+	test_expect_no_lockdep_report(test);
+}
+
 /* Queued twice, and again */
 
 static void work_queued_twice_is_refused_and_runs_once(struct kunit *test)
@@ -2165,6 +2190,7 @@ static struct kunit_case work_test_cases[] = {
 	KIND_CASE(work_may_be_put_after_its_owner_was_freed),
 	KIND_CASE(work_that_sleeps_is_woken_by_cancel_and_drained),
 	KIND_CASE(work_may_be_queued_and_cancelled_under_a_lock_that_it_takes),
+	KUNIT_CASE(work_may_wait_for_the_releases_of_works_like_itself),
 	KUNIT_CASE(work_queued_twice_is_refused_and_runs_once),
 	KUNIT_CASE(works_that_are_pending_are_counted),
 	KUNIT_CASE(work_queued_while_it_runs_runs_again),

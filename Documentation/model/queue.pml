@@ -38,6 +38,7 @@
  * mutant: PUT_BACK_AFTER_A_FAILURE UNITS=3 BATCH=2 FAILS=1: taken==0
  * mutant: SPARE_FAILS UNITS=3 BATCH=3 NO_ENVS=1: may_fail
  * mutant: QUEUE_NOT_REFERENCED CANCELS=1: !(queue_gone)
+ * mutant: STARTER_KEEPS_ITS_REFERENCE CLOSES=1: !(has_queue[one])
  * mutant: TAKEN_NOT_FREED CANCELS=1: freed==added
  * mutant: TOLD_OUTSIDE_THE_SCOPE CANCELS=1 CALLBACKS=1: !(state_gone)
  * mutant: TOLD_BY_ALL SHARED=1 CALLBACKS=1: in_callback
@@ -244,16 +245,20 @@ inline start_task(t)
 	if
 	:: tasks < TASKS ->
 		assert(!queue_gone);
-		has_queue[t] = true;
-#ifndef QUEUE_NOT_REFERENCED
-		queue_refs++;
-#endif
 		if
 		:: !cancelled && !closing ->	/* else bgtoken_queue_work() refuses it */
+			has_queue[t] = true;
+#ifndef QUEUE_NOT_REFERENCED
+			queue_refs++;
+#endif
 			pending[t] = true;
-			refs[t]++;
 			counted[t] = true;
-			tasks++
+			tasks++;
+#ifdef STARTER_KEEPS_ITS_REFERENCE
+			refs[t]++
+#else
+			t = NONE	/* the starter's is put, and the worker's is left */
+#endif
 		:: else
 		fi
 	:: else
@@ -370,12 +375,13 @@ proctype add()
 	   fi
 	od;
 out:
+	/* Units are not freed here: their adder may hold any lock. */
 	if
-	:: one != NONE -> put_task(one)
+	:: one != NONE -> assert(!has_queue[one]); put_task(one)
 	:: else
 	fi;
 	if
-	:: two != NONE -> put_task(two)
+	:: two != NONE -> assert(!has_queue[two]); put_task(two)
 	:: else
 	fi;
 	users--
