@@ -80,6 +80,10 @@ static unsigned int delays = 16;
 module_param(delays, uint, 0444);
 MODULE_PARM_DESC(delays, "one step in this many is delayed (default 16; 0: none)");
 
+static unsigned int hold_ms;
+module_param(hold_ms, uint, 0444);
+MODULE_PARM_DESC(hold_ms, "ms for which a thread leaves a token paused, or refused before its cancel, at least (default 0)");
+
 static unsigned int stuck = 600;
 module_param(stuck, uint, 0444);
 MODULE_PARM_DESC(stuck, "seconds without a move after which a thread is stuck (default 600; 0: never)");
@@ -164,6 +168,13 @@ void torture_delay(struct rnd_state *rnd, bool may_sleep)
 		cond_resched();
 	else
 		udelay(1 + r * r / 4);
+}
+
+void torture_hold(struct torture_thread *me)
+{
+	torture_delay(&me->rnd, true);
+	if (hold_ms)
+		msleep(hold_ms);
 }
 
 /* Threads */

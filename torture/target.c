@@ -240,7 +240,7 @@ static void cancel_move(struct torture_thread *me)
 		if (torture_one_in(me, 2)) {
 			bgtoken_refuse(old->token);
 			torture_count(REFUSES);
-			torture_delay(&me->rnd, true);
+			torture_hold(me);
 		}
 		torture_cancel(old);
 		torture_target_put(old);
@@ -288,7 +288,7 @@ void torture_pause(struct torture_target *target, struct torture_thread *me,
 
 static void wait_and_queue(struct torture_thread *me, struct bgtoken *token)
 {
-	torture_delay(&me->rnd, true);
+	torture_hold(me);
 	torture_expect_refusal(me, token);
 }
 

@@ -98,6 +98,8 @@ u32 torture_below(struct torture_thread *me, u32 n);
 bool torture_one_in(struct torture_thread *me, u32 n);
 /* Spins for a moment, most often not at all; sleeps now and then, if that is allowed. */
 void torture_delay(struct rnd_state *rnd, bool may_sleep);
+/* Sleeps for as long as somebody wants to look at what a token is now. */
+void torture_hold(struct torture_thread *me);
 struct task_struct *torture_victim(struct torture_thread *me);
 
 /* target.c */

@@ -78,9 +78,9 @@ if [ -n "$edu" ]; then
 	check "and no more when its last file is closed" until_so not_of_edu
 	rmmod bgedu
 fi
-# Tokens that are paused or refused all the time, if not for long.
+# Tokens that are paused or refused, for longer than a look at them takes.
 shows() { tokens | grep -q "^ *[0-9]* [a-z]* *$1 "; }
-insmod /modules/bgtoken_torture.ko seconds=0 steps=0 preempts=0 pauses=4
+insmod /modules/bgtoken_torture.ko seconds=0 steps=0 preempts=0 pauses=4 odds_guests=2 hold_ms=1000
 for word in paused refused; do
 	check "a token is shown as $word" until_so shows $word
 done
