@@ -122,8 +122,13 @@ static bool bgedu_handle(struct bgedu *edu)
 	/* Ignore a late one, for what the device was doing before it was reset. */
 	if (events & EDU_IRQ_FACTORIAL && edu->computing &&
 	    !(bgedu_read(edu, EDU_STATUS) & EDU_STATUS_COMPUTING)) {
+		u32 result = bgedu_read(edu, EDU_FACTORIAL);
+
+		/* No factorial: it was just pulled out.  The job is left to the remove. */
+		if (PCI_POSSIBLE_ERROR(result))
+			return true;
 		edu->stats.done++;
-		bgedu_finish(edu, bgedu_first(edu), 0, bgedu_read(edu, EDU_FACTORIAL));
+		bgedu_finish(edu, bgedu_first(edu), 0, result);
 		bgedu_start(edu);
 	}
 	return true;
@@ -215,6 +220,12 @@ static int bgedu_resume(struct device *dev)
 	bgtoken_resume(edu->token);
 	bgtoken_queue_work(bgedu_wq, edu->setup);
 	return 0;
+}
+
+/* For good.  With kexec, what the device still wrote would be in the next kernel's memory. */
+static void bgedu_shutdown(struct pci_dev *pdev)
+{
+	bgedu_suspend(&pdev->dev);
 }
 
 static const struct dev_pm_ops bgedu_pm = {
@@ -327,6 +338,7 @@ static struct pci_driver bgedu_driver = {
 	.id_table	= bgedu_devices,
 	.probe		= bgedu_probe,
 	.remove		= bgedu_remove_timed,	/* bgedu_remove(): see usual.c */
+	.shutdown	= bgedu_shutdown,
 	.driver.pm	= pm_ptr(&bgedu_pm),
 };
 

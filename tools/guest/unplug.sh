@@ -85,6 +85,20 @@ checks_go_on() (
 	exit $status
 )
 
+# While it computes something that takes about a second. Had it gone on by itself, that would have
+# been when the factorial's time is over.
+shut_down() {
+	read -r timeout_ms </sys/module/bgedu/parameters/timeout_ms
+	exec 3<>/dev/edu0
+	echo 1000000000 >&3
+	had_setups=$(did setups)
+	insmod /modules/bgedu_shutdown.ko wait_ms=$((timeout_ms * 3)) && rmmod bgedu_shutdown &&
+		until_so set_up_again
+	set -- $?
+	exec 3>&-
+	return "$1"
+}
+
 # did WHAT: how often, since it was plugged in; nothing while it is not there.
 did() { bgedu-load -S 2>/dev/null | sed -n "s/.*$1 \([0-9]*\).*/\1/p"; }
 
@@ -150,6 +164,7 @@ way() {
 	else
 		echo "# the machine is not suspended: see can_suspend in lib.sh"
 	fi
+	check "shut down, it is kept off the memory, and it goes on after a resume, $2" shut_down
 	had_refusals=$(refusals)
 	# shellcheck disable=SC2086 # options
 	bgedu-load -n "$USERS" -s 500 -g $LOAD &
