@@ -125,9 +125,12 @@ static void token_conn_event(struct bgtoken_wq *wq, struct bgtoken *token)
 	struct token_event *event = NULL;
 
 	scoped_bgtoken_irqsave(token, struct token_conn *, conn) {
-		event = list_first_entry(&conn->spare, struct token_event, node);
-		list_del(&event->node);
+		event = list_first_entry_or_null(&conn->spare, struct token_event, node);
+		if (event)
+			list_del(&event->node);
 	}
+	if (!event)			/* it is closed, or none is spare */
+		return;
 	bgtoken_work_init(&event->work, token, token_event_fn, token_event_release);
 	bgtoken_queue_work(wq, &event->work);
 	bgtoken_work_put(&event->work);
@@ -157,11 +160,14 @@ static int after(void)
 	dropped = 0;
 	token_conn_event(wq, token);
 	pattern_await(&handling);
-	token_conn_event(wq, token);
-	bgtoken_put(token);			/* the works have theirs */
+	for (i = 0; i < POOL; i++)		/* for the last one, none is spare */
+		token_conn_event(wq, token);
 	pattern_open(&handling);
+	bgtoken_wq_flush(wq);
+	token_conn_event(wq, token);		/* it is closed */
+	bgtoken_put(token);
 	bgtoken_wq_destroy(wq);
-	pattern_expect(handled == 1 && dropped == 1);
+	pattern_expect(handled == 1 && dropped == POOL - 1);
 	return 0;
 }
 

@@ -8,6 +8,9 @@
  * found by: lock_cancel
  * before: the last close destroys the workqueue under a lock that its works take
  * after: bgtoken_cancel() under that lock; the workqueue is the module's
+ *
+ * The destruction would have waited until all writes are done.  A cancel drops those that
+ * are queued, and one that has begun may write after the close: here that is fine.
  */
 #include <linux/kref.h>
 #include <linux/mutex.h>

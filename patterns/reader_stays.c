@@ -78,7 +78,9 @@ static bool meter_turn(struct bgtoken *token)
 	scoped_bgtoken(token, struct token_meter *, meter) {
 		mine = !meter->busy;
 		meter->busy = true;
-		if (!mine)
+		if (mine)
+			meter->replied = false;		/* that was the last reader's */
+		else
 			complete(&waiting.reached);
 	}
 	return mine;
@@ -114,6 +116,15 @@ static long token_meter_read(struct bgtoken *token)
 	return left > 0 ? value : left ?: -ETIMEDOUT;
 }
 
+static void token_meter_reply(struct bgtoken *token, int value)
+{
+	scoped_bgtoken(token, struct token_meter *, meter) {
+		meter->value = value;
+		meter->replied = true;
+	}
+	bgtoken_wake(token);
+}
+
 static struct bgtoken *file;		/* has a reference, while it is open */
 static long result;
 
@@ -129,14 +140,24 @@ static int disconnect_while(bool busy)
 {
 	struct workqueue_struct *wq = alloc_workqueue("pattern", WQ_UNBOUND, 0);
 	struct token_meter *meter = kzalloc(sizeof(*meter), GFP_KERNEL);
+	int value;
 
 	if (!wq || !meter)
 		return -ENOMEM;
-	meter->busy = busy;
 	meter->token = bgtoken_create(meter, BGTOKEN_MUTEX, GFP_KERNEL);
 	if (IS_ERR(meter->token))
 		return -ENOMEM;
 	file = bgtoken_get(meter->token);
+	for (value = 1; value <= 2; value++) {		/* each reader gets a reply of its own */
+		reinit_completion(&waiting.reached);
+		queue_work(wq, &token_read);
+		pattern_expect(wait_for_completion_timeout(&waiting.reached, READ_TIMEOUT));
+		token_meter_reply(file, value);
+		flush_work(&token_read);
+		pattern_expect(result == value);
+	}
+	meter->busy = busy;
+	reinit_completion(&waiting.reached);
 	queue_work(wq, &token_read);
 	pattern_await(&waiting);
 	bgtoken_cancel(meter->token);		/* disconnect */
