@@ -11,7 +11,7 @@
 set -u
 
 : "${SUITES:=}" "${ROUNDS:=3}" "${PREFIX:=}"
-export SUITES ROUNDS SAMPLES=bgfilter_badinput BULK=0
+export SUITES ROUNDS SAMPLES="bgfilter_badinput bgtoken_state" BULK=0
 gcov=/sys/kernel/debug/gcov
 status=0
 

@@ -276,16 +276,19 @@ outlast() {
 # shellcheck disable=SC2034
 BG_VM=(setpriv --pdeathsig TERM -- "$BG_ROOT/tools/vm")
 
-# run_vm FILE ARG...: tools/vm with these. What the command prints is in FILE, and printed. A
-# machine that the emulator failed says nothing of what is tested, and is started again; FILE
-# is of the last one. Three in a row are no accident.
+# run_vm [--sed SCRIPT] FILE ARG...: tools/vm with these. What the command prints is in FILE, and
+# printed, edited by SCRIPT. (Not by a pipe from here: all of this would be a shell of its own then,
+# which the caller's end does not end.) A machine that the emulator failed says nothing of what is
+# tested, and is started again; FILE is of the last one. Three in a row are no accident.
 run_vm() {
-	local file=$1 try status
-	shift
+	local script='' file try status
 
+	[ "$1" != --sed ] || { script=$2; shift 2; }
+	file=$1
+	shift
 	for try in 1 2 3; do
 		status=0
-		"${BG_VM[@]}" "$@" | tee -i -- "$file" || status=$?
+		"${BG_VM[@]}" "$@" | tee -i -p -- "$file" | sed -u "$script" || status=$?
 		{ [ $status = "$BG_EXIT_EMULATOR" ] && [ $try -lt 3 ]; } || break
 		say "the emulator failed: again, try $((try + 1)) of 3"
 	done

@@ -31,10 +31,10 @@ make_tree() {
 	cp -al -- "$source" "$new" 2>/dev/null || {
 		rm -rf -- "$new"
 		cp -a -- "$source" "$new"
-	}
-	tree_lines "$source" "$new"
-	mkdir -- "$new/$BG_IN_TREE"
-	mv -T -- "$new" "$home/tree"
+	} &&
+		tree_lines "$source" "$new" &&
+		mkdir -- "$new/$BG_IN_TREE" &&
+		mv -T -- "$new" "$home/tree"
 }
 
 # sync: copies rather than links, so that a file is newer here when another
