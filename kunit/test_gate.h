@@ -655,14 +655,14 @@ static inline bool test_call_in(enum test_context context,
 	return true;
 }
 
-static inline void test_call_raise_softirq(void *arg)
+static inline void test_call_raise_tasklet(struct irq_work *irq_work)
 {
-	struct test_call *call = arg;
+	struct test_call *call = container_of(irq_work, struct test_call, irq_work);
 
 	tasklet_schedule(&call->tasklet);
 }
 
-static inline void test_call_raise_hardirq(void *arg)
+static inline void test_call_raise(void *arg)
 {
 	struct test_call *call = arg;
 
@@ -695,9 +695,10 @@ static inline bool test_call_on(int cpu, enum test_context context,
 	if (!call)
 		return false;
 	tasklet_setup(&call->tasklet, test_call_tasklet);
-	called = !smp_call_function_single(cpu, context == TEST_SOFTIRQ ?
-					   test_call_raise_softirq :
-					   test_call_raise_hardirq, call, true);
+	/* Not from the IPI itself: PREEMPT_RT warns of one to an idle CPU that raises a softirq. */
+	if (context == TEST_SOFTIRQ)
+		call->irq_work = IRQ_WORK_INIT(test_call_raise_tasklet);
+	called = !smp_call_function_single(cpu, test_call_raise, call, true);
 	if (called)
 		wait_for_completion(&call->done);
 	tasklet_kill(&call->tasklet);
