@@ -1110,6 +1110,43 @@ static void compile_max_tasks_is_reached_and_never_exceeded(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock->most_inside), 4);
 }
 
+struct held_adder {
+	struct test_thread thread;
+	struct mock *mock;
+	struct list_head units;
+};
+
+static void held_adder_fn(void *arg)
+{
+	struct held_adder *adder = arg;
+
+	KUNIT_EXPECT_EQ(adder->mock->test, mock_add(adder->mock, &adder->units), 0);
+}
+
+/* Each adder has allocated the task that it saw missing, and then waits for the scope. */
+static void compile_two_that_add_at_once_do_not_exceed_max_tasks(struct kunit *test)
+{
+	struct mock *mock = mock_create(test, 2, .kind = BGTOKEN_MUTEX, .max_tasks = 1);
+	struct held_adder adders[2] = {};
+	int i;
+
+	KUNIT_ASSERT_PTR_EQ(test, bgtoken_enter(mock->token), mock_state(mock));
+	for (i = 0; i < ARRAY_SIZE(adders); i++) {
+		adders[i].mock = mock;
+		INIT_LIST_HEAD(&adders[i].units);
+		mock_units(mock, &adders[i].units, 1, &mock->gate);
+		test_thread_start(test, &adders[i].thread, -1, held_adder_fn, &adders[i]);
+		KUNIT_EXPECT_TRUE(test, test_thread_asleep(&adders[i].thread));
+	}
+	bgtoken_exit(mock->token);
+	for (i = 0; i < ARRAY_SIZE(adders); i++)
+		KUNIT_EXPECT_TRUE(test, mock_join(mock, &adders[i].thread));
+	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 1U);
+	test_gate_open(&mock->gate);
+	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));
+	KUNIT_EXPECT_EQ(test, test_gate_count(&mock->publishes), 2);
+}
+
 static void compile_as_many_tasks_run_as_there_are_cpus_by_default(struct kunit *test)
 {
 	struct mock *mock = mock_create(test, 64, .kind = mock_kind(test));
@@ -1653,6 +1690,7 @@ static struct kunit_case compile_cases[] = {
 			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_max_tasks_is_reached_and_never_exceeded,
 			 mock_kind_gen_params),
+	KUNIT_CASE(compile_two_that_add_at_once_do_not_exceed_max_tasks),
 	KUNIT_CASE_PARAM(compile_as_many_tasks_run_as_there_are_cpus_by_default,
 			 mock_kind_gen_params),
 	KUNIT_CASE_PARAM(compile_adding_starts_the_tasks_that_are_missing,

@@ -318,6 +318,25 @@ static void put_under_a_spinlock_releases_elsewhere(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE(test, READ_ONCE(t->releaser), current);
 }
 
+/* With nothing that counts as a lock: only the flag says that one may not sleep. */
+static void put_with_interrupts_off_releases_elsewhere(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+	unsigned long flags;
+
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		kunit_skip(test, "no spinlock_t may be taken there");
+	item = new_item(test, NULL);
+	local_irq_save(flags);
+	put(item);
+	local_irq_restore(flags);
+	bgtoken_barrier();
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->wrong_context), 0);
+	KUNIT_EXPECT_PTR_NE(test, READ_ONCE(t->releaser), current);
+}
+
 static void put_in_an_rcu_section_releases_elsewhere(struct kunit *test)
 {
 	struct requeue_test *t = test->priv;
@@ -1777,6 +1796,7 @@ static struct kunit_case requeue_test_cases[] = {
 	CONTEXT_CASE(put_in_any_context_releases_in_process_context),
 	KUNIT_CASE(put_where_one_may_sleep_releases_at_once),
 	KUNIT_CASE(put_under_a_spinlock_releases_elsewhere),
+	KUNIT_CASE(put_with_interrupts_off_releases_elsewhere),
 	KUNIT_CASE(put_in_an_rcu_section_releases_elsewhere),
 	CONTEXT_CASE(work_may_be_made_queued_and_put_in_any_context),
 	CONTEXT_CASE(work_without_release_is_freed),
