@@ -1183,7 +1183,7 @@ static inline bool bgtoken_timer_cancel(struct bgtoken_timer *timer)
 
 /**
  * bgtoken_timer_put() - drop a reference on a timer
- * @timer:	the timer
+ * @timer:	the timer; may be NULL
  *
  * As bgtoken_work_put().
  *

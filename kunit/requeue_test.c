@@ -293,6 +293,15 @@ static void put_in_any_context_releases_in_process_context(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->wrong_context), 0);
 }
 
+static void put_of_null_does_nothing(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+
+	bgtoken_work_put(NULL);
+	bgtoken_timer_put(NULL);
+	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 0);
+}
+
 static void put_where_one_may_sleep_releases_at_once(struct kunit *test)
 {
 	struct requeue_test *t = test->priv;
@@ -1794,6 +1803,7 @@ KUNIT_ARRAY_PARAM(drain_wq, drain_wqs, wq_desc);
 
 static struct kunit_case requeue_test_cases[] = {
 	CONTEXT_CASE(put_in_any_context_releases_in_process_context),
+	KUNIT_CASE(put_of_null_does_nothing),
 	KUNIT_CASE(put_where_one_may_sleep_releases_at_once),
 	KUNIT_CASE(put_under_a_spinlock_releases_elsewhere),
 	KUNIT_CASE(put_with_interrupts_off_releases_elsewhere),

@@ -371,6 +371,40 @@ static void trace_tells_the_life_of_a_token(struct kunit *test)
 	expect_no_more(test, &reader);
 }
 
+/* What is told of a site is what the library has remembered of it. */
+static void trace_tells_sites_that_are_close_apart(struct kunit *test)
+{
+	int first = __LINE__ + 4, second = __LINE__ + 5;
+	const gfp_t gfp = GFP_KERNEL;
+	struct kunit *other = test;
+	struct bgtoken *tokens[] = {
+		bgtoken_create(test, BGTOKEN_SHARED, gfp),
+		bgtoken_create(test, BGTOKEN_SPIN, gfp), bgtoken_create(other, BGTOKEN_SPIN, gfp),
+	};
+	const struct { const char *kind, *name; int line; } sites[] = {
+		{ "shared", "test", first }, { "spin", "test", second },
+		{ "spin", "other", second },
+	};
+	struct reader reader;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(tokens); i++) {
+		u64 id;
+
+		if (IS_ERR(tokens[i])) {
+			KUNIT_FAIL(test, "no memory");
+			continue;
+		}
+		id = tokens[i]->id;
+		bgtoken_cancel(tokens[i]);
+		bgtoken_put(tokens[i]);
+		reader = read_of_token("bgtoken_create", id);
+		expect_event(test, &reader, "bgtoken_create",
+			     "token=%llu owner=%p kind=%s name=bgtoken:%s site=bgtoken_trace_test:trace_test.c:%d",
+			     id, test, sites[i].kind, sites[i].name, sites[i].line);
+	}
+}
+
 /* Cases: works */
 
 struct trace_scope {
@@ -1059,6 +1093,7 @@ KUNIT_ARRAY_PARAM(test_kind, test_kinds, test_kind_desc);
 static struct kunit_case trace_test_cases[] = {
 	KUNIT_CASE(trace_every_event_there_is_has_a_case),
 	KUNIT_CASE_PARAM(trace_tells_the_life_of_a_token, test_kind_gen_params),
+	KUNIT_CASE(trace_tells_sites_that_are_close_apart),
 	KUNIT_CASE(trace_tells_for_how_long_a_cancel_has_waited),
 	KUNIT_CASE(trace_tells_the_way_of_a_work),
 	KUNIT_CASE(trace_tells_the_way_of_a_timer),
