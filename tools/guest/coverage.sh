@@ -6,17 +6,19 @@
 #
 #	SUITES	as for check.sh
 #	ROUNDS	as for demo.sh
+#	TORTURE	how many seconds of torture
 #	PREFIX	the folder that the modules were built in
 
 set -u
 
-: "${SUITES:=}" "${ROUNDS:=3}" "${PREFIX:=}"
+: "${SUITES:=}" "${ROUNDS:=3}" "${TORTURE:=60}" "${PREFIX:=}"
 export SUITES ROUNDS SAMPLES="bgfilter_badinput bgtoken_state" BULK=0
 gcov=/sys/kernel/debug/gcov
 status=0
 
 sh check.sh || status=1
 sh demo.sh || status=1
+SECONDS_=$TORTURE CPUS=$(nproc) sh torture.sh || status=1
 
 # The kernel keeps the counts of modules that are gone. The sizes of these files
 # are 0 until they are read.
