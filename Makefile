@@ -112,6 +112,7 @@ help:
 	@echo '  REPEAT= LOAD=   check, check-...: number of runs, and of busy loops beside them'
 	@echo '  AT_ONCE=  check, check-... with REPEAT=; patterns, conversions: machines at a time'
 	@echo '  ROUNDS=   demo-unplug, patterns, conversions, reload: how often'
+	@echo '  SAMPLE=   patterns: one in how many of the bugs is run (default 1: all)'
 	@echo '  CALLS=    fuzz: how many (default 1000000)'
 	@echo '  DEBUG=1   demo-unplug: on a kernel with KASAN, lockdep, kmemleak, which must find nothing'
 	@echo '  MINUTES=  torture: how long (default 1)'
@@ -158,7 +159,7 @@ demo-unplug:
 
 .PHONY: patterns
 patterns:
-	@+tools/patterns --rounds $(or $(ROUNDS),1000)
+	@+tools/patterns --rounds $(or $(ROUNDS),1000) --sample $(or $(SAMPLE),1)
 
 .PHONY: conversions
 conversions:
