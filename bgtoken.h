@@ -1191,6 +1191,7 @@ static inline bool bgtoken_timer_cancel(struct bgtoken_timer *timer)
  */
 static inline void bgtoken_timer_put(struct bgtoken_timer *timer)
 {
+	static_assert(!offsetof(struct bgtoken_timer, dwork.work));	/* of NULL, NULL */
 	bgtoken_work_put(&timer->dwork.work);
 }
 

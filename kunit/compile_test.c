@@ -1130,17 +1130,22 @@ static void compile_two_that_add_at_once_do_not_exceed_max_tasks(struct kunit *t
 	struct held_adder adders[2] = {};
 	int i;
 
-	KUNIT_ASSERT_PTR_EQ(test, bgtoken_enter(mock->token), mock_state(mock));
 	for (i = 0; i < ARRAY_SIZE(adders); i++) {
 		adders[i].mock = mock;
 		INIT_LIST_HEAD(&adders[i].units);
 		mock_units(mock, &adders[i].units, 1, &mock->gate);
-		test_thread_start(test, &adders[i].thread, -1, held_adder_fn, &adders[i]);
+		test_thread_create(test, &adders[i].thread, -1);
+	}
+	KUNIT_EXPECT_PTR_EQ(test, bgtoken_enter(mock->token), (void *)mock_state(mock));
+	for (i = 0; i < ARRAY_SIZE(adders); i++) {
+		test_thread_run(&adders[i].thread, held_adder_fn, &adders[i]);
 		KUNIT_EXPECT_TRUE(test, test_thread_asleep(&adders[i].thread));
 	}
 	bgtoken_exit(mock->token);
-	for (i = 0; i < ARRAY_SIZE(adders); i++)
+	for (i = 0; i < ARRAY_SIZE(adders); i++) {
 		KUNIT_EXPECT_TRUE(test, mock_join(mock, &adders[i].thread));
+		KUNIT_EXPECT_EQ(test, mock_free_list(&adders[i].units), 0U);
+	}
 	KUNIT_EXPECT_EQ(test, mock_progress(mock).tasks, 1U);
 	test_gate_open(&mock->gate);
 	KUNIT_EXPECT_TRUE(test, mock_finished(mock, BGCOMPILE_TOP_FINISHED));

@@ -405,6 +405,27 @@ static void trace_tells_sites_that_are_close_apart(struct kunit *test)
 	}
 }
 
+/* The exit that the closing of a token waits for takes another path than the rest. */
+static void trace_tells_the_exit_from_a_refused_token(struct kunit *test)
+{
+	struct bgtoken *token = test_token_create(test, test_kind_of(test));
+	struct reader reader;
+	unsigned long flags;
+	u64 id;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	id = token->id;
+	if (test_enter(token, &flags)) {
+		bgtoken_refuse(token);
+		test_exit(token, flags);
+	}
+	bgtoken_cancel(token);
+	bgtoken_put(token);
+	reader = read_of_token("bgtoken_exit", id);
+	expect_event(test, &reader, "bgtoken_exit", "token=%llu", id);
+	expect_no_more(test, &reader);
+}
+
 /* Cases: works */
 
 struct trace_scope {
@@ -1094,6 +1115,7 @@ static struct kunit_case trace_test_cases[] = {
 	KUNIT_CASE(trace_every_event_there_is_has_a_case),
 	KUNIT_CASE_PARAM(trace_tells_the_life_of_a_token, test_kind_gen_params),
 	KUNIT_CASE(trace_tells_sites_that_are_close_apart),
+	KUNIT_CASE_PARAM(trace_tells_the_exit_from_a_refused_token, test_kind_gen_params),
 	KUNIT_CASE(trace_tells_for_how_long_a_cancel_has_waited),
 	KUNIT_CASE(trace_tells_the_way_of_a_work),
 	KUNIT_CASE(trace_tells_the_way_of_a_timer),
