@@ -206,7 +206,8 @@ struct lockdep_map *__bgtoken_works_map(struct bgtoken *token);
  *
  * Each place in the source that creates tokens has its own lockdep classes, one for each
  * kind that it creates, up to 256 places; any beyond that are not checked, and a warning
- * is printed.  The token may outlive the module that created it.
+ * is printed.  A known fault: lockdep then reports BGTOKEN_SPIN scopes of those in atomic
+ * context, though nothing is wrong.  The token may outlive the module that created it.
  *
  * Context: Any that @_gfp allows.  Never waits for a scope.
  * Return: A token with one reference, which is the caller's;
