@@ -408,9 +408,9 @@ static void bgtoken_line_lock(struct bgtoken *token, unsigned int subclass)
 	__no_context_analysis
 {
 	if (bgtoken_kind(token) == BGTOKEN_MUTEX) {
-		mutex_lock_nested(&token->mutex, subclass);
+		mutex_lock_nested(&token->mutex, __bgtoken_subclass(token, subclass));
 	} else if (bgtoken_kind(token) == BGTOKEN_SPIN) {
-		spin_lock_nested(&token->spin, subclass);
+		spin_lock_nested(&token->spin, __bgtoken_subclass(token, subclass));
 		__release(&token->spin);
 	}
 }
@@ -518,7 +518,7 @@ static void *bgtoken_enter_line(struct bgtoken *token, unsigned int subclass, in
 		return bgtoken_no_scope(token, false);
 	if (bgtoken_misnamed(token, irqs))
 		return bgtoken_no_scope(token, true);
-	mutex_acquire(&token->dep_map, subclass, 0, ip);
+	mutex_acquire(&token->dep_map, __bgtoken_subclass(token, subclass), 0, ip);
 	if (atomic_read(&token->scopes) & BGTOKEN_LIVE)
 		lock_contended(&token->dep_map, ip);
 	if (!bgtoken_stand_in_line(token, subclass)) {
@@ -534,7 +534,7 @@ static void *bgtoken_enter_line(struct bgtoken *token, unsigned int subclass, in
 static void *bgtoken_enter_share(struct bgtoken *token, unsigned int subclass,
 				 unsigned long ip)
 {
-	rwsem_acquire_read(&token->dep_map, subclass, 1, ip);
+	rwsem_acquire_read(&token->dep_map, __bgtoken_subclass(token, subclass), 1, ip);
 	if (!bgtoken_share(token)) {
 		lock_release(&token->dep_map, ip);
 		return bgtoken_no_scope(token, false);
@@ -575,7 +575,7 @@ static __always_inline void *bgtoken_enter_percpu(struct bgtoken *token, unsigne
 {
 	atomic_t *live = raw_cpu_ptr(token->live);	/* any would do, this one is near */
 
-	rwsem_acquire_read(&token->dep_map, subclass, 1, ip);
+	rwsem_acquire_read(&token->dep_map, __bgtoken_subclass(token, subclass), 1, ip);
 	/*
 	 * Fully ordered; pairs with bgtoken_close() (percpu-against-cancel).  atomic_inc() and
 	 * a barrier are one instruction less on x86, and one barrier more on arm64.
@@ -830,7 +830,7 @@ static bool bgtoken_begin_wait(struct bgtoken *token, unsigned int subclass)
 		might_sleep();
 	if (irqs_off)
 		local_irq_save(flags);
-	mutex_acquire(&token->dep_map, subclass, 0, _RET_IP_);
+	mutex_acquire(&token->dep_map, __bgtoken_subclass(token, subclass), 0, _RET_IP_);
 	if (irqs_off) {
 		lock_release(&token->dep_map, _RET_IP_);
 		local_irq_restore(flags);

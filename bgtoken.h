@@ -206,8 +206,7 @@ struct lockdep_map *__bgtoken_works_map(struct bgtoken *token);
  *
  * Each place in the source that creates tokens has its own lockdep classes, one for each
  * kind that it creates, up to 256 places; any beyond that are not checked, and a warning
- * is printed.  A known fault: lockdep then reports BGTOKEN_SPIN scopes of those in atomic
- * context, though nothing is wrong.  The token may outlive the module that created it.
+ * is printed.  The token may outlive the module that created it.
  *
  * Context: Any that @_gfp allows.  Never waits for a scope.
  * Return: A token with one reference, which is the caller's;
@@ -285,6 +284,21 @@ static __always_inline bool __bgtoken_parallel(const struct bgtoken *token)
 	return bgtoken_kind(token) == BGTOKEN_SHARED || bgtoken_kind(token) == BGTOKEN_PERCPU;
 }
 
+/*
+ * The subclass to tell lockdep.  Tokens that it does not check share a key with other locks,
+ * and whoever takes a subclass of that first decides for all whether it may be taken in atomic
+ * context.  So BGTOKEN_SPIN has one to itself, which callers of the others must not get.
+ */
+static __always_inline unsigned int __bgtoken_subclass(const struct bgtoken *token,
+						       unsigned int subclass)
+{
+#ifdef CONFIG_LOCKDEP
+	if (token->dep_map.key == &__lockdep_no_validate__)
+		return bgtoken_kind(token) == BGTOKEN_SPIN ? MAX_LOCKDEP_SUBCLASSES - 1 : 0;
+#endif
+	return subclass;
+}
+
 void *__bgtoken_enter_slow(struct bgtoken *token, unsigned int subclass);
 void __bgtoken_exit_slow(struct bgtoken *token, int before);
 void *__bgtoken_enter_irqsave_slow(struct bgtoken *token, unsigned int subclass,
@@ -309,6 +323,7 @@ static __always_inline bool __bgtoken_try_enter(struct bgtoken *token,
 	/* Acquire: what the previous scope did comes before (next-in-line). */
 	if (unlikely(!atomic_try_cmpxchg_acquire(&token->scopes, &idle, idle + 1)))
 		return false;
+	subclass = __bgtoken_subclass(token, subclass);
 	/* To lockdep, this trylocks an rwsem for reading, or locks a mutex or spinlock. */
 	if (IS_ENABLED(CONFIG_LOCKDEP) && __bgtoken_parallel(token)) {
 		rwsem_acquire_read(&token->dep_map, subclass, 1, _THIS_IP_);

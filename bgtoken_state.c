@@ -135,7 +135,7 @@ static void bgtoken_set_class(struct bgtoken *token)
 	struct lock_class_key *scope = &place->scope[kind];
 	struct lock_class_key *line = &place->line_key[kind];
 
-	if (place == &bgtoken_nowhere) {
+	if (place == &bgtoken_nowhere) {	/* see __bgtoken_subclass() */
 		scope = &__lockdep_no_validate__;
 		line = &__lockdep_no_validate__;
 	}

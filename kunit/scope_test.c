@@ -300,11 +300,11 @@ static void scopes_nest_on_tokens_of_two_classes(struct kunit *test)
 	expect_scope_over(test);
 }
 
-static void *enter_nested(struct bgtoken *token, unsigned long *flags)
+static void *enter_nested(struct bgtoken *token, unsigned long *flags, unsigned int subclass)
 {
 	if (bgtoken_kind(token) == BGTOKEN_SPIN)
-		return bgtoken_enter_irqsave_nested(token, *flags, SINGLE_DEPTH_NESTING);
-	return bgtoken_enter_nested(token, SINGLE_DEPTH_NESTING);
+		return bgtoken_enter_irqsave_nested(token, *flags, subclass);
+	return bgtoken_enter_nested(token, subclass);
 }
 
 static void scopes_nest_on_tokens_of_one_class(struct kunit *test)
@@ -314,7 +314,7 @@ static void scopes_nest_on_tokens_of_one_class(struct kunit *test)
 	bool both = false;
 
 	if (test_enter(t->token, &flags)) {
-		if (enter_nested(t->sibling, &inner)) {
+		if (enter_nested(t->sibling, &inner, SINGLE_DEPTH_NESTING)) {
 			both = true;
 			test_exit(t->sibling, inner);
 		}
@@ -431,6 +431,56 @@ static void scope_may_cancel_a_token_that_is_always_inside(struct kunit *test)
 		bodies += bgtoken_cancel(t->other);
 	KUNIT_EXPECT_EQ(test, bodies, 2);
 	test_expect_no_lockdep_report(test);
+}
+
+static void enter_briefly(void *arg)
+{
+	struct bgtoken *token = arg;
+	unsigned long flags;
+
+	if (test_enter(token, &flags))
+		test_exit(token, flags);
+}
+
+/*
+ * Tokens of sites that are not told apart share a key with other locks, and lockdep does not
+ * check them; it still tells which may be taken in atomic context.  This runs for MUTEX first.
+ */
+static void scopes_on_tokens_of_unknown_sites_are_not_checked(struct kunit *test)
+{
+	struct scope_test *t = test->priv;
+	struct bgtoken_site unknown = { "unknown", "unknown.c", 0, UINT_MAX };
+	struct bgtoken *one = __bgtoken_create(t->owner, t->kind, GFP_KERNEL, &unknown);
+	struct bgtoken *two = __bgtoken_create(t->owner, t->kind, GFP_KERNEL, &unknown);
+	unsigned int subclass, entered = 0;
+	unsigned long flags;
+	bool cancelled = false;
+
+	if (IS_ERR(one) || IS_ERR(two)) {
+		KUNIT_FAIL(test, "no memory");
+		goto put;
+	}
+	test_scope(one, struct test_owner *, owner)
+		for (subclass = 0; subclass < MAX_LOCKDEP_SUBCLASSES; subclass++)
+			if (enter_nested(two, &flags, subclass)) {
+				entered++;
+				test_exit(two, flags);
+			}
+	test_scope(two, struct test_owner *, owner)
+		enter_briefly(one);
+	if (t->kind != BGTOKEN_MUTEX) {
+		KUNIT_EXPECT_TRUE(test, test_call_in(TEST_SOFTIRQ, enter_briefly, one));
+		KUNIT_EXPECT_TRUE(test, test_call_in(TEST_HARDIRQ, enter_briefly, one));
+	}
+	test_scope(one, struct test_owner *, owner)
+		cancelled = bgtoken_cancel_nested(two, MAX_LOCKDEP_SUBCLASSES - 1);
+	KUNIT_EXPECT_EQ(test, entered, MAX_LOCKDEP_SUBCLASSES);
+	KUNIT_EXPECT_TRUE(test, cancelled);
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(one));
+	test_expect_no_lockdep_report(test);
+put:
+	bgtoken_put(one);
+	bgtoken_put(two);
 }
 
 /* Overlap */
@@ -1362,6 +1412,7 @@ static struct kunit_case scope_test_cases[] = {
 			 parallel_kind_gen_params),
 	KIND_CASE(scope_may_begin_and_be_waited_for_under_a_lock),
 	KIND_CASE(scope_may_cancel_a_token_that_is_always_inside),
+	KIND_CASE(scopes_on_tokens_of_unknown_sites_are_not_checked),
 	KUNIT_CASE_PARAM(scope_that_waits_is_told_of_as_contention,
 			 exclusive_kind_gen_params),
 	KIND_CASE(cancel_that_waits_is_told_of_as_contention),

@@ -33,6 +33,7 @@ accepted() {
 	accept bgtoken_state.c MACRO_ARG_REUSE '^#define (for_each_shelved_token|BGTOKEN_WARN_ONCE)\('
 	# Sites beyond those that are told apart.
 	accept bgtoken_state.c LOCKDEP '&__lockdep_no_validate__'
+	accept bgtoken.h LOCKDEP '&__lockdep_no_validate__'
 	# Declarations; what is used twice is a name, not a value.
 	accept live.h MACRO_ARG_REUSE '^#define (LIVE_COUNTER|___LIVE_COUNTER)\('
 	# The head of a loop.
