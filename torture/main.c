@@ -88,6 +88,10 @@ static unsigned int stuck = 600;
 module_param(stuck, uint, 0444);
 MODULE_PARM_DESC(stuck, "seconds without a move after which a thread is stuck (default 600; 0: never)");
 
+unsigned short torture_sites;
+module_param_named(sites, torture_sites, ushort, 0444);
+MODULE_PARM_DESC(sites, "creation sites to use up first, for as long as bgtoken is inserted; tokens that stand in slots are then created at one more (default 0)");
+
 module_param_array_named(kinds, torture_kinds, bool, NULL, 0444);
 MODULE_PARM_DESC(kinds, "which kinds of token: mutex, shared, spin, percpu (default Y,Y,Y,Y)");
 

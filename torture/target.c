@@ -21,6 +21,7 @@ struct torture_owner {
 	struct torture_target *target;	/* a reference */
 };
 
+static struct bgtoken_site site = { "torture", KBUILD_MODNAME ":sites" };
 static struct torture_target __rcu *slots[SLOTS];
 static DEFINE_SPINLOCK(slots_lock);	/* for writing to them */
 
@@ -62,7 +63,8 @@ static struct torture_target *target_create(struct torture_thread *me)
 	int i;
 
 	if (target && owner)
-		token = bgtoken_create(owner, kind, GFP_KERNEL);
+		token = torture_sites ? __bgtoken_create(owner, kind, GFP_KERNEL, &site) :
+					bgtoken_create(owner, kind, GFP_KERNEL);
 	if (IS_ERR(token)) {
 		kfree(target);
 		kfree(owner);
@@ -307,13 +309,29 @@ const struct torture_role torture_pause_role = {
 	.name = "pause", .threads = &torture_pauses, .move = pause_move,
 };
 
+/* Create a token at each of torture_sites sites; the targets use the next one. */
+static int use_sites(void)
+{
+	struct bgtoken *token;
+
+	while (site.line < torture_sites) {
+		token = __bgtoken_create(&site, BGTOKEN_SPIN, GFP_KERNEL, &site);
+		if (IS_ERR(token))
+			return PTR_ERR(token);
+		bgtoken_put(token);
+		site.line++;
+		site.place = 0;
+	}
+	return 0;
+}
+
 int torture_targets_init(void)
 {
 	int kind;
 
 	for (kind = 0; kind < BGTOKEN_KINDS; kind++)
 		if (torture_kinds[kind])
-			return 0;
+			return use_sites();
 	return -EINVAL;
 }
 

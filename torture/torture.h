@@ -88,6 +88,7 @@ extern const struct torture_role torture_scope_role, torture_cancel_role,
 extern int torture_scopes, torture_cancels, torture_pauses, torture_works,
 	torture_queues, torture_timers, torture_waits, torture_units, torture_wakes, torture_pairs,
 	torture_pair_threads, torture_steps;
+extern unsigned short torture_sites;
 extern unsigned int torture_odds_guests, torture_odds_empty, torture_odds_kills,
 	torture_odds_flushes, torture_odds_mods, torture_odds_never, torture_odds_requeues,
 	torture_odds_shared, torture_odds_unarmed, torture_odds_bad_units,

@@ -134,8 +134,15 @@ numbered() {
 	END { print "1.." n; exit !all }'
 }
 
+# It uses up the creation sites, which bgtoken knows until it is removed.
 # shellcheck disable=SC2317 # the same
-state() { sh state.sh | numbered; }
+state() {
+	sh state.sh | numbered
+	ended=$?
+	remove >&2
+	insert >&2
+	return "$ended"
+}
 
 # shellcheck disable=SC2317 # the same
 failures() { sh failures.sh | numbered; }

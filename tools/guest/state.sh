@@ -77,6 +77,8 @@ if [ -n "$edu" ]; then
 	exec 6>&-
 	check "and no more when its last file is closed" until_so not_of_edu
 	rmmod bgedu
+else
+	check "there is a device" false
 fi
 # Tokens that are paused or refused, for longer than a look at them takes.
 shows() { tokens | grep -q "^ *[0-9]* [a-z]* *$1 "; }
@@ -85,4 +87,12 @@ for word in paused refused; do
 	check "a token is shown as $word" until_so shows $word
 done
 check "the test that made these tokens can be removed" rmmod bgtoken_torture
+
+# More creation sites than there is room for, until bgtoken is removed.
+unknown() { tokens | grep -q '(unknown):0$'; }
+logged() { dmesg | grep -q 'bgtoken: only the first [0-9]* creation sites are told apart$'; }
+insmod /modules/bgtoken_torture.ko seconds=0 sites=1000
+check "tokens created beyond the last known site are shown" until_so unknown
+check "the log says that there are too many sites" until_so logged
+check "torture with such tokens can be removed" rmmod bgtoken_torture
 [ $failed = 0 ] && echo "all of it held"
