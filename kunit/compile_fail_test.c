@@ -556,8 +556,8 @@ static void compile_init_without_memory_leaves_nothing(struct kunit *test)
 	int nth, err, failures = 0;
 	bool failed = true;
 
-	if (!test_failslab_begin(&setting))
-		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
+	test_need_failslab(test);
+	test_failslab_begin(&setting);
 	for (nth = 1; failed && nth < TEST_MAX_SITES; nth++) {
 		test_fail_alloc(nth);
 		err = mock_state_init(&state, mock->wq, &mock_ops, &params);
@@ -588,8 +588,8 @@ static bool add_without_memory(struct kunit *test, int nth, int *failures)
 	bool failed;
 	int i, err;
 
-	if (!test_failslab_begin(&setting))
-		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
+	test_need_failslab(test);
+	test_failslab_begin(&setting);
 	mock_units(mock, &units, ADDED, &mock->gate);
 	for (i = 0; i < ADDED; i++)
 		mock->plans[i].added = true;
@@ -638,9 +638,7 @@ static void compile_units_added_while_all_tasks_run_take_no_memory(struct kunit 
 	bool failed;
 	int err;
 
-	if (!test_failslab_begin(&setting))
-		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
-	test_failslab_end(&setting);
+	test_need_failslab(test);
 	mock_units(mock, &units, ADDED, &mock->gate);
 	KUNIT_EXPECT_EQ(test, mock_add(mock, &units), 0);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&mock->gate, TASKS));

@@ -419,8 +419,8 @@ static void foo_that_cannot_start_leaves_nothing(struct kunit *test)
 	struct test_failslab failslab;
 	int err;
 
-	if (!test_failslab_begin(&failslab))
-		kunit_skip(test, "needs failslab");
+	test_need_failslab(test);
+	test_failslab_begin(&failslab);
 	KUNIT_EXPECT_NOT_NULL(test, devres_open_group(dev, NULL, GFP_KERNEL));
 	WRITE_ONCE(fail_start, true);
 	err = foo_probe(dev);

@@ -130,8 +130,9 @@ static void test_begun_exit(struct kunit_suite *suite)
 /* The case stays on the first CPU, and uses the second for what is held. */
 static void test_begun_need(struct kunit *test)
 {
-	if (!begun.probed_run || !begun.probed_timer || !begun.probed_start)
-		kunit_skip(test, "needs the kernel's trace events of works and timers");
+	if (!IS_ENABLED(CONFIG_TRACEPOINTS))
+		kunit_skip(test, "needs CONFIG_TRACEPOINTS");
+	KUNIT_ASSERT_TRUE(test, begun.probed_run && begun.probed_timer && begun.probed_start);
 	test_own_cpu(test, 1);
 }
 
@@ -224,8 +225,9 @@ static bool test_begun_end(void)
 
 static void test_free_need(struct kunit *test)
 {
-	if (!begun.probed_free)
-		kunit_skip(test, "needs the kernel's trace event of kfree()");
+	if (!IS_ENABLED(CONFIG_TRACEPOINTS))
+		kunit_skip(test, "needs CONFIG_TRACEPOINTS");
+	KUNIT_ASSERT_TRUE(test, begun.probed_free);
 }
 
 /* Before it can be; nothing else is there meanwhile. */

@@ -735,25 +735,36 @@ static inline void *test_failslab_knob(const char *name)
 }
 
 /**
+ * test_need_failslab() - begin a case that calls test_failslab_begin()
+ * @test:	is skipped if this kernel was built without what that needs, and fails
+ *		if it was built with it and there is none
+ *
+ * Context: Process context, before anything was started.
+ */
+static inline void test_need_failslab(struct kunit *test)
+{
+	if (!IS_ENABLED(CONFIG_FAILSLAB) || !IS_ENABLED(CONFIG_FAULT_INJECTION_DEBUG_FS))
+		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
+	KUNIT_ASSERT_NOT_NULL(test, test_failslab_knob("ignore-gfp-wait"));
+	KUNIT_ASSERT_NOT_NULL(test, test_failslab_knob("verbose"));
+}
+
+/**
  * test_failslab_begin() - let test_fail_alloc() fail allocations that may sleep
  * @s:		for test_failslab_end()
  *
  * As echo N > ignore-gfp-wait; echo 0 > verbose, in debugfs/failslab, would.
  *
- * Context: Process context; may sleep.
- * Return: True if this kernel can do it.
+ * Context: Process context, after test_need_failslab(); may sleep.
  */
-static inline bool test_failslab_begin(struct test_failslab *s)
+static inline void test_failslab_begin(struct test_failslab *s)
 {
 	s->ignore_sleeping = test_failslab_knob("ignore-gfp-wait");
 	s->verbose = test_failslab_knob("verbose");
-	if (!s->ignore_sleeping || !s->verbose)
-		return false;
 	s->was_ignoring = *s->ignore_sleeping;
 	s->was_verbose = *s->verbose;
 	WRITE_ONCE(*s->ignore_sleeping, false);
 	WRITE_ONCE(*s->verbose, 0);
-	return true;
 }
 
 /**
@@ -812,18 +823,17 @@ static inline bool test_fail_stop(void)
  */
 #define test_managed_without_memory(_test, _dev, _call, _least)		\
 do {									\
-	/* Without an owner: 6.1 runs suites before their module is in sysfs. */ \
-	struct device *_dev = __root_device_register("bgtoken_test_device", NULL); \
+	struct device *_dev;						\
 	struct test_failslab __failslab;				\
 	int __nth, __failures = 0;					\
 	bool __failed = true;						\
 	long __err;							\
 									\
+	test_need_failslab(_test);					\
+	/* Without an owner: 6.1 runs suites before their module is in sysfs. */ \
+	_dev = __root_device_register("bgtoken_test_device", NULL);	\
 	KUNIT_ASSERT_FALSE(_test, IS_ERR(_dev));			\
-	if (!test_failslab_begin(&__failslab)) {			\
-		root_device_unregister(_dev);				\
-		kunit_skip(_test, "needs CONFIG_FAILSLAB and its debugfs"); \
-	}								\
+	test_failslab_begin(&__failslab);				\
 	for (__nth = 1; __failed && __nth < TEST_MAX_SITES; __nth++) {	\
 		test_fail_alloc(__nth);					\
 		__err = PTR_ERR_OR_ZERO(_call);				\

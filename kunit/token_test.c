@@ -393,6 +393,21 @@ static void token_refuses_an_unknown_kind(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PTR_ERR(token), (long)-EINVAL);
 }
 
+static void token_reference_ends_with_its_block(struct kunit *test)
+{
+	struct token_test *t = test->priv;
+	struct bgtoken *token = test_token_create(t->owner, t->kind);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	{
+		struct bgtoken *held __free(bgtoken_put) = bgtoken_get(token);
+
+		KUNIT_EXPECT_EQ(test, kref_read(&held->kref), 2U);
+	}
+	KUNIT_EXPECT_EQ(test, kref_read(&token->kref), 1U);
+	bgtoken_put(token);
+}
+
 static void token_create_without_memory_is_enomem(struct kunit *test)
 {
 	struct token_test *t = test->priv;
@@ -400,14 +415,14 @@ static void token_create_without_memory_is_enomem(struct kunit *test)
 	struct bgtoken *token;
 	bool failed;
 
+	if (!IS_ENABLED(CONFIG_FAILSLAB))
+		kunit_skip(test, "needs CONFIG_FAILSLAB");
 	test_fail_alloc(1);
 	token = bgtoken_create(t->owner, kind, GFP_NOWAIT | __GFP_NOWARN);
 	failed = test_fail_stop();
-	if (!failed) {
-		bgtoken_put(token);
-		kunit_skip(test, "needs failslab");
-	}
-	KUNIT_EXPECT_EQ(test, PTR_ERR(token), (long)-ENOMEM);
+	KUNIT_EXPECT_TRUE(test, failed);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(token), (long)-ENOMEM);
+	bgtoken_put(token);
 }
 
 #define MOST_TOKENS	65536	/* 256 kB of counters for each CPU */
@@ -1490,6 +1505,7 @@ static struct kunit_case token_test_cases[] = {
 	KUNIT_CASE(token_put_lets_null_and_errors_pass),
 	KIND_CASE(token_refuses_a_null_owner),
 	KUNIT_CASE(token_refuses_an_unknown_kind),
+	KIND_CASE(token_reference_ends_with_its_block),
 	KIND_CASE(token_create_without_memory_is_enomem),
 	KUNIT_CASE(token_create_without_percpu_memory_is_enomem),
 	KIND_CASE(token_has_an_id_that_is_not_used_again),

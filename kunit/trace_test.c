@@ -451,10 +451,18 @@ static void trace_canceller(void *arg)
 	bgtoken_cancel(scope->token);
 }
 
-static void trace_tells_for_how_long_a_cancel_has_waited(struct kunit *test)
+static void trace_pauser(void *arg)
+{
+	struct trace_scope *scope = arg;
+
+	bgtoken_pause(scope->token);
+}
+
+/* By @close, which makes the event @done. */
+static void expect_wait_told(struct kunit *test, void (*close)(void *arg), const char *done)
 {
 	struct trace_scope *scope = kzalloc(sizeof(*scope), GFP_KERNEL);
-	struct test_thread holder = {}, canceller = {};
+	struct test_thread holder = {}, closer = {};
 	struct reader reader;
 	u64 waited = 0, id;
 
@@ -469,18 +477,28 @@ static void trace_tells_for_how_long_a_cancel_has_waited(struct kunit *test)
 	id = scope->token->id;
 	test_thread_start(test, &holder, -1, trace_holder, scope);
 	KUNIT_EXPECT_TRUE(test, test_gate_wait(&scope->inside, 1));
-	test_thread_start(test, &canceller, -1, trace_canceller, scope);
-	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&canceller));
+	test_thread_start(test, &closer, -1, close, scope);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&closer));
 	msleep(20);
 	test_gate_open(&scope->inside);
-	KUNIT_EXPECT_TRUE(test, test_thread_join(&canceller));
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&closer));
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&holder));
-	reader = read_of_token("bgtoken_cancel_done", id);
+	reader = read_of_token(done, id);
 	if (read_next(&reader))
 		sscanf(strstr(read_next(&reader)->text, "waited=") ?: "", "waited=%llu", &waited);
 	KUNIT_EXPECT_GE(test, waited, 10 * NSEC_PER_MSEC);
 	bgtoken_put(scope->token);
 	kfree(scope);
+}
+
+static void trace_tells_for_how_long_a_cancel_has_waited(struct kunit *test)
+{
+	expect_wait_told(test, trace_canceller, "bgtoken_cancel_done");
+}
+
+static void trace_tells_for_how_long_a_pause_has_waited(struct kunit *test)
+{
+	expect_wait_told(test, trace_pauser, "bgtoken_pause_done");
 }
 
 struct trace_work {
@@ -1117,6 +1135,7 @@ static struct kunit_case trace_test_cases[] = {
 	KUNIT_CASE(trace_tells_sites_that_are_close_apart),
 	KUNIT_CASE_PARAM(trace_tells_the_exit_from_a_refused_token, test_kind_gen_params),
 	KUNIT_CASE(trace_tells_for_how_long_a_cancel_has_waited),
+	KUNIT_CASE(trace_tells_for_how_long_a_pause_has_waited),
 	KUNIT_CASE(trace_tells_the_way_of_a_work),
 	KUNIT_CASE(trace_tells_the_way_of_a_timer),
 	KUNIT_CASE(trace_work_is_refused_from_the_event_of_a_pause_on),

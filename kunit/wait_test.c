@@ -659,15 +659,14 @@ static void token_is_put_when_a_device_unbinds(struct kunit *test)
 static void token_get_for_a_device_without_memory_keeps_nothing(struct kunit *test)
 {
 	struct wait_test *t = test->priv;
-	struct device *dev = __root_device_register("bgtoken_wait_device", NULL);
 	struct test_failslab failslab;
+	struct device *dev;
 	int err;
 
+	test_need_failslab(test);
+	dev = __root_device_register("bgtoken_wait_device", NULL);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
-	if (!test_failslab_begin(&failslab)) {
-		root_device_unregister(dev);
-		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
-	}
+	test_failslab_begin(&failslab);
 	test_fail_alloc(1);
 	err = devm_bgtoken_get(dev, t->token);
 	test_fail_stop();

@@ -1911,8 +1911,8 @@ static void wq_create_without_memory_is_enomem(struct kunit *test)
 	int nth, failures = 0;
 	bool failed = true;
 
-	if (!test_failslab_begin(&failslab))
-		kunit_skip(test, "needs CONFIG_FAILSLAB and its debugfs");
+	test_need_failslab(test);
+	test_failslab_begin(&failslab);
 	for (nth = 1; failed && nth < TEST_MAX_SITES; nth++) {
 		test_fail_alloc(nth);
 		wq = bgtoken_wq_create("bgtoken_test", WQ_UNBOUND, 0);
