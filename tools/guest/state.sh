@@ -83,9 +83,12 @@ fi
 # Tokens that are paused or refused, for longer than a look at them takes.
 shows() { tokens | grep -q "^ *[0-9]* [a-z]* *$1 "; }
 insmod /modules/bgtoken_torture.ko seconds=0 steps=0 preempts=0 pauses=4 odds_guests=2 hold_ms=1000
+some() { [ "$(total "$1")" -gt 0 ]; }
 for word in paused refused; do
 	check "a token is shown as $word" until_so shows $word
 done
+check "the totals have tokens that are paused" until_so some tokens_paused
+check "and some that are refused or cancelled" until_so some tokens_cancelled
 check "the test that made these tokens can be removed" rmmod bgtoken_torture
 
 # More creation sites than there is room for, until bgtoken is removed.
