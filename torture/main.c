@@ -377,6 +377,45 @@ static bool expect_one(unsigned long tries, unsigned int odds)
 	return odds && tries / odds >= 30;
 }
 
+static unsigned int nr_kinds(void)
+{
+	unsigned int kind, n = 0;
+
+	for (kind = 0; kind < BGTOKEN_KINDS; kind++)
+		n += torture_kinds[kind];
+	return n;
+}
+
+static void look_for_idle_kinds(void)
+{
+	unsigned int kind;
+
+	for (kind = 0; kind < BGTOKEN_KINDS; kind++)
+		if (torture_kinds[kind] && expect_one(sum(TARGETS_MADE), nr_kinds()) &&
+		    expect_one(sum(SCOPES), nr_kinds()) && !sum(SCOPES_OF + kind))
+			torture_fail("no scope of kind %u has begun", kind);
+}
+
+/* In softirq; @scopes: there is a kind that may be entered there. */
+static void look_for_idle_ticks(bool scopes)
+{
+	unsigned long ticks = sum(TICKS), spins = ticks / nr_kinds();
+
+	if (torture_cancels && !ticks)
+		torture_fail("no softirq has seen a token");
+	if (expect_one(ticks, TORTURE_TICK_ODDS) && !sum(TICK_REFUSES))
+		torture_fail("no token was refused in softirq");
+	if (scopes && expect_one(ticks, TORTURE_TICK_ODDS) && !sum(TICK_SCOPES))
+		torture_fail("no scope has begun in softirq");
+	if (torture_kinds[BGTOKEN_SPIN] && expect_one(sum(TARGETS_MADE), nr_kinds()) &&
+	    expect_one(spins, TORTURE_TICK_ODDS / 2)) {
+		if (!sum(TICK_CANCELS))
+			torture_fail("no token was cancelled in softirq");
+		if (!sum(TICK_PAUSES))
+			torture_fail("no token was paused in softirq");
+	}
+}
+
 /* A role that has done nothing has checked nothing. */
 static void look_for_idle(void)
 {
@@ -424,6 +463,8 @@ static void look_for_idle(void)
 		torture_fail("no wait for a compile state was ended by a signal");
 	if (torture_timers && timers && !sum(FIRED))
 		torture_fail("no timer has fired");
+	look_for_idle_kinds();
+	look_for_idle_ticks(timers);
 }
 
 static void verdict(void)

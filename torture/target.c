@@ -162,6 +162,7 @@ void torture_look_around(void *data, struct bgtoken *token, struct rnd_state *rn
 	if (!look_at_owner(owner, token, "begins"))
 		return;
 	target = owner->target;
+	torture_count(SCOPES_OF + (int)target->kind);
 	live = atomic_inc_return(&target->live);
 	if (exclusive(target->kind) && live != 1)
 		torture_fail("kind %d: %d scopes at once", target->kind, live);
@@ -265,13 +266,13 @@ const struct torture_role torture_cancel_role = {
 
 /* Pauses, which their callers order among themselves */
 
-void torture_pause(struct torture_target *target, struct torture_thread *me,
+bool torture_pause(struct torture_target *target, struct torture_thread *me,
 		   void (*meanwhile)(struct torture_thread *me, struct bgtoken *token))
 {
 	int live;
 
 	if (test_and_set_bit_lock(0, &target->pausing))
-		return;
+		return false;
 	bgtoken_pause(target->token);
 	live = atomic_read(&target->live);
 	if (live)
@@ -286,6 +287,7 @@ void torture_pause(struct torture_target *target, struct torture_thread *me,
 	bgtoken_resume(target->token);
 	clear_bit_unlock(0, &target->pausing);
 	torture_count(PAUSES);
+	return true;
 }
 
 static void wait_and_queue(struct torture_thread *me, struct bgtoken *token)

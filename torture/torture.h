@@ -43,7 +43,8 @@
 
 /* What is counted, on each CPU; the sums are reported. */
 enum torture_count {
-	SCOPES, REFUSED, CANCELS, CANCELLED_FIRST, PAUSES, REFUSES,
+	SCOPES, SCOPES_OF, SCOPES_OF_LAST = SCOPES_OF + BGTOKEN_KINDS - 1,
+	REFUSED, CANCELS, CANCELLED_FIRST, PAUSES, REFUSES,
 	OWNERS_MADE, OWNERS_FREED, TARGETS_MADE, TARGETS_FREED,
 	WORKS_MADE, WORKS_RELEASED, QUEUED, NOT_QUEUED, MODIFIED, TAKEN_BACK, FLUSHED,
 	RUNS, PLAIN_RUNS, DROPPED, DOOMED, REQUEUED, WQS_DESTROYED, WQS_FLUSHED,
@@ -53,8 +54,12 @@ enum torture_count {
 	UNITS_ADDED, UNITS_FREED, UNITS_PUBLISHED,
 	STEPS_INLINE, STEPS_ENTER, STEPS_EXIT, STEPS_CANCEL, STEPS_PAUSE, STEPS_DRAIN, STEPS_WORK,
 	STEPS_COMPILE, NO_MEMORY,
+	TICKS, TICK_SCOPES, TICK_CANCELS, TICK_PAUSES, TICK_REFUSES,
 	TORTURE_COUNTS
 };
+
+/* One tick in so many refuses a token; two cancel it and two pause it, if it is BGTOKEN_SPIN. */
+#define TORTURE_TICK_ODDS	128
 
 #define TORTURE_STEPS	(STEPS_COMPILE - STEPS_INLINE + 1)
 
@@ -140,9 +145,9 @@ void torture_look_around(void *owner, struct bgtoken *token, struct rnd_state *r
 void torture_cancel(struct torture_target *target);
 /*
  * Pauses and resumes, and looks around in between, calling @meanwhile if that is not NULL.
- * Does nothing if somebody else has paused the token.
+ * Does nothing, and returns false, if somebody else has paused the token.
  */
-void torture_pause(struct torture_target *target, struct torture_thread *me,
+bool torture_pause(struct torture_target *target, struct torture_thread *me,
 		   void (*meanwhile)(struct torture_thread *me, struct bgtoken *token));
 
 /* works.c */

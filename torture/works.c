@@ -497,24 +497,30 @@ static void tick_on(struct torture_target *target, struct torture_thread *me)
 {
 	bool spin = target->kind == BGTOKEN_SPIN;
 
-	switch (torture_below(me, 128)) {
+	torture_count(TICKS);
+	switch (torture_below(me, TORTURE_TICK_ODDS)) {
 	case 0:
 		bgtoken_refuse(target->token);
 		torture_count(REFUSES);
+		torture_count(TICK_REFUSES);
 		break;
 	case 1:
 	case 2:
-		if (spin)
-			torture_cancel(target);
+		if (!spin)
+			break;
+		torture_cancel(target);
+		torture_count(TICK_CANCELS);
 		break;
 	case 3:
 	case 4:
-		if (spin)
-			torture_pause(target, me, NULL);
+		if (!spin)
+			break;
+		if (torture_pause(target, me, NULL))
+			torture_count(TICK_PAUSES);
 		break;
 	default:
-		if (target->kind != BGTOKEN_MUTEX)
-			torture_visit(target->token, &me->rnd, false);
+		if (target->kind != BGTOKEN_MUTEX && torture_visit(target->token, &me->rnd, false))
+			torture_count(TICK_SCOPES);
 	}
 }
 
