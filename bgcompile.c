@@ -302,6 +302,7 @@ static void bgcompile_queue_free(struct kref *kref)
 	kfree(queue);
 }
 
+/* (queue.pml: queue_put) */
 static void bgcompile_queue_put(struct bgcompile_queue *queue)
 {
 	kref_put(&queue->kref, bgcompile_queue_free);
@@ -1027,7 +1028,7 @@ int bgcompile_add_callback(struct bgcompile *state,
 
 	if (!cb || !cb->fn)
 		return -EINVAL;
-	token = bgcompile_get_token(state);
+	token = bgcompile_get_token(state);	/* (queue.pml: add_callback) */
 	if (!token)
 		return -ECANCELED;
 	scoped_bgtoken(token, struct bgcompile *, alive) {
@@ -1075,6 +1076,7 @@ static bool bgcompile_settled(struct bgcompile *state, unsigned int events)
 	return settled;
 }
 
+/* (queue.pml: wait) */
 static long bgcompile_wait_for(struct bgcompile *state, enum bgcompile_event event,
 			       long timeout)
 {

@@ -743,7 +743,10 @@ static __always_inline void bgtoken_exit_irqs(struct bgtoken *token, unsigned lo
 {
 	int before;
 
-	/* For the next (next-in-line) and for a cancel (spin-against-cancel); waiters spin. */
+	/*
+	 * For the next (next-in-line) and for a cancel (spin-against-cancel); waiters spin, but
+	 * on PREEMPT_RT they sleep (exit-wakes-cancel).
+	 */
 	before = IS_ENABLED(CONFIG_PREEMPT_RT) ? atomic_fetch_dec(&token->scopes) :
 						 atomic_fetch_dec_release(&token->scopes);
 	if (likely(before == (BGTOKEN_NONE | BGTOKEN_IRQS) + 1))

@@ -884,7 +884,7 @@ bool bgtoken_flush_work(struct bgtoken_work *work)
 	lock_map_acquire(&work->work.lockdep_map);
 	lock_map_release(&work->work.lockdep_map);
 #endif
-	return flush_work(&work->work);
+	return flush_work(&work->work);	/* (work.pml: flush_it) */
 }
 EXPORT_SYMBOL_GPL(bgtoken_flush_work);
 

@@ -10,6 +10,8 @@
  *
  * All units are of the baseline tier, so one that fails ends the state.
  *
+ * users: close
+ *
  * What tools/model runs:
  *
  * run: UNITS=2 BATCH=2 WAITS=1 CALLBACKS=1

@@ -7,7 +7,11 @@
  * Documentation/litmus.
  *
  * KIND is MUTEX, SPIN, SHARED or PERCPU; RT is 1 for CONFIG_PREEMPT_RT.  SCOPES and the like
- * are how many of each process there are.  What tools/model runs:
+ * are how many of each process there are.
+ *
+ * users: scope hold
+ *
+ * What tools/model runs:
  *
  * run: KIND=SHARED SCOPES=3 CANCELS=2
  * run: KIND=MUTEX SCOPES=2 CANCELS=2
@@ -44,10 +48,12 @@
  * mutant: WAITER_LEFT KIND=MUTEX SCOPES=3: !(waiter)
  * mutant: WAITER_LEFT_WHEN_SHUT KIND=MUTEX SCOPES=2 CANCELS=1: !(waiter)
  * mutant: LINE_ENTERS_WHEN_SHUT KIND=MUTEX SCOPES=2 CANCELS=1: !(owner_gone)
+ * mutant: LINE_ENTERS_WHEN_SHUT KIND=MUTEX SCOPES=2 PAUSES=1: !(pausing)
  * mutant: EXIT_LEAVES_THE_LINE KIND=MUTEX SCOPES=2: invalid end state
  * mutant: EXIT_WAKES_NOBODY KIND=MUTEX SCOPES=1 CANCELS=1: invalid end state
  * mutant: EXIT_WAKES_NOBODY KIND=PERCPU SCOPES=1 CANCELS=1: invalid end state
  * mutant: NO_SECOND_LOOK KIND=PERCPU SCOPES=1 CANCELS=1: !(owner_gone)
+ * mutant: NO_SECOND_LOOK KIND=PERCPU SCOPES=1 PAUSES=1: !(pausing)
  * mutant: UNCOUNTED_ELSEWHERE KIND=PERCPU SCOPES=2 CANCELS=1: total>=0
  * mutant: LOOK_THEN_COUNT KIND=SHARED SCOPES=1 CANCELS=1: !(owner_gone)
  * mutant: COUNT_THEN_CANCEL KIND=SHARED SCOPES=1 CANCELS=1: in_scope==0

@@ -7,6 +7,8 @@
  * this model has, such as what it asserts.  Memory is sequentially consistent here; what
  * barriers are for is in Documentation/litmus.
  *
+ * users: user
+ *
  * What tools/model runs:
  *
  * run: USERS=1 OPS=3 FLUSHES=1
