@@ -2,8 +2,8 @@
 #
 # Tables for people, and where the library must stand: from bench.tsv and
 # rates.tsv, in this order, of a machine with -v cpus=N; with -v icount=1 a ns is an
-# instruction, and with -v native=1 no CPU was emulated. Only the targets for text make a
-# run fail.
+# instruction, and with -v native=1 no CPU was emulated. Only the targets for text, and for
+# instructions of an access and of a cancel, make a run fail.
 
 FNR == 1 { file++; next }
 file == 1 { median[$1, $2, $3] = $5; p99[$1, $2, $3] = $6 }
@@ -186,6 +186,12 @@ function two_percpu(other) {
 	       of_scopes("token-percpu/one", 2, other "/one", 2), ">=", 1)
 }
 
+# What they were when this was written, and what another compiler may take more.
+function counted(kind, pair, cost) {
+	target(kind ": instructions of a scope", rate["icount", kind, "pair"], "<=", pair + 2)
+	target(kind ": instructions of an uncontended cancel", rate["icount", kind, "cancel"], "<=", cost + 4)
+}
+
 function targets(    i, j, p) {
 	title("Where the library must stand")
 	printf "%-64s %2s %6s %10s  %s\n", "", "", "target", "measured", "reached"
@@ -205,6 +211,10 @@ function targets(    i, j, p) {
 	target("token-percpu: instructions of a scope, of SRCU's pair", \
 	       ratio(rate["icount", "token-percpu", "pair"], \
 		     rate["icount", "srcu", "pair"]), "<=", 1.3)
+	counted("token-mutex", 18.1, 45)
+	counted("token-shared", 18.1, 45)
+	counted("token-spin", 31.1, 45)
+	counted("token-percpu", 46.1, 112)
 	target("token-percpu: rate alone, of rwsem read", \
 	       of_scopes("token-percpu", 1, "rwsem", 1), ">=", 1)
 	target("token-percpu: rate of 2 threads on one token, of one thread", \
@@ -246,8 +256,7 @@ function targets(    i, j, p) {
 		     rate["filter", "bpf_filter", "packet"]), "<=", 1)
 	for (i = 1; i <= 2; i++) {
 		p = i == 1 ? "sizeof" : "slab"
-		target("bytes of a token by " p " (the aim is 64)", \
-		       rate["memory", "token", p], "<=", 96)
+		target("bytes of a token by " p, rate["memory", "token", p], "<=", 64)
 		target("bytes of a work by " p, rate["memory", "work", p], "<=", 96)
 		target("bytes of a delayed work by " p, \
 		       rate["memory", "delayed-work", p], "<=", i == 1 ? 160 : 192)
