@@ -48,6 +48,7 @@ struct device {
 	unsigned int nr_commands;
 	const struct kind *kinds;	/* from FIRST_OF_DEVICE on */
 	unsigned int nr_kinds;
+	unsigned int wait;		/* a kind that a signal has to end at least once */
 	void (*call)(struct fuzzer *me, int fd);
 	bool (*works)(const char *path);	/* at the end */
 };

@@ -84,6 +84,7 @@ const struct device device_edu = {
 	.nr_commands = ARRAY_SIZE(commands),
 	.kinds = kinds,
 	.nr_kinds = END - FIRST_OF_DEVICE,
+	.wait = ANSWER,
 	.call = call,
 	.works = works,
 };

@@ -175,6 +175,7 @@ const struct device device_filter = {
 	.nr_commands = ARRAY_SIZE(commands),
 	.kinds = kinds,
 	.nr_kinds = END - FIRST_OF_DEVICE,
+	.wait = WAIT,
 	.call = call,
 	.works = works,
 };

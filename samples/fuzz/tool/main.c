@@ -48,7 +48,7 @@ static void usage(FILE *to)
 	      "\n"
 	      "  -n CALLS      how many at least, all together, that reach the driver (100000): dup()\n"
 	      "                and calls on a closed file do not count. It goes on until each kind\n"
-	      "                of call has succeeded, too\n"
+	      "                of call has succeeded, and a signal has ended a wait, too\n"
 	      "  -p PROCESSES  at a time (4; 2 to 64)\n"
 	      "  -t THREADS    of each (3; at most 16)\n"
 	      "  -s SEED       the same calls again, in each thread (default: the time). When\n"
@@ -243,7 +243,7 @@ static bool goes_on(void)
 	return true;
 }
 
-/* A kind of call that has to succeed, and has not yet; or NULL. */
+/* What has to happen and has not yet, such as a kind of call that succeeds; or NULL. */
 static const char *missing(void)
 {
 	unsigned int i;
@@ -252,7 +252,7 @@ static const char *missing(void)
 		if (kind_of(i)->needed && !counts->well[i])
 			return kind_of(i)->name;
 	}
-	return NULL;
+	return counts->errors[device.wait][EINTR] ? NULL : "a wait that a signal ends";
 }
 
 /* All that is to be done: true at last. */
@@ -338,7 +338,7 @@ static void tell(int killed)
 		printf("\n");
 	}
 	if (missing())
-		fprintf(stderr, "bgfuzz: none succeeded: %s\n", missing());
+		fprintf(stderr, "bgfuzz: there was none: %s\n", missing());
 }
 
 static bool choose_device(int argc, char **argv)
