@@ -2,7 +2,7 @@
 /*
  * plants: one exit too many of a percpu token, where the kernel goes on after a warning
  * caught by: the case, which says in the end that the cancel has warned of it, and returned
- * text: the cancel told of one exit too many
+ * text: the cancel told of one exit too many & too many: .*, created at bgtoken_fault_
  * run: debug --suite fault_exit_twice_percpu
  */
 #include <linux/module.h>

@@ -2,7 +2,7 @@
 /*
  * plants: one exit too many of a spin token, where the kernel goes on after a warning
  * caught by: the case, which says in the end that it was warned of, and taken back
- * text: the token works after one exit too many
+ * text: the token works after one exit too many & too many: .*, created at bgtoken_fault_
  * run: debug --suite fault_exit_twice_spin
  * run: rt --suite fault_exit_twice_spin
  */
