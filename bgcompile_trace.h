@@ -181,7 +181,7 @@ DEFINE_EVENT(bgcompile_task, bgcompile_task_stop,
 	TP_ARGS(token, tasks));
 
 /**
- * bgcompile_event - an event has come
+ * bgcompile_event - an event has occurred
  * @token:	the state's token
  * @event:	which one
  * @error:	0, or why the state failed

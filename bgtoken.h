@@ -388,7 +388,7 @@ static __always_inline void *bgtoken_enter_nested(struct bgtoken *token,
  * The owner may be gone by the time this returns.  An unbalanced exit triggers a
  * warning and, if no other scope is live, is undone.  On a BGTOKEN_PERCPU token it is not
  * undone, and the warning comes from the next cancel or pause, if no scope is live then,
- * or from the last put.
+ * or from the last put; a cancel may return although a scope is live.
  *
  * Context: The one that entered; it may have migrated to another CPU.
  */
@@ -675,7 +675,8 @@ void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
  *
  * Context: As bgtoken_wait_event().
  * Return: The jiffies that were left, at least 1, if the condition is true; 0 if
- * the timeout elapsed and it is still false; -ECANCELED.
+ * the timeout elapsed and it is still false, even if the token is cancelled by then;
+ * -ECANCELED.
  */
 #define bgtoken_wait_event_timeout(_token, _cond, _timeout)		\
 	___bgtoken_wait_event(_token, _cond, TASK_UNINTERRUPTIBLE, _timeout)

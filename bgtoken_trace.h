@@ -49,7 +49,7 @@ TRACE_DEFINE_ENUM(BGTOKEN_REFUSED_MISNAMED);
 			 { BGTOKEN_REFUSED_MISNAMED,	"misnamed" })
 
 /**
- * bgtoken_create - a token was made
+ * bgtoken_create - a token was created
  * @token:	the token; reported by its id, which is never used again, with its kind
  * @owner:	what it guards
  * @name:	what the source calls the owner
