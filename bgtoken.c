@@ -112,15 +112,15 @@
  * Barriers
  * ========
  *
- * A comment at each barrier names in parentheses its litmus test in Documentation/litmus:
- * with a weaker barrier, the kernel's memory model allows what must not happen.  One test,
- * percpu-refused, is about which word is changed.
+ * A comment at each barrier names in parentheses its litmus test.  Those are in
+ * Documentation/litmus: with a weaker barrier, the kernel's memory model allows what
+ * must not happen.  One test, percpu-refused, is about which word is changed.
  *
  * Model
  * =====
  *
- * A comment at code that is modelled in Documentation/model names in parentheses its
- * counterpart there.  Mutants of the models show that Spin notices when a step is missing.
+ * A comment at code that is modelled names its counterpart in parentheses.  Those are in
+ * Documentation/model.  Mutants show that Spin notices when a step is missing.
  *
  * Protection
  * ==========

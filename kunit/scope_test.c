@@ -371,7 +371,7 @@ static void scope_on_a_cancelled_inner_token_leaves_the_outer_one(struct kunit *
 	expect_scope_over(test);
 }
 
-/* Lockdep's silence; what it has to report is in tools/faults/ */
+/* Lockdep's silence.  Code with a fault shows that it reports what it has to. */
 
 /* A SHARED scope waits for nothing, so nothing held when it begins can deadlock. */
 static void scope_in_parallel_may_begin_under_a_lock_that_it_takes(struct kunit *test)

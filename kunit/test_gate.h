@@ -63,8 +63,8 @@
 #endif
 
 /*
- * How long anything may hang on this machine, in seconds: tools/guest/init finds out while it
- * starts, see BG_PATIENCE in tools/lib/lib.sh.  One object of a module has it for all.
+ * How long anything may hang on this machine, in seconds: whoever boots it may find out while it
+ * starts.  One object of a module has it for all.
  */
 #define test_patience		__PASTE(__KBUILD_MODNAME, _patience)
 extern unsigned int test_patience;

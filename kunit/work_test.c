@@ -1884,8 +1884,8 @@ static void body_hog(struct item *item)
 
 /*
  * Since 6.5 the kernel treats a work that has run for workqueue.cpu_intensive_thresh_us as
- * CPU-intensive by itself.  Unless that is raised, as BG_SUITE_ARGS in tools/lib/lib.sh does, this
- * case passes without the flag, too.
+ * CPU-intensive by itself.  Unless whoever boots the kernel raises that, this case passes without
+ * the flag, too.
  */
 static void works_of_a_cpu_intensive_workqueue_do_not_hold_up_the_next(struct kunit *test)
 {
