@@ -112,15 +112,15 @@
  * Barriers
  * ========
  *
- * A comment at each barrier names in parentheses its litmus test.  Those are in
+ * A comment at each barrier names in parentheses its litmus test.  The tests are in
  * Documentation/litmus: with a weaker barrier, the kernel's memory model allows what
  * must not happen.  One test, percpu-refused, is about which word is changed.
  *
  * Model
  * =====
  *
- * A comment at code that is modelled names its counterpart in parentheses.  Those are in
- * Documentation/model.  Mutants show that Spin notices when a step is missing.
+ * A comment at code that is modelled names its counterpart in parentheses.  The models are in
+ * Documentation/model.  Mutants of them show that Spin notices when a step is missing.
  *
  * Protection
  * ==========
@@ -141,7 +141,7 @@
  *
  * clang's context analysis follows both, but not the line.  To clang, a token is a lock
  * that an enter acquires and an exit releases, and that must not be held at a cancel or
- * a pause; compat.h annotates this for clang alone.  What clang cannot know:
+ * a pause.  What clang cannot know:
  *
  *  - that two expressions are the same token.  Code that enters through work->token is not
  *    in a scope of foo->token until lockdep_assert_bgtoken() says so
@@ -1096,6 +1096,7 @@ static int bgtoken_wake_waiter(struct wait_queue_entry *entry, unsigned int mode
 void __bgtoken_wait_begin(struct bgtoken *token, struct bgtoken_waiter *waiter)
 {
 	bgtoken_might_freeze();
+	lockdep_assert_not_held(token);
 	init_wait_var_entry(&waiter->entry, &token->owner, 0);
 	waiter->entry.wq_entry.func = bgtoken_wake_waiter;
 	waiter->woken = false;

@@ -388,7 +388,9 @@ static __always_inline void *bgtoken_enter_nested(struct bgtoken *token,
  * The owner may be gone by the time this returns.  An unbalanced exit triggers a
  * warning and, if no other scope is live, is undone.  On a BGTOKEN_PERCPU token it is not
  * undone, and the warning comes from the next cancel or pause, if no scope is live then,
- * or from the last put; a cancel may return although a scope is live.
+ * or from the last put; a cancel may return although a scope is live.  A scope that
+ * bgtoken_enter_irqsave() began ends as well, with a warning, and interrupts and preemption
+ * stay off.
  *
  * Context: The one that entered; it may have migrated to another CPU.
  */
@@ -430,8 +432,8 @@ static __always_inline void *__bgtoken_enter_irqsave(struct bgtoken *token,
  *		a reference until after bgtoken_exit()
  *
  * Does not wait if the token is already cancelled or paused.  Calling this with a token
- * of kind BGTOKEN_SPIN is a bug in the caller: it triggers a warning, once, which says
- * where the token was created, and no scope begins.
+ * of kind BGTOKEN_SPIN is a bug in the caller: no scope begins and, unless the token is
+ * cancelled or paused, it triggers a warning, once, which says where the token was created.
  *
  * Context: Process context; may sleep.  For BGTOKEN_SHARED and BGTOKEN_PERCPU, any that
  * may take a spinlock_t; never waits, and the scope may sleep if its caller may.
@@ -481,7 +483,8 @@ static __always_inline void *bgtoken_enter(struct bgtoken *token)
  * As lockdep_assert_held(): with lockdep, warns unless the current task is in a scope of
  * @_token.  From here on, clang's context analysis takes the scope for granted: what is
  * __guarded_by() an owner's token may be used, whatever pointer to the token the scope was
- * entered through.
+ * entered through.  That analysis takes the scopes of all kinds for exclusive, and does not
+ * see one that CLASS(bgtoken) begins.
  *
  * Context: Any, in a scope of @_token.
  */
@@ -499,8 +502,9 @@ void bgtoken_refuse(struct bgtoken *token);
  * poll(); deletes pending timers, including those of delayed works; and then waits for the
  * live scopes to end.  A work that is queued is dropped: its workqueue puts it without
  * calling its function.  A function that is running is not waited for.  Permanent.
- * Calling it inside a scope of the same token is a deadlock, which lockdep reports; see
- * bgtoken_refuse().
+ * On PREEMPT_RT, if a scope is live, it waits behind those who are in line to enter; when
+ * their turn comes, they are refused.  Calling it inside a scope of the same token is a
+ * deadlock, which lockdep reports; see bgtoken_refuse().
  *
  * Context: Process context; may sleep.  For BGTOKEN_SPIN any that may take a
  * spinlock_t.
@@ -579,7 +583,8 @@ struct bgtoken_waiter {
 	bool woken;
 };
 
-void __bgtoken_wait_begin(struct bgtoken *token, struct bgtoken_waiter *waiter);
+void __bgtoken_wait_begin(struct bgtoken *token, struct bgtoken_waiter *waiter)
+	__outside_scope(token);
 long __bgtoken_wait_sleep(struct bgtoken *token, struct bgtoken_waiter *waiter,
 			  unsigned int state, long *left);
 void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
@@ -635,10 +640,12 @@ void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
  *
  *	err = bgtoken_wait_event_interruptible(token, foo_ready(token));
  *
- * Signals do not interrupt the wait.
+ * Signals do not interrupt the wait.  A task that is frozen meanwhile stays in here; works
+ * and kthreads without set_freezable() are not frozen.
  *
- * Context: Process context; sleeps, outside of scopes.  A task that may be frozen
- * must hold no lock here.
+ * Context: Process context; sleeps, outside of scopes, as a pause would wait for the scope:
+ * with lockdep, one of this token is warned of.  A task that may be frozen must hold no
+ * lock here.
  * Return: 0 if the condition is true, even if the token is cancelled by then; else
  * -ECANCELED.
  */

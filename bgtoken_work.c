@@ -335,7 +335,8 @@ EXPORT_SYMBOL_GPL(__devm_bgtoken_delayed_work_create);
  * The caller holds one reference afterwards, and drops it with bgtoken_timer_put(); a
  * timer that is armed or whose function is running holds another.  A missing argument or
  * a token whose scopes may not begin in softirq is a bug in the caller: it triggers a
- * warning, and the timer can be put, but never armed.
+ * warning, and the timer can be put, but never armed.  It has none of the flags that
+ * timer_setup() takes.
  *
  * Context: Any but NMI.
  */

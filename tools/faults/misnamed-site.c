@@ -2,15 +2,19 @@
 /*
  * plants: a scope begun by the name for another kind
  * caught by: the library's own warning, which says where the token is from
- * text: created at bgtoken_fault_misnamed_site:bgtoken_[a-z_]*:[0-9]+, is for bgtoken_enter
- * run: debug --suite fault_misnamed_site
+ * text: created at bgtoken_fault_misnamed_site:[a-z_]*:[0-9]+, is for bgtoken_enter\(\)
+ * run: debug --suite fault_misnamed_site.mutex
+ * text: created at bgtoken_fault_misnamed_site:[a-z_]*:[0-9]+, is for bgtoken_enter_irqsave\(\)
+ * run: debug --suite fault_misnamed_site.spin
  */
 #include <kunit/test.h>
 #include <linux/module.h>
 
 #include "bgtoken.h"
 
-static void misnamed_site(struct kunit *test)
+/* The second warning would not come: there is a machine for each. */
+
+static void mutex(struct kunit *test)
 {
 	struct bgtoken *token = bgtoken_create(test, BGTOKEN_MUTEX, GFP_KERNEL);
 	unsigned long flags;
@@ -20,8 +24,18 @@ static void misnamed_site(struct kunit *test)
 	bgtoken_put(token);
 }
 
+static void spin(struct kunit *test)
+{
+	struct bgtoken *token = bgtoken_create(test, BGTOKEN_SPIN, GFP_KERNEL);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(token));
+	KUNIT_EXPECT_NULL(test, bgtoken_enter(token));
+	bgtoken_put(token);
+}
+
 static struct kunit_case fault_cases[] = {
-	KUNIT_CASE(misnamed_site),
+	KUNIT_CASE(mutex),
+	KUNIT_CASE(spin),
 	{}
 };
 
