@@ -826,6 +826,53 @@ static void work_armed_again_behind_a_stale_timer_stays_armed(struct kunit *test
 	put(item);
 }
 
+/* Its timer is the first workqueue's no more: a drain of the second takes it off. */
+static void work_taken_back_behind_its_timer_may_be_armed_on_another_workqueue(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_fired(test);
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_delayed_work(t->wq2, &item->dwork, AN_HOUR));
+	KUNIT_EXPECT_EQ(test, references(item), 3U);
+	let_go(test);
+	KUNIT_EXPECT_TRUE(test, on_timer(item));
+	KUNIT_EXPECT_EQ(test, references(item), 2U);
+	bgtoken_wq_destroy(t->wq2);
+	t->wq2 = NULL;
+	KUNIT_EXPECT_FALSE(test, on_timer(item));
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
+static void work_queued_again_behind_a_stale_timer_and_a_stale_run_runs_once(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct work_struct *work;
+	struct item *item;
+
+	test_begun_need(test);
+	test_own_cpu(test, 2);
+	item = new_fired(test);				/* on the second CPU */
+	work = &item->dwork.work.work;
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	test_begun_expect(work);			/* held until both may go */
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work_on(2, t->wq, &item->dwork.work));
+	KUNIT_EXPECT_TRUE(test, test_begun_wait());
+	KUNIT_EXPECT_EQ(test, references(item), 3U);
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	KUNIT_EXPECT_EQ(test, references(item), 3U);	/* each has one */
+	KUNIT_EXPECT_TRUE(test, queue_delayed(item, 0));
+	KUNIT_EXPECT_EQ(test, references(item), 4U);
+	let_go(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 1);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
 /* Modified */
 
 static void mod_queues_what_is_not_pending(struct kunit *test)
@@ -1184,6 +1231,24 @@ static void flush_waits_for_a_work_of_a_cancelled_token_to_leave(struct kunit *t
 	put(item);
 }
 
+static void flush_waits_for_a_stale_run_to_leave(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	need_begun(test);
+	item = new_begun(test, NULL);
+	t->shared = item;
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	test_thread_start(test, &t->thread, 0, flush_then_count, t);
+	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->thread));
+	test_begun_go();
+	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
+	KUNIT_EXPECT_EQ(test, t->references_then, 1U);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	put(item);
+}
+
 static void flush_runs_a_delayed_work_now(struct kunit *test)
 {
 	struct requeue_test *t = test->priv;
@@ -1331,6 +1396,26 @@ static void work_queued_after_a_pause_takes_its_turn(struct kunit *test)
 	put(other);
 }
 
+static void work_dropped_by_a_pause_is_kept_from_another_workqueue(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	block(test);
+	item = new_item(test, NULL);
+	KUNIT_EXPECT_TRUE(test, queue(item));
+	bgtoken_pause(t->token);
+	bgtoken_resume(t->token);
+	KUNIT_EXPECT_FALSE(test, bgtoken_queue_work(t->wq2, &item->dwork.work));
+	KUNIT_EXPECT_FALSE(test, bgtoken_mod_delayed_work(t->wq2, &item->dwork, 0));
+	unblock(test);
+	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work(t->wq2, &item->dwork.work));
+	bgtoken_wq_flush(t->wq2);
+	KUNIT_EXPECT_EQ(test, runs(t), 2);		/* the blocker, too */
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	put(item);
+}
+
 static void work_dropped_by_a_pause_says_so_when_taken_back(struct kunit *test)
 {
 	struct requeue_test *t = test->priv;
@@ -1412,6 +1497,21 @@ static void timer_that_has_fired_is_dropped_by_a_pause(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, runs(t), 0);
 	KUNIT_EXPECT_EQ(test, references(item), 1U);
 	put(item);
+}
+
+static void timer_that_has_fired_is_dropped_by_a_cancel(struct kunit *test)
+{
+	struct requeue_test *t = test->priv;
+	struct item *item;
+
+	test_begun_need(test);
+	item = new_fired(test);
+	KUNIT_EXPECT_TRUE(test, bgtoken_cancel(t->token));
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	let_go(test);
+	KUNIT_EXPECT_EQ(test, runs(t), 0);
+	KUNIT_EXPECT_EQ(test, references(item), 1U);
+	expect_fate(test, item, BGTOKEN_DROPPED_CANCELLED);
 }
 
 static void work_that_its_workqueue_has_begun_is_dropped_by_a_cancel(struct kunit *test)
@@ -1832,6 +1932,8 @@ static struct kunit_case requeue_test_cases[] = {
 	KUNIT_CASE(timer_that_has_fired_can_be_taken_back),
 	KUNIT_CASE(work_queued_again_behind_a_stale_timer_runs_once),
 	KUNIT_CASE(work_armed_again_behind_a_stale_timer_stays_armed),
+	KUNIT_CASE(work_taken_back_behind_its_timer_may_be_armed_on_another_workqueue),
+	KUNIT_CASE(work_queued_again_behind_a_stale_timer_and_a_stale_run_runs_once),
 	KUNIT_CASE(mod_queues_what_is_not_pending),
 	KUNIT_CASE(mod_brings_a_timer_forward),
 	KUNIT_CASE(mod_puts_a_timer_off),
@@ -1848,6 +1950,7 @@ static struct kunit_case requeue_test_cases[] = {
 	KUNIT_CASE_PARAM(wait_for_a_work_that_runs_is_not_disturbed_by_signals,
 			 patient_gen_params),
 	KUNIT_CASE(flush_waits_for_a_work_of_a_cancelled_token_to_leave),
+	BEGUN_CASE(flush_waits_for_a_stale_run_to_leave),
 	KUNIT_CASE(flush_runs_a_delayed_work_now),
 	KUNIT_CASE(flush_of_a_workqueue_does_not_wait_for_a_timer),
 	KUNIT_CASE(flush_of_a_timer_that_has_fired_runs_it_once),
@@ -1855,10 +1958,12 @@ static struct kunit_case requeue_test_cases[] = {
 	KUNIT_CASE(pause_drops_what_is_pending),
 	KUNIT_CASE(work_dropped_by_a_pause_may_be_queued_before_it_has_left),
 	KUNIT_CASE(work_queued_after_a_pause_takes_its_turn),
+	KUNIT_CASE(work_dropped_by_a_pause_is_kept_from_another_workqueue),
 	KUNIT_CASE(work_dropped_by_a_pause_says_so_when_taken_back),
 	KUNIT_CASE(work_that_runs_on_across_a_pause_may_enter_after_it),
 	BEGUN_CASE(work_that_its_workqueue_has_begun_is_dropped_by_a_pause),
 	KUNIT_CASE(timer_that_has_fired_is_dropped_by_a_pause),
+	KUNIT_CASE(timer_that_has_fired_is_dropped_by_a_cancel),
 	BEGUN_CASE(work_that_its_workqueue_has_begun_is_dropped_by_a_cancel),
 	BEGUN_CASE(work_that_comes_to_the_lock_is_dropped_by_a_cancel),
 	KUNIT_CASE(work_that_is_being_armed_is_taken_off_by_a_cancel),

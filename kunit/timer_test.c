@@ -80,17 +80,22 @@ static void ringer_release(struct bgtoken_timer *timer)
 	test_gate_arrive(&t->released);
 }
 
+static void ringer_init(struct ringer *ringer, struct timer_test *t,
+			void (*fn)(struct bgtoken_timer *timer, void *owner))
+{
+	ringer->t = t;
+	atomic_inc(&t->inited);
+	bgtoken_timer_init(&ringer->timer, t->token, fn, ringer_release);
+}
+
 /* NULL if there is no memory. */
 static struct ringer *ringer_create(struct timer_test *t,
 				    void (*fn)(struct bgtoken_timer *timer, void *owner))
 {
 	struct ringer *ringer = kzalloc(sizeof(*ringer), GFP_KERNEL);
 
-	if (!ringer)
-		return NULL;
-	ringer->t = t;
-	atomic_inc(&t->inited);
-	bgtoken_timer_init(&ringer->timer, t->token, fn, ringer_release);
+	if (ringer)
+		ringer_init(ringer, t, fn);
 	return ringer;
 }
 
@@ -648,10 +653,11 @@ static void fate_of_a_timer_is_that_of_its_last_arming(struct kunit *test)
 	expect_fate(test, ringer, BGTOKEN_TAKEN_BACK);
 }
 
-static void arm_and_take_off(void *arg)
+static void init_arm_and_take_off(void *arg)
 {
 	struct timer_test *t = arg;
 
+	ringer_init(t->shared, t, ringer_fn);
 	t->result = !arm(t->shared, AN_HOUR) && arm(t->shared, AN_HOUR) &&
 		    bgtoken_timer_cancel(&t->shared->timer);
 	put(t->shared);
@@ -662,8 +668,9 @@ static void timer_may_be_used_in_any_context(struct kunit *test)
 	const struct test_context_param *param = test->param_value;
 	struct timer_test *t = test->priv;
 
-	t->shared = new_ringer(test);
-	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, arm_and_take_off, t));
+	t->shared = kzalloc(sizeof(*t->shared), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t->shared);
+	KUNIT_EXPECT_TRUE(test, test_call_in(param->context, init_arm_and_take_off, t));
 	KUNIT_EXPECT_TRUE(test, t->result);
 	bgtoken_barrier();
 	KUNIT_EXPECT_EQ(test, test_gate_count(&t->released), 1);

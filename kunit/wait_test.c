@@ -726,9 +726,14 @@ static void scope_or_else_runs_the_body_while_the_owner_is_there(struct kunit *t
 	KUNIT_EXPECT_EQ(test, alive_or_enodev(t, &bodies), 0);
 	KUNIT_EXPECT_EQ(test, bodies, 1);
 	KUNIT_EXPECT_EQ(test, test_scopes_live(t->token), 0);
+	bgtoken_pause(t->token);
+	KUNIT_EXPECT_EQ(test, alive_or_enodev(t, &bodies), -ENODEV);
+	bgtoken_resume(t->token);
+	KUNIT_EXPECT_EQ(test, alive_or_enodev(t, &bodies), 0);
+	KUNIT_EXPECT_EQ(test, bodies, 2);
 	bgtoken_cancel(t->token);
 	KUNIT_EXPECT_EQ(test, alive_or_enodev(t, &bodies), -ENODEV);
-	KUNIT_EXPECT_EQ(test, bodies, 1);
+	KUNIT_EXPECT_EQ(test, bodies, 2);
 }
 
 static int leave_by(struct wait_test *t, int how)
