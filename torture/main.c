@@ -62,7 +62,7 @@ ODDS(own_wq, 16, "compile state with a workqueue of its own, which is destroyed 
 
 int torture_steps = IS_ENABLED(CONFIG_KPROBES);
 module_param_named(steps, torture_steps, int, 0444);
-MODULE_PARM_DESC(steps, "threads that move kprobes, which delay steps of the library; each keeps the module in use for a moment (default 1, if there are kprobes; 0: none)");
+MODULE_PARM_DESC(steps, "threads that move kprobes, which delay steps of the library, and keep this module in use while they place one (default 1, if there are kprobes; 0: none)");
 
 static unsigned int torture_preempts = 1;
 module_param_named(preempts, torture_preempts, uint, 0444);

@@ -41,7 +41,8 @@ ssize_t bgedu_read_counted(struct file *filp, char __user *buf, size_t count, lo
 	return done;
 }
 
-static void bgedu_usual_wait(struct bgedu *edu)
+/* A test looks for it in a stack. */
+static noinline void bgedu_usual_wait(struct bgedu *edu)
 {
 	WRITE_ONCE(gone, true);
 	bgtoken_wake(edu->token);

@@ -94,7 +94,7 @@ check "the test that made these tokens can be removed" rmmod bgtoken_torture
 # More creation sites than there is room for, until bgtoken is removed.
 unknown() { tokens | grep -q '(unknown):0$'; }
 logged() { dmesg | grep -q 'bgtoken: only the first [0-9]* creation sites are told apart$'; }
-# A kprobe that is placed in a module has a reference on it meanwhile, and rmmod says so: none here.
+# While a kprobe is being placed in a module, that has a reference, and cannot be removed: none here.
 insmod /modules/bgtoken_torture.ko seconds=0 steps=0 sites=1000
 check "tokens created beyond the last known site are shown" until_so unknown
 check "the log says that there are too many sites" until_so logged

@@ -12,12 +12,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdnoreturn.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user.h"
@@ -45,7 +45,13 @@ static void usage(FILE *to)
 	      "anything else went wrong.\n", to);
 }
 
-static void die(const char *what)
+static noreturn void fail(const char *what)
+{
+	fprintf(stderr, "bgedu-hold: %s\n", what);
+	exit(2);
+}
+
+static noreturn void die(const char *what)
 {
 	fprintf(stderr, "bgedu-hold: %s: %s\n", what, strerror(errno));
 	exit(2);
@@ -89,28 +95,56 @@ static void await_fault(int faults)
 	if (poll(&poll_fd, 1, 1000 * patience()) != 1 ||
 	    read(faults, &message, sizeof(message)) != sizeof(message) ||
 	    message.event != UFFD_EVENT_PAGEFAULT)
-		die("the reader did not come to its page");
+		fail("the reader did not come to its page");
 }
 
 static void *run_reader(void *unused)
 {
+	ssize_t len = read(device, page, sizeof(FACTORIAL));
+
 	(void)unused;
-	return (void *)read(device, page, sizeof(FACTORIAL));
+	return (void *)(len < 0 ? -errno : len);
 }
 
-static bool succeeded(int status)
+static void join_reader(pthread_t reader)
 {
-	return WIFEXITED(status) && !WEXITSTATUS(status);
+	intptr_t len = 0;
+
+	errno = pthread_join(reader, (void **)&len);
+	if (errno)
+		die("pthread_join()");
+	errno = len < 0 ? -len : 0;
+	if (len < 0)
+		die("read()");
+	if (len != sizeof(FACTORIAL) - 1 || memcmp(page, FACTORIAL, len))
+		fail("the reader did not get the factorial");
+}
+
+/* Has the command succeeded, and within that time? */
+static bool wait_for(pid_t pid, unsigned int seconds)
+{
+	unsigned int looks;
+	pid_t got;
+	int status;
+
+	for (looks = 0; looks <= seconds * 100; looks++) {
+		got = waitpid(pid, &status, WNOHANG);
+		if (got < 0)
+			die("waitpid()");
+		if (got && (!WIFEXITED(status) || WEXITSTATUS(status)))
+			fail("the command failed");
+		if (got)
+			return true;
+		usleep(10000);
+	}
+	return false;
 }
 
 /* 0 or 1, as main() returns it. */
 static int run_held(char **command, unsigned int seconds, int faults, pthread_t reader)
 {
-	time_t end = time(NULL) + seconds;
-	pid_t pid = fork(), got;
-	bool late;
-	int status;
-	void *len;
+	pid_t pid = fork();
+	bool in_time;
 
 	if (!pid) {
 		execvp(command[0], command);
@@ -118,20 +152,12 @@ static int run_held(char **command, unsigned int seconds, int faults, pthread_t 
 	}
 	if (pid < 0)
 		die("fork()");
-	while (!(got = waitpid(pid, &status, WNOHANG)) && time(NULL) <= end)
-		usleep(10000);
-	late = !got;
+	in_time = wait_for(pid, seconds);
 	put_page(faults);
-	if (pthread_join(reader, &len) || (intptr_t)len != sizeof(FACTORIAL) - 1 ||
-	    memcmp(page, FACTORIAL, sizeof(FACTORIAL) - 1))
-		die("the reader did not get the factorial");
-	if (late)
-		got = waitpid(pid, &status, 0);
-	if (got != pid || !succeeded(status)) {
-		fprintf(stderr, "bgedu-hold: %s failed\n", command[0]);
-		exit(2);
-	}
-	return late;
+	join_reader(reader);
+	if (!in_time && !wait_for(pid, patience()))
+		fail("the command does not end");
+	return !in_time;
 }
 
 int main(int argc, char **argv)
