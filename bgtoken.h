@@ -389,8 +389,8 @@ static __always_inline void *bgtoken_enter_nested(struct bgtoken *token,
  * warning and, if no other scope is live, is undone.  On a BGTOKEN_PERCPU token it is not
  * undone, and the warning comes from the next cancel or pause, if no scope is live then,
  * or from the last put; a cancel may return although a scope is live.  A scope that
- * bgtoken_enter_irqsave() began ends as well, with a warning, and interrupts and preemption
- * stay off.
+ * bgtoken_enter_irqsave() began ends as well, with a warning, once; except on PREEMPT_RT,
+ * interrupts and preemption then stay off.
  *
  * Context: The one that entered; it may have migrated to another CPU.
  */
@@ -583,8 +583,7 @@ struct bgtoken_waiter {
 	bool woken;
 };
 
-void __bgtoken_wait_begin(struct bgtoken *token, struct bgtoken_waiter *waiter)
-	__outside_scope(token);
+void __bgtoken_wait_begin(struct bgtoken *token, struct bgtoken_waiter *waiter);
 long __bgtoken_wait_sleep(struct bgtoken *token, struct bgtoken_waiter *waiter,
 			  unsigned int state, long *left);
 void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
@@ -644,8 +643,7 @@ void __bgtoken_wait_end(struct bgtoken *token, struct bgtoken_waiter *waiter);
  * and kthreads without set_freezable() are not frozen.
  *
  * Context: Process context; sleeps, outside of scopes, as a pause would wait for the scope:
- * with lockdep, one of this token is warned of.  A task that may be frozen must hold no
- * lock here.
+ * lockdep warns of one of this token.  A task that may be frozen must hold no lock here.
  * Return: 0 if the condition is true, even if the token is cancelled by then; else
  * -ECANCELED.
  */

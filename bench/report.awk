@@ -2,8 +2,8 @@
 #
 # Tables for people, and where the library must stand: from bench.tsv and
 # rates.tsv, in this order, of a machine with -v cpus=N; with -v icount=1 a ns is an
-# instruction, and with -v native=1 no CPU was emulated. Only the targets for text, and for
-# instructions of an access and of a cancel, make a run fail.
+# instruction, and with -v native=1 no CPU was emulated. Only the targets for text, for
+# the size of the module, and for instructions of an access and of a cancel, make a run fail.
 
 FNR == 1 { file++; next }
 file == 1 { median[$1, $2, $3] = $5; p99[$1, $2, $3] = $6 }

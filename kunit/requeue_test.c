@@ -1237,10 +1237,11 @@ static void flush_waits_for_a_stale_run_to_leave(struct kunit *test)
 	struct item *item;
 
 	need_begun(test);
+	KUNIT_ASSERT_TRUE(test, test_thread_create(test, &t->thread, 0));
 	item = new_begun(test, NULL);
 	t->shared = item;
 	KUNIT_EXPECT_TRUE(test, cancel(item));
-	test_thread_start(test, &t->thread, 0, flush_then_count, t);
+	test_thread_run(&t->thread, flush_then_count, t);
 	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->thread));
 	test_begun_go();
 	KUNIT_EXPECT_TRUE(test, test_thread_join(&t->thread));
@@ -1591,13 +1592,13 @@ static void work_that_is_being_armed_is_taken_off_by_a_cancel(struct kunit *test
 	test_begun_need_met(test);
 }
 
-/* @item is held on its way to a run that the drain is to drop. */
+/* @item is held on its way to a run that the drain is to drop; the thread is there. */
 static void drain_drops(struct kunit *test, struct item *item)
 {
 	struct requeue_test *t = test->priv;
 
 	swap(t->wq, t->wq2);
-	test_thread_start(test, &t->thread, 0, destroy, t);
+	test_thread_run(&t->thread, destroy, t);
 	/* It waits for what is held, in (3) or (4). */
 	KUNIT_EXPECT_TRUE(test, test_thread_asleep(&t->thread));
 	test_begun_go();
@@ -1609,13 +1610,19 @@ static void drain_drops(struct kunit *test, struct item *item)
 
 static void drain_meets_a_timer_that_has_fired(struct kunit *test)
 {
+	struct requeue_test *t = test->priv;
+
 	test_begun_need(test);
+	KUNIT_ASSERT_TRUE(test, test_thread_create(test, &t->thread, 0));
 	drain_drops(test, new_fired(test));
 }
 
 static void work_that_its_workqueue_has_begun_is_dropped_by_a_drain(struct kunit *test)
 {
+	struct requeue_test *t = test->priv;
+
 	need_begun(test);
+	KUNIT_ASSERT_TRUE(test, test_thread_create(test, &t->thread, 0));
 	drain_drops(test, new_begun(test, NULL));
 }
 

@@ -2,7 +2,7 @@
 /*
  * plants: a call outside of scopes to what asserts that it is in one
  * caught by: lockdep
- * text: WARNING: CPU: .* at [a-z_]+\+.*bgtoken_fault_assert_outside
+ * text: inside, nothing was said & WARNING: CPU: .* at [a-z_]+\+.*bgtoken_fault_assert_outside
  * run: debug --suite fault_assert_outside
  */
 #include <kunit/test.h>

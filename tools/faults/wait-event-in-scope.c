@@ -2,7 +2,7 @@
 /*
  * plants: a wait for an event inside a scope of the same token, which a pause would wait for
  * caught by: lockdep
- * text: WARNING: CPU: .* at __bgtoken_wait_begin
+ * text: outside, nothing was said & WARNING: CPU: .* at __bgtoken_wait_begin
  * run: debug --suite fault_wait_event_in_scope
  */
 #include <kunit/test.h>

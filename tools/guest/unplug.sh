@@ -72,17 +72,19 @@ with_reader_held() {
 	until_so bound && plugged || return
 	bgedu-hold -w $((VM_PATIENCE / 4)) sh -c "$1" unbind "${edu##*/}" $driver/unbind
 	set -- $?
-	until_so unbound && echo "${edu##*/}" >$driver/bind
+	echo "${edu##*/}" >$driver/bind	# waits for the remove
 	return "$1"
 }
-unbound() { [ ! -e "$driver/${edu##*/}" ]; }
 # shellcheck disable=SC2016 # it is for the other shell
 not_waited_for() { with_reader_held 'echo "$1" >"$2"'; }
 # shellcheck disable=SC2016
 waited_for() {
 	with_reader_held 'echo "$1" >"$2" &
-		waits() { grep -q bgedu_usual_wait /proc/$!/stack; }
-		until waits && sleep 1 && waits; do sleep 0.1; done'
+		waits() { grep -qs bgedu_usual_wait /proc/$!/stack; }
+		until waits && sleep 1 && waits; do
+			kill -0 $! 2>/dev/null || exit
+			sleep 0.1
+		done'
 }
 
 # What a program without mmap() does not say: why.

@@ -8,6 +8,7 @@
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "user.h"
@@ -120,14 +122,23 @@ static void join_reader(pthread_t reader)
 		fail("the reader did not get the factorial");
 }
 
+static time_t now(void)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &now) < 0)
+		die("clock_gettime()");
+	return now.tv_sec;
+}
+
 /* Has the command succeeded, and within that time? */
 static bool wait_for(pid_t pid, unsigned int seconds)
 {
-	unsigned int looks;
+	time_t end = now() + seconds;
 	pid_t got;
 	int status;
 
-	for (looks = 0; looks <= seconds * 100; looks++) {
+	do {
 		got = waitpid(pid, &status, WNOHANG);
 		if (got < 0)
 			die("waitpid()");
@@ -136,7 +147,7 @@ static bool wait_for(pid_t pid, unsigned int seconds)
 		if (got)
 			return true;
 		usleep(10000);
-	}
+	} while (now() <= end);
 	return false;
 }
 
@@ -155,8 +166,10 @@ static int run_held(char **command, unsigned int seconds, int faults, pthread_t 
 	in_time = wait_for(pid, seconds);
 	put_page(faults);
 	join_reader(reader);
-	if (!in_time && !wait_for(pid, patience()))
+	if (!in_time && !wait_for(pid, patience())) {
+		kill(pid, SIGKILL);
 		fail("the command does not end");
+	}
 	return !in_time;
 }
 
