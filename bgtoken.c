@@ -119,8 +119,9 @@
  * Model
  * =====
  *
- * A comment at code that is modelled names its counterpart in parentheses.  The models are in
- * Documentation/model.  Mutants of them show that Spin notices when a step is missing.
+ * A comment at code that is modelled names its counterpart in parentheses.  The models
+ * are in Documentation/model.  Mutants of them show that Spin notices when a step
+ * is missing.
  *
  * Protection
  * ==========
