@@ -259,6 +259,16 @@ static struct item *new_fired(struct kunit *test)
 	return item;
 }
 
+/* And taken back: its function has one reference, and will do no more than put that. */
+static struct item *new_stale_timer(struct kunit *test)
+{
+	struct item *item = new_fired(test);
+
+	KUNIT_EXPECT_TRUE(test, cancel(item));
+	KUNIT_EXPECT_EQ(test, references(item), 2U);
+	return item;
+}
+
 /* What was held goes on, and is gone when this returns. */
 static void let_go(struct kunit *test)
 {
@@ -785,9 +795,7 @@ static void timer_that_has_fired_can_be_taken_back(struct kunit *test)
 	struct item *item;
 
 	test_begun_need(test);
-	item = new_fired(test);
-	KUNIT_EXPECT_TRUE(test, cancel(item));
-	KUNIT_EXPECT_EQ(test, references(item), 2U);	/* the stale function has it */
+	item = new_stale_timer(test);
 	let_go(test);
 	KUNIT_EXPECT_EQ(test, runs(t), 0);
 	KUNIT_EXPECT_EQ(test, references(item), 1U);
@@ -800,8 +808,7 @@ static void work_queued_again_behind_a_stale_timer_runs_once(struct kunit *test)
 	struct item *item;
 
 	test_begun_need(test);
-	item = new_fired(test);
-	KUNIT_EXPECT_TRUE(test, cancel(item));
+	item = new_stale_timer(test);
 	KUNIT_EXPECT_TRUE(test, queue_delayed(item, 0));
 	let_go(test);
 	KUNIT_EXPECT_EQ(test, runs(t), 1);
@@ -815,8 +822,7 @@ static void work_armed_again_behind_a_stale_timer_stays_armed(struct kunit *test
 	struct item *item;
 
 	test_begun_need(test);
-	item = new_fired(test);
-	KUNIT_EXPECT_TRUE(test, cancel(item));
+	item = new_stale_timer(test);
 	KUNIT_EXPECT_TRUE(test, queue_delayed(item, AN_HOUR));
 	let_go(test);
 	KUNIT_EXPECT_EQ(test, runs(t), 0);
@@ -833,8 +839,7 @@ static void work_taken_back_behind_its_timer_may_be_armed_on_another_workqueue(s
 	struct item *item;
 
 	test_begun_need(test);
-	item = new_fired(test);
-	KUNIT_EXPECT_TRUE(test, cancel(item));
+	item = new_stale_timer(test);
 	KUNIT_EXPECT_TRUE(test, bgtoken_queue_delayed_work(t->wq2, &item->dwork, AN_HOUR));
 	KUNIT_EXPECT_EQ(test, references(item), 3U);
 	let_go(test);
@@ -851,15 +856,12 @@ static void work_taken_back_behind_its_timer_may_be_armed_on_another_workqueue(s
 static void work_queued_again_behind_a_stale_timer_and_a_stale_run_runs_once(struct kunit *test)
 {
 	struct requeue_test *t = test->priv;
-	struct work_struct *work;
 	struct item *item;
 
 	test_begun_need(test);
 	test_own_cpu(test, 2);
-	item = new_fired(test);				/* on the second CPU */
-	work = &item->dwork.work.work;
-	KUNIT_EXPECT_TRUE(test, cancel(item));
-	test_begun_expect(work);			/* held until both may go */
+	item = new_stale_timer(test);			/* on the second CPU */
+	test_begun_expect(&item->dwork.work.work);	/* held until both may go */
 	KUNIT_EXPECT_TRUE(test, bgtoken_queue_work_on(2, t->wq, &item->dwork.work));
 	KUNIT_EXPECT_TRUE(test, test_begun_wait());
 	KUNIT_EXPECT_EQ(test, references(item), 3U);
